@@ -1,0 +1,3 @@
+//! bookstore, the client application for the terminal.
+
+fn main() {}

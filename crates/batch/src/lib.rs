@@ -1,0 +1,1 @@
+//! Group commit: many concurrent calls, one transaction.

@@ -1,0 +1,1 @@
+//! Outbox, relay, inbox, consumers, dead letters.

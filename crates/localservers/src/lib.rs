@@ -1,0 +1,1 @@
+//! A private Postgres and a private NATS server on this machine.

@@ -1,0 +1,1 @@
+//! Calling another service.

@@ -1,0 +1,1 @@
+//! A database per test, a broker per test, a clock in hand.

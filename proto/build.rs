@@ -1,0 +1,39 @@
+//! Compiles the contract: Rust types, clients and servers, and the descriptor set that reflection serves.
+
+use std::{env, fs, io, path::PathBuf};
+
+use prost::Message as _;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    let contract = root.join("bookstore");
+    println!("cargo:rerun-if-changed={}", contract.display());
+
+    let mut files = Vec::new();
+    find_protos(&contract, &mut files)?;
+    files.sort();
+
+    let mut compiler = protox::Compiler::new([&root])?;
+    compiler.include_imports(true).include_source_info(true).open_files(&files)?;
+    // The encoded set keeps custom options, which any trip through prost-types would lose.
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("bookstore.fds"), compiler.encode_file_descriptor_set())?;
+
+    tonic_prost_build::configure()
+        .include_file("bookstore.rs")
+        .enable_type_names()
+        .compile_fds(compiler.file_descriptor_set())?;
+    Ok(())
+}
+
+fn find_protos(folder: &PathBuf, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            find_protos(&path, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "proto") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
