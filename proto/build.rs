@@ -2,8 +2,6 @@
 
 use std::{env, fs, io, path::PathBuf};
 
-use prost::Message as _;
-
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let contract = root.join("bookstore");
@@ -21,7 +19,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     tonic_prost_build::configure()
         .include_file("bookstore.rs")
-        .enable_type_names()
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

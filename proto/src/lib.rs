@@ -2,8 +2,6 @@
 //!
 //! What each message and call means is said in the `.proto` files, which reflection serves too.
 
-#![expect(missing_docs, clippy::pedantic, reason = "generated; the documentation is in the .proto files")]
-
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/bookstore.rs"));
 }
