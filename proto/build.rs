@@ -17,9 +17,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("bookstore.fds"), compiler.encode_file_descriptor_set())?;
 
+    let mut prost = prost_build::Config::new();
+    prost.enable_type_names();
     tonic_prost_build::configure()
         .include_file("bookstore.rs")
-        .compile_fds(compiler.file_descriptor_set())?;
+        .compile_fds_with_config(compiler.file_descriptor_set(), prost)?;
     Ok(())
 }
 
