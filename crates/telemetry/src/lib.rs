@@ -1,1 +1,185 @@
-//! Traces, metrics and logs.
+//! Traces, metrics and logs: OpenTelemetry's conventions, W3C context, JSON lines, Prometheus text.
+//!
+//! No personal data goes into any of the three: no e-mail, no name, no user id. Ids of orders, reservations and
+//! payments may.
+
+mod database;
+mod logs;
+pub mod propagation;
+pub mod rpc;
+
+use std::{
+    env,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use opentelemetry::{global, metrics::Meter, trace::TracerProvider as _};
+use opentelemetry_otlp::WithExportConfig as _;
+use opentelemetry_sdk::{
+    Resource,
+    metrics::SdkMeterProvider,
+    propagation::TraceContextPropagator,
+    trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider},
+};
+use prometheus::{Registry, TextEncoder};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{
+    Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
+
+/// How long the last spans and metrics may take to leave.
+const FLUSH: Duration = Duration::from_secs(3);
+
+/// Spans that may wait for the exporter; more are dropped. The SDK's own 2,048 is one busy second.
+const SPAN_QUEUE: usize = 32_768;
+
+/// Crates that tell of every frame and every poll below `warn`.
+const CHATTY: &[&str] =
+    &["h2", "hyper", "hyper_util", "tower", "tonic", "sqlx", "async_nats", "opentelemetry"];
+
+/// What a process says about itself, and to whom.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `service.name` of everything sent, and `service` of every log line.
+    pub service: &'static str,
+    /// Which log lines are written, in `tracing-subscriber`'s syntax: `info`, `info,order=debug`.
+    pub filter: String,
+    /// Where traces and metrics go over OTLP/gRPC: `http://localhost:4317`; nowhere if absent.
+    pub otlp_endpoint: Option<String>,
+    /// Log lines as JSON (for machines) or as text (for people).
+    pub json: bool,
+}
+
+/// Why telemetry could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The log filter doesn't parse.
+    #[error("log filter {0:?}: {1}")]
+    Filter(String, #[source] tracing_subscriber::filter::ParseError),
+    /// The OTLP endpoint can't be used.
+    #[error("OTLP endpoint {0:?}: {1}")]
+    Endpoint(String, #[source] opentelemetry_otlp::ExporterBuildError),
+    /// The Prometheus reader could not be made.
+    #[error("metrics: {0}")]
+    Metrics(#[source] opentelemetry_sdk::error::OTelSdkError),
+    /// The process already has telemetry.
+    #[error("telemetry is already set up")]
+    Twice,
+}
+
+/// The process's telemetry; to be [shut down](Self::shutdown) last, so that what was said leaves the process.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    tracer: SdkTracerProvider,
+    meter: SdkMeterProvider,
+    registry: Arc<Registry>,
+}
+
+static PROCESS: OnceLock<Telemetry> = OnceLock::new();
+
+/// Sets up logs, traces and metrics for the whole process. Inside a Tokio runtime if there is an OTLP endpoint.
+pub fn init(config: Config) -> Result<Telemetry, Error> {
+    let filter = logs::filter(&config.filter)?;
+    let resource = Resource::builder()
+        .with_service_name(config.service)
+        .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .build();
+    let endpoint = config.otlp_endpoint.as_deref();
+    let telemetry = Telemetry::new(endpoint, resource)?;
+    PROCESS.set(telemetry.clone()).map_err(|_| Error::Twice)?;
+
+    global::set_text_map_propagator(TraceContextPropagator::new());
+    global::set_tracer_provider(telemetry.tracer.clone());
+    global::set_meter_provider(telemetry.meter.clone());
+
+    let spans = tracing_opentelemetry::layer()
+        .with_tracer(telemetry.tracer.tracer("bookstore"))
+        .with_location(false)
+        .with_threads(false)
+        .with_tracked_inactivity(false)
+        .with_filter(spans_filter());
+    tracing_subscriber::registry()
+        .with(spans)
+        .with(logs::layer(config.service, config.json, filter))
+        .try_init()
+        .map_err(|_| Error::Twice)?;
+    Ok(telemetry)
+}
+
+/// All metrics of the process in Prometheus' text format; empty before [`init`].
+#[must_use]
+pub fn prometheus_text() -> String {
+    PROCESS.get().map(Telemetry::prometheus).unwrap_or_default()
+}
+
+/// Makes instruments. Those made before [`init`] measure nothing, for ever: make them lazily.
+#[must_use]
+pub fn meter() -> Meter {
+    global::meter("bookstore")
+}
+
+impl Telemetry {
+    fn new(endpoint: Option<&str>, resource: Resource) -> Result<Self, Error> {
+        let registry = Registry::new();
+        let reader = opentelemetry_prometheus::exporter()
+            .with_registry(registry.clone())
+            .scope_info_enabled(false)
+            .build()
+            .map_err(Error::Metrics)?;
+        let mut meter = SdkMeterProvider::builder().with_resource(resource.clone()).with_reader(reader);
+        let mut tracer = SdkTracerProvider::builder().with_resource(resource);
+        if let Some(endpoint) = endpoint {
+            let wrong = |error| Error::Endpoint(endpoint.to_owned(), error);
+            let spans = opentelemetry_otlp::SpanExporter::builder()
+                .with_tonic()
+                .with_endpoint(endpoint)
+                .with_timeout(FLUSH)
+                .build()
+                .map_err(wrong)?;
+            let metrics = opentelemetry_otlp::MetricExporter::builder()
+                .with_tonic()
+                .with_endpoint(endpoint)
+                .with_timeout(FLUSH)
+                .build()
+                .map_err(wrong)?;
+            tracer = tracer.with_span_processor(batches(database::Conventions::over(spans)));
+            meter = meter.with_periodic_exporter(metrics);
+        }
+        Ok(Self { tracer: tracer.build(), meter: meter.build(), registry: Arc::new(registry) })
+    }
+
+    /// All metrics of the process in Prometheus' text format.
+    #[must_use]
+    pub fn prometheus(&self) -> String {
+        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_else(|error| {
+            tracing::error!(%error, "metrics could not be written");
+            String::new()
+        })
+    }
+
+    /// Sends what is left. Blocks for a few seconds at most; from async code call it in `spawn_blocking`, since the
+    /// exporter needs the runtime to go on.
+    pub fn shutdown(self) {
+        if let Err(error) = self.tracer.shutdown_with_timeout(FLUSH) {
+            tracing::warn!(%error, "the last spans may be lost");
+        }
+        if let Err(error) = self.meter.shutdown_with_timeout(FLUSH) {
+            tracing::warn!(%error, "the last metrics may be lost");
+        }
+    }
+}
+
+fn batches<E: opentelemetry_sdk::trace::SpanExporter + 'static>(exporter: E) -> BatchSpanProcessor {
+    let mut config = BatchConfigBuilder::default();
+    if env::var_os("OTEL_BSP_MAX_QUEUE_SIZE").is_none() {
+        config = config.with_max_queue_size(SPAN_QUEUE);
+    }
+    BatchSpanProcessor::builder(exporter).with_batch_config(config.build()).build()
+}
+
+/// Traces don't depend on the log filter: `BOOKSTORE_LOG=warn` must not tear them apart.
+fn spans_filter() -> Targets {
+    let quiet = CHATTY.iter().map(|target| (*target, LevelFilter::OFF));
+    Targets::new().with_default(LevelFilter::INFO).with_targets(quiet)
+}

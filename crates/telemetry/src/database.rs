@@ -1,0 +1,90 @@
+//! SQL spans as OpenTelemetry names them. `SeaORM` makes one per statement, but under its own method names, with the
+//! conventions' old attribute names, and with the database's error message, which may quote what a user typed.
+
+use std::time::Duration;
+
+use opentelemetry::{Key, KeyValue, Value};
+use opentelemetry_sdk::{
+    Resource,
+    error::OTelSdkResult,
+    trace::{SpanData, SpanExporter},
+};
+
+const PREFIX: &str = "sea_orm.";
+
+/// Renames `SeaORM`'s spans on their way to an exporter.
+#[derive(Debug)]
+pub(crate) struct Conventions<E> {
+    exporter: E,
+}
+
+impl<E> Conventions<E> {
+    pub(crate) fn over(exporter: E) -> Self {
+        Self { exporter }
+    }
+}
+
+impl<E: SpanExporter> SpanExporter for Conventions<E> {
+    async fn export(&self, mut batch: Vec<SpanData>) -> OTelSdkResult {
+        batch.iter_mut().filter(|span| span.name.starts_with(PREFIX)).for_each(rename);
+        self.exporter.export(batch).await
+    }
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
+}
+
+fn rename(span: &mut SpanData) {
+    let statement = text(span, "db.statement").unwrap_or_default();
+    // `SeaORM` calls everything EXECUTE that doesn't begin with one of four words: WITH, BEGIN, COMMIT.
+    let operation = match text(span, "db.operation") {
+        Some(operation) if operation != "EXECUTE" => operation,
+        _ => statement
+            .split_whitespace()
+            .next()
+            .map(str::to_ascii_uppercase)
+            .or_else(|| span.name.strip_prefix(PREFIX).map(str::to_ascii_uppercase))
+            .unwrap_or_default(),
+    };
+    span.attributes.retain(|attribute| {
+        !matches!(attribute.key.as_str(), "db.system" | "db.operation" | "db.statement" | "exception.message")
+    });
+    span.attributes.push(KeyValue::new("db.system.name", "postgresql"));
+    span.attributes.push(KeyValue::new("db.operation.name", operation.clone()));
+    if !statement.is_empty() {
+        span.attributes.push(KeyValue::new("db.query.text", one_line(&statement)));
+    }
+    span.name = match table(&statement) {
+        Some(table) => format!("{operation} {table}").into(),
+        None => operation.into(),
+    };
+}
+
+fn text(span: &SpanData, key: &'static str) -> Option<String> {
+    let key = Key::from_static_str(key);
+    span.attributes.iter().find(|attribute| attribute.key == key).map(|attribute| match &attribute.value {
+        Value::String(text) => text.as_str().to_owned(),
+        other => other.to_string(),
+    })
+}
+
+fn one_line(statement: &str) -> String {
+    statement.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The first table that a statement names.
+fn table(statement: &str) -> Option<&str> {
+    let mut words = statement.split_whitespace();
+    words
+        .by_ref()
+        .find(|word| ["FROM", "INTO", "UPDATE"].iter().any(|verb| verb.eq_ignore_ascii_case(word)))?;
+    let name = words.next()?.trim_matches(|letter: char| !letter.is_alphanumeric() && letter != '_');
+    (!name.is_empty() && name.chars().all(|letter| letter.is_alphanumeric() || "_.\"".contains(letter)))
+        .then_some(name)
+}

@@ -1,0 +1,104 @@
+//! Spans and RED metrics (rate, errors, duration) of gRPC calls, for those who serve and those who call.
+//!
+//! Both layers work on plain HTTP requests, read the status where gRPC puts it (header or trailers), and last until the
+//! response body has ended, so a stream is measured whole.
+
+mod body;
+mod call;
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use tower::{Layer, Service};
+use tracing::Instrument as _;
+
+pub use body::Measured;
+use call::{Call, Side};
+
+use crate::propagation;
+
+/// Measures calls that come in, as children of the caller's span.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ServerLayer;
+
+/// Measures calls that go out, and tells the callee of the span.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClientLayer;
+
+impl<S> Layer<S> for ServerLayer {
+    type Service = Server<S>;
+    fn layer(&self, inner: S) -> Self::Service {
+        Server { inner }
+    }
+}
+
+impl<S> Layer<S> for ClientLayer {
+    type Service = Client<S>;
+    fn layer(&self, inner: S) -> Self::Service {
+        Client { inner }
+    }
+}
+
+/// See [`ServerLayer`].
+#[derive(Clone, Debug)]
+pub struct Server<S> {
+    inner: S,
+}
+
+/// See [`ClientLayer`].
+#[derive(Clone, Debug)]
+pub struct Client<S> {
+    inner: S,
+}
+
+impl<S, B, R> Service<Request<B>> for Server<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Measured<R>>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let mut call = Call::begin(Side::Server, request.uri().path());
+        propagation::set_parent(call.span(), request.headers());
+        let response = call.span().in_scope(|| self.inner.call(request)).instrument(call.span().clone());
+        Box::pin(async move {
+            let response = response.await.inspect_err(|_| call.end(tonic::Code::Internal))?;
+            Ok(call.answered(response))
+        })
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for Client<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Measured<R>>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let mut call = Call::begin(Side::Client, request.uri().path());
+        propagation::inject(call.span(), request.headers_mut());
+        let response = call.span().in_scope(|| self.inner.call(request)).instrument(call.span().clone());
+        Box::pin(async move {
+            let response = response.await.inspect_err(|_| call.end(tonic::Code::Unavailable))?;
+            Ok(call.answered(response))
+        })
+    }
+}

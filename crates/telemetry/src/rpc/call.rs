@@ -1,0 +1,144 @@
+//! One call under way: its span, its clock and its name.
+
+use std::{sync::LazyLock, time::Instant};
+
+use http::{HeaderMap, Response};
+use opentelemetry::{KeyValue, metrics::Histogram};
+use tonic::Code;
+use tracing::Span;
+
+use super::Measured;
+
+/// Seconds; from one local call to the longest deadline.
+const BOUNDARIES: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// What a name that the server doesn't know is called in metrics, so that callers can't make up series.
+const UNKNOWN: &str = "_OTHER";
+
+static SERVER: LazyLock<Histogram<f64>> = LazyLock::new(|| durations("rpc.server.duration"));
+static CLIENT: LazyLock<Histogram<f64>> = LazyLock::new(|| durations("rpc.client.duration"));
+
+fn durations(name: &'static str) -> Histogram<f64> {
+    crate::meter().f64_histogram(name).with_unit("s").with_boundaries(BOUNDARIES.to_vec()).build()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Server,
+    Client,
+}
+
+/// Ends once: with the status that came, or as CANCELLED when it is dropped before one.
+#[derive(Debug)]
+pub(super) struct Call {
+    side: Side,
+    service: String,
+    method: String,
+    span: Span,
+    began: Instant,
+    ended: bool,
+}
+
+impl Call {
+    pub(super) fn begin(side: Side, path: &str) -> Self {
+        let path = path.trim_start_matches('/');
+        let (service, method) = path.split_once('/').unwrap_or((path, ""));
+        // Probes come every few seconds and would bury the traces that matter.
+        let span = if service.starts_with("grpc.health.") || service.starts_with("grpc.reflection.") {
+            Span::none()
+        } else {
+            span(side, path, service, method)
+        };
+        Self {
+            side,
+            service: service.to_owned(),
+            method: method.to_owned(),
+            span,
+            began: Instant::now(),
+            ended: false,
+        }
+    }
+
+    pub(super) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// The headers came; a status among them means that nothing else will.
+    pub(super) fn answered<B>(mut self, response: Response<B>) -> Response<Measured<B>> {
+        if let Some(code) = status(response.headers()) {
+            self.end(code);
+        } else if !response.status().is_success() {
+            self.end(Code::Unknown);
+        }
+        response.map(|body| Measured::new(body, self))
+    }
+
+    pub(super) fn end(&mut self, code: Code) {
+        if self.ended {
+            return;
+        }
+        self.ended = true;
+        self.span.record("rpc.grpc.status_code", code as i64);
+        if self.is_failure(code) {
+            self.span.record("otel.status_code", "ERROR");
+        }
+        let known = self.side == Side::Client || code != Code::Unimplemented;
+        let (service, method) = if known { (&*self.service, &*self.method) } else { (UNKNOWN, UNKNOWN) };
+        let attributes = [
+            KeyValue::new("rpc.system", "grpc"),
+            KeyValue::new("rpc.service", service.to_owned()),
+            KeyValue::new("rpc.method", method.to_owned()),
+            KeyValue::new("rpc.grpc.status_code", code as i64),
+        ];
+        let seconds = self.began.elapsed().as_secs_f64();
+        match self.side {
+            Side::Server => SERVER.record(seconds, &attributes),
+            Side::Client => CLIENT.record(seconds, &attributes),
+        }
+        self.span = Span::none();
+    }
+
+    /// What the conventions call an error: any for the caller, only the server's own fault for the server.
+    fn is_failure(&self, code: Code) -> bool {
+        match self.side {
+            Side::Client => code != Code::Ok,
+            Side::Server => matches!(
+                code,
+                Code::Unknown
+                    | Code::DeadlineExceeded
+                    | Code::Unimplemented
+                    | Code::Internal
+                    | Code::Unavailable
+                    | Code::DataLoss
+            ),
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.end(Code::Cancelled);
+    }
+}
+
+pub(super) fn status(headers: &HeaderMap) -> Option<Code> {
+    headers.get("grpc-status").map(|code| Code::from_bytes(code.as_bytes()))
+}
+
+fn span(side: Side, path: &str, service: &str, method: &str) -> Span {
+    let kind = match side {
+        Side::Server => "server",
+        Side::Client => "client",
+    };
+    tracing::info_span!(
+        "rpc",
+        otel.name = path,
+        otel.kind = kind,
+        otel.status_code = tracing::field::Empty,
+        rpc.system = "grpc",
+        rpc.service = service,
+        rpc.method = method,
+        rpc.grpc.status_code = tracing::field::Empty,
+    )
+}
