@@ -1,1 +1,3 @@
-//! The inventory service.
+//! The inventory service: shops, books, prices, stock, and reservations of stock.
+
+pub mod domain;
