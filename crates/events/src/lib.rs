@@ -1,1 +1,26 @@
-//! Outbox, relay, inbox, consumers, dead letters.
+//! Durable events between services: outbox, verified relay, consumers, inbox, dead letters.
+//!
+//! Postgres is the truth and the broker a copy of it. What a service tells others is a row of its [`outbox`], written
+//! in the transaction that changed the state. The [`Relay`] brings the rows to the broker and checks that it kept
+//! them; a [`Consumer`] takes them from there and runs a [`Handler`] whose effects, together with the event's id in
+//! the inbox, are one transaction again: everything may happen twice on the way, and its effect happens once.
+
+mod catalogue;
+mod connection;
+mod consumer;
+mod delivery;
+mod handler;
+mod migrations;
+pub mod outbox;
+mod relay;
+mod wake;
+
+pub use catalogue::Event;
+pub use connection::{ConnectError, Reconnects, connect};
+pub use consumer::{Consumer, ConsumerConfig};
+pub use delivery::Delivery;
+pub use handler::{HandleError, Handler, Verdict};
+pub use migrations::migrations;
+pub use relay::{Relay, RelayConfig};
+pub use values::EventId;
+pub use wake::Wake;
