@@ -1,0 +1,168 @@
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use jsonwebtoken::DecodingKey;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
+
+use crate::PublicKey;
+
+/// Where the public keys come from: identity's `GetJwks`.
+pub trait KeySource: Send + Sync + 'static {
+    /// All keys whose tokens may still be valid.
+    fn fetch(&self) -> impl Future<Output = Result<Vec<PublicKey>, FetchError>> + Send;
+}
+
+/// The keys couldn't be fetched.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("can't fetch the public keys: {0}")]
+pub struct FetchError(String);
+
+impl FetchError {
+    /// For the reason given.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+}
+
+/// `KeySource` as an object, so that a `Verifier` has one type whatever feeds it.
+trait Source: Send + Sync {
+    fn fetch(&self) -> Pin<Box<dyn Future<Output = Result<Vec<PublicKey>, FetchError>> + Send + '_>>;
+}
+
+impl<S: KeySource> Source for S {
+    fn fetch(&self) -> Pin<Box<dyn Future<Output = Result<Vec<PublicKey>, FetchError>> + Send + '_>> {
+        Box::pin(KeySource::fetch(self))
+    }
+}
+
+type KeysById = HashMap<String, Arc<DecodingKey>>;
+
+/// The keys at hand, and how to get newer ones.
+pub(crate) struct Keys {
+    by_id: ArcSwap<KeysById>,
+    source: Option<Box<dyn Source>>,
+    /// Held while fetching, so that there is one fetch at a time.
+    refresh: Mutex<Refresh>,
+    /// Counts fetches that ended: who waited for one can tell, and takes its outcome instead of fetching again.
+    fetches: AtomicU64,
+}
+
+#[derive(Default)]
+struct Refresh {
+    /// Keys unknown before this moment stay unknown, so that made-up key ids don't become load on identity.
+    not_before: Option<Instant>,
+    last_failed: bool,
+}
+
+/// Why there is no key.
+#[derive(Debug)]
+pub(crate) enum NoKey {
+    Unknown,
+    Unavailable,
+}
+
+/// Between two fetches that unknown keys cause.
+const COOL_DOWN: Duration = Duration::from_secs(5);
+/// Between two fetches that nothing causes: how long a key that was taken back stays in use at most.
+const PERIOD: Duration = Duration::from_mins(5);
+/// After a periodic fetch that failed.
+const RETRY: Duration = Duration::from_secs(30);
+
+impl Keys {
+    pub(crate) fn fixed(keys: Vec<PublicKey>) -> Arc<Self> {
+        Arc::new(Self::new(keys, None))
+    }
+
+    pub(crate) fn fetching(source: impl KeySource) -> Arc<Self> {
+        let keys = Arc::new(Self::new(Vec::new(), Some(Box::new(source))));
+        tokio::spawn(refresh_periodically(Arc::downgrade(&keys)));
+        keys
+    }
+
+    fn new(keys: Vec<PublicKey>, source: Option<Box<dyn Source>>) -> Self {
+        Self {
+            by_id: ArcSwap::from_pointee(index(keys)),
+            source,
+            refresh: Mutex::default(),
+            fetches: AtomicU64::new(0),
+        }
+    }
+
+    /// The key of that name, fetched if it isn't at hand.
+    pub(crate) async fn find(&self, kid: &str) -> Result<Arc<DecodingKey>, NoKey> {
+        let fetches_before = self.fetches.load(Ordering::Acquire);
+        if let Some(key) = self.at_hand(kid) {
+            return Ok(key);
+        }
+        let Some(source) = &self.source else { return Err(NoKey::Unknown) };
+        let mut refresh = self.refresh.lock().await;
+        let waited_for_a_fetch = self.fetches.load(Ordering::Acquire) != fetches_before;
+        let is_cooling_down = refresh.not_before.is_some_and(|moment| Instant::now() < moment);
+        if !waited_for_a_fetch && !is_cooling_down {
+            self.fetch(source.as_ref(), &mut refresh).await;
+        }
+        match self.at_hand(kid) {
+            Some(key) => Ok(key),
+            None if refresh.last_failed => Err(NoKey::Unavailable),
+            None => Err(NoKey::Unknown),
+        }
+    }
+
+    fn at_hand(&self, kid: &str) -> Option<Arc<DecodingKey>> {
+        self.by_id.load().get(kid).cloned()
+    }
+
+    async fn fetch(&self, source: &dyn Source, refresh: &mut Refresh) {
+        match source.fetch().await {
+            Ok(keys) => {
+                self.by_id.store(Arc::new(index(keys)));
+                *refresh =
+                    Refresh { not_before: Some(Instant::now() + jittered(COOL_DOWN)), last_failed: false };
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the keys at hand stay in use");
+                *refresh = Refresh { not_before: None, last_failed: true };
+            }
+        }
+        self.fetches.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// Ends when nobody holds the keys any more.
+async fn refresh_periodically(keys: Weak<Keys>) {
+    let mut pause = PERIOD;
+    loop {
+        sleep(jittered(pause)).await;
+        let Some(keys) = keys.upgrade() else { return };
+        let Some(source) = &keys.source else { return };
+        let mut refresh = keys.refresh.lock().await;
+        keys.fetch(source.as_ref(), &mut refresh).await;
+        pause = if refresh.last_failed { RETRY } else { PERIOD };
+    }
+}
+
+fn index(keys: Vec<PublicKey>) -> KeysById {
+    keys.into_iter()
+        .filter_map(|PublicKey { kid, x }| match DecodingKey::from_ed_components(&x) {
+            Ok(key) => Some((kid, Arc::new(key))),
+            Err(error) => {
+                tracing::warn!(%kid, %error, "not an Ed25519 public key; its tokens won't be accepted");
+                None
+            }
+        })
+        .collect()
+}
+
+/// Up to a quarter longer, so that replicas don't ask in step.
+fn jittered(pause: Duration) -> Duration {
+    let mut byte = [0];
+    // Without randomness the pause is just not spread.
+    let _ = aws_lc_rs::rand::fill(&mut byte);
+    pause + pause * u32::from(byte[0]) / 1024
+}
