@@ -1,3 +1,26 @@
-//! bookstore, the client application for the terminal.
+//! `bookstore`, the bookshop for the terminal.
 
-fn main() {}
+mod args;
+mod commands;
+mod endpoints;
+mod failure;
+mod output;
+mod request;
+mod session;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = args::Args::parse();
+    let output = output::Output::new(args.output);
+    match commands::run(args, &output).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failure(&failure);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `register`, `login`, `logout`, `whoami`.
+
+use std::{env, io};
+
+use clap::Args;
+use proto::identity::v1::{AuthenticateUserRequest, CreateUserRequest, GetUserRequest, User};
+use serde_json::json;
+
+use crate::{
+    endpoints::Endpoints,
+    failure::Failure,
+    output::{self, Output},
+    request::{self, RequestId},
+    session::Session,
+};
+
+/// Where the password comes from: never from the command line, which others can read.
+#[derive(Args)]
+struct Password {
+    /// Read the password from standard input; without this it is asked for, or taken from `BOOKSTORE_PASSWORD`
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+impl Password {
+    fn read(&self) -> Result<String, Failure> {
+        if self.password_stdin {
+            let mut line = String::new();
+            io::stdin()
+                .read_line(&mut line)
+                .map_err(|error| Failure::usage(format!("no password on standard input: {error}")))?;
+            return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
+        }
+        if let Ok(password) = env::var("BOOKSTORE_PASSWORD") {
+            return Ok(password);
+        }
+        rpassword::prompt_password("Password: ").map_err(|_| {
+            Failure::usage("no terminal to ask for the password: use --password-stdin or BOOKSTORE_PASSWORD")
+        })
+    }
+}
+
+/// Opens an account.
+#[derive(Args)]
+#[command(after_long_help = "Example:\n  bookstore register --email ada@example.com --name 'Ada Lovelace'")]
+pub(crate) struct Register {
+    /// The e-mail address you will sign in with
+    #[arg(long)]
+    email: String,
+    /// What the shop calls you
+    #[arg(long)]
+    name: String,
+    #[command(flatten)]
+    password: Password,
+    #[command(flatten)]
+    request_id: RequestId,
+}
+
+impl Register {
+    pub(crate) async fn run(self, at: &Endpoints, output: &Output) -> Result<(), Failure> {
+        let password = self.password.read()?;
+        let identity = at.identity().await?;
+        let request_id = self.request_id.or_new();
+        let wanted = CreateUserRequest {
+            request_id: request_id.clone(),
+            email: self.email.clone(),
+            password: password.clone(),
+            display_name: self.name,
+        };
+        let user =
+            request::change(&request_id, async || identity.clone().create_user(wanted.clone()).await).await?;
+        sign_in(at, self.email, password).await?;
+        output.answer(&user, |user| {
+            format!("Welcome, {}. You are registered and signed in.", user.display_name)
+        });
+        Ok(())
+    }
+}
+
+/// Signs in.
+#[derive(Args)]
+#[command(
+    after_long_help = "Examples:\n  bookstore login --email ada@example.com\n  pass show bookstore | bookstore login --email ada@example.com --password-stdin"
+)]
+pub(crate) struct Login {
+    /// The e-mail address you registered with
+    #[arg(long)]
+    email: String,
+    #[command(flatten)]
+    password: Password,
+}
+
+impl Login {
+    pub(crate) async fn run(self, at: &Endpoints, output: &Output) -> Result<(), Failure> {
+        let user = sign_in(at, self.email, self.password.read()?).await?;
+        output.answer(&user, |user| format!("Signed in as {}.", user.display_name));
+        Ok(())
+    }
+}
+
+async fn sign_in(at: &Endpoints, email: String, password: String) -> Result<User, Failure> {
+    let identity = at.identity().await?;
+    let credentials = AuthenticateUserRequest { email, password };
+    let answer =
+        request::repeat(async || identity.clone().authenticate_user(credentials.clone()).await).await?;
+    let user = answer.user.unwrap_or_default();
+    let expires_at = output::moment(answer.expire_time.as_ref()).unwrap_or_default();
+    Session::new(user.user_id.clone(), user.email.clone(), answer.access_token, expires_at).store()?;
+    Ok(user)
+}
+
+pub(crate) fn logout(output: &Output) -> Result<(), Failure> {
+    let was_signed_in = Session::forget()?;
+    let text = if was_signed_in { "Signed out: the token is forgotten." } else { "Nobody was signed in." };
+    output.value(&json!({ "signed_out": was_signed_in }), text);
+    Ok(())
+}
+
+pub(crate) async fn whoami(at: &Endpoints, output: &Output) -> Result<(), Failure> {
+    let session = Session::load()?;
+    let identity = at.identity().await?;
+    let user = request::repeat(async || {
+        identity.clone().get_user(session.sign(GetUserRequest { user_id: String::new() })).await
+    })
+    .await?;
+    output.answer(&user, |user| {
+        output::facts(&[
+            ("Name", user.display_name.clone()),
+            ("E-mail", user.email.clone()),
+            ("User", user.user_id.clone()),
+            ("Signed in until", session.expires_at.format("%F %T UTC").to_string()),
+        ])
+    });
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! `books list|show`.
+
+use std::io::{self, IsTerminal as _};
+
+use clap::{Args, Subcommand};
+use proto::inventory::v1::{
+    Book, GetBookDetailsRequest, ListBooksRequest, ListBooksResponse, get_book_details_request,
+};
+
+use crate::{
+    endpoints::Endpoints,
+    failure::Failure,
+    output::{self, Output},
+    request,
+};
+
+#[derive(Subcommand)]
+pub(crate) enum Books {
+    /// List the books on offer, by title
+    List(List),
+    /// Show a book and who sells it
+    Show(Show),
+}
+
+#[derive(Args)]
+#[command(
+    after_long_help = "Examples:\n  bookstore books list --category poetry\n  bookstore books list --all --output json | jq -r '.books[].isbn'"
+)]
+pub(crate) struct List {
+    /// Only books of this category, for example science-fiction
+    #[arg(long, default_value = "")]
+    category: String,
+    /// How many to list
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(i32).range(1..=200))]
+    limit: i32,
+    /// List all of them
+    #[arg(long, conflicts_with_all = ["limit", "page"])]
+    all: bool,
+    /// Go on where an earlier list ended
+    #[arg(long, value_name = "TOKEN", default_value = "")]
+    page: String,
+}
+
+#[derive(Args)]
+#[command(after_long_help = "Example:\n  bookstore books show 9780441172719")]
+pub(crate) struct Show {
+    /// Its ISBN, or an edition: edn_…
+    book: String,
+}
+
+impl Books {
+    pub(crate) async fn run(self, at: &Endpoints, output: &Output) -> Result<(), Failure> {
+        match self {
+            Self::List(list) => list.run(at, output).await,
+            Self::Show(show) => {
+                let book = find(at, &show.book).await?;
+                output.answer(&book, details);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl List {
+    async fn run(self, at: &Endpoints, output: &Output) -> Result<(), Failure> {
+        let inventory = at.inventory().await?;
+        let mut answer = ListBooksResponse { books: Vec::new(), next_page_token: self.page };
+        loop {
+            let page = request::repeat(async || {
+                let request = ListBooksRequest {
+                    page_size: if self.all { 200 } else { self.limit },
+                    page_token: answer.next_page_token.clone(),
+                    category: self.category.clone(),
+                };
+                inventory.clone().list_books(request).await
+            })
+            .await?;
+            answer.books.extend(page.books);
+            answer.next_page_token = page.next_page_token;
+            if !self.all || answer.next_page_token.is_empty() {
+                break;
+            }
+        }
+        output.answer(&answer, |answer| {
+            if answer.books.is_empty() {
+                return "No book on offer here.".to_owned();
+            }
+            output::table(&["ISBN", "TITLE", "AUTHORS", "FROM", "IN STOCK"], answer.books.iter().map(row))
+        });
+        if !answer.next_page_token.is_empty() {
+            output.hint(&format!("There are more: --page {} or --all", answer.next_page_token));
+        }
+        Ok(())
+    }
+}
+
+/// The book of an ISBN or an edition, with every offer.
+pub(crate) async fn find(at: &Endpoints, name: &str) -> Result<Book, Failure> {
+    let book = if name.starts_with("edn_") {
+        get_book_details_request::Book::EditionId(name.to_owned())
+    } else {
+        get_book_details_request::Book::Isbn(name.to_owned())
+    };
+    let inventory = at.inventory().await?;
+    request::repeat(async || {
+        inventory.clone().get_book_details(GetBookDetailsRequest { book: Some(book.clone()) }).await
+    })
+    .await
+}
+
+fn row(book: &Book) -> Vec<String> {
+    let cheapest = book.offers.first();
+    let available: i64 = book.offers.iter().map(|offer| offer.available).sum();
+    vec![
+        if book.isbn.is_empty() { book.edition_id.clone() } else { book.isbn.clone() },
+        book.title.clone(),
+        book.authors.join(", "),
+        cheapest.map(|offer| output::money(offer.price.as_ref())).unwrap_or_default(),
+        available.to_string(),
+    ]
+}
+
+fn details(book: &Book) -> String {
+    let year = if book.published_year == 0 { String::new() } else { book.published_year.to_string() };
+    let published: Vec<_> =
+        [book.publisher.clone(), year].into_iter().filter(|part| !part.is_empty()).collect();
+    let facts = output::facts(&[
+        ("Title", book.title.clone()),
+        ("Authors", book.authors.join(", ")),
+        ("Published", published.join(", ")),
+        ("Language", book.language_code.clone()),
+        ("Categories", book.categories.join(", ")),
+        ("ISBN", book.isbn.clone()),
+        ("Edition", book.edition_id.clone()),
+    ]);
+    let description =
+        if book.description.is_empty() { String::new() } else { format!("\n\n{}", book.description) };
+    if book.offers.is_empty() {
+        return format!("{facts}{description}\n\nNobody sells it at the moment.");
+    }
+    let offers = book.offers.iter().map(|offer| {
+        vec![
+            offer.offer_id.clone(),
+            offer.shop_name.clone(),
+            output::money(offer.price.as_ref()),
+            offer.available.to_string(),
+        ]
+    });
+    let mut text =
+        format!("{facts}{description}\n\n{}", output::table(&["OFFER", "SHOP", "PRICE", "IN STOCK"], offers);
+    let mut text = format!("{facts}{description}\n\n{offers}");
+    if io::stdout().is_terminal() {
+        let name = if book.isbn.is_empty() { &book.edition_id } else { &book.isbn };
+        text.push_str("\n\nOrder it with: bookstore order place --watch --book ");
+        text.push_str(name);
+    }
+    text
+}

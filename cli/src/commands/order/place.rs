@@ -1,0 +1,100 @@
+//! `order place`.
+
+use clap::Args;
+use proto::order::v1::{OrderItem, PaymentMethod, PlaceOrderRequest};
+
+use super::{follow, print};
+use crate::{
+    commands::{address, books},
+    endpoints::Endpoints,
+    failure::Failure,
+    output::Output,
+    request::{self, RequestId},
+    session::Session,
+};
+
+/// Orders books.
+#[derive(Args)]
+#[command(after_long_help = "\
+A book is named by its ISBN or edition (the cheapest offer with enough copies is taken), or by one offer, ofr_….
+
+Examples:
+  bookstore order place --book 9780441172719 --watch
+  bookstore order place --book 9780441172719:2 --book ofr_…:1 --address adr_…")]
+pub(crate) struct Place {
+    /// What to order, and how many copies after a colon; repeat for several
+    #[arg(long = "book", required = true, value_name = "BOOK[:COPIES]")]
+    books: Vec<String>,
+    /// Where to deliver, adr_…; may be left out if you have exactly one address
+    #[arg(long)]
+    address: Option<String>,
+    /// Stay and follow the order until it is confirmed or cancelled
+    #[arg(long)]
+    watch: bool,
+    #[command(flatten)]
+    request_id: RequestId,
+}
+
+impl Place {
+    pub(crate) async fn run(self, at: &Endpoints, session: &Session, output: &Output) -> Result<(), Failure> {
+        let mut items = Vec::with_capacity(self.books.len());
+        for book in &self.books {
+            items.push(item(at, book).await?);
+        }
+        let address_id = match self.address {
+            Some(address) => address,
+            None => only_address(at, session).await?,
+        };
+        let request_id = self.request_id.or_new();
+        let wanted = PlaceOrderRequest {
+            request_id: request_id.clone(),
+            items,
+            address_id,
+            payment_method: PaymentMethod::Wallet.into(),
+        };
+        let orders = at.order().await?;
+        let order = request::change(&request_id, async || {
+            orders.clone().place_order(session.sign(wanted.clone())).await
+        })
+        .await?;
+        output.answer(&order, print::details);
+        if self.watch {
+            return follow::until_settled(at, session, output, &order.order_id).await;
+        }
+        output.hint(&format!("Follow it with: bookstore order watch {}", order.order_id));
+        Ok(())
+    }
+}
+
+/// `BOOK[:COPIES]` as an item of an order.
+async fn item(at: &Endpoints, text: &str) -> Result<OrderItem, Failure> {
+    let (book, copies) = text.rsplit_once(':').unwrap_or((text, "1"));
+    let quantity: i32 = copies.parse().map_err(|_| {
+        Failure::usage(format!("`{text}`: `{copies}` is no number of copies; write 9780441172719:2 for two"))
+    })?;
+    if book.starts_with("ofr_") {
+        return Ok(OrderItem { offer_id: book.to_owned(), quantity });
+    }
+    let found = books::find(at, book).await?;
+    let enough = found.offers.iter().find(|offer| offer.available >= i64::from(quantity));
+    // Without enough copies anywhere the cheapest is asked for, and the shop says what is missing.
+    let offer = enough
+        .or(found.offers.first())
+        .ok_or_else(|| Failure::usage(format!("nobody sells `{}` at the moment", found.title)))?;
+    Ok(OrderItem { offer_id: offer.offer_id.clone(), quantity })
+}
+
+async fn only_address(at: &Endpoints, session: &Session) -> Result<String, Failure> {
+    let addresses = address::all(at, session).await?;
+    match addresses.as_slice() {
+        [only] => Ok(only.address_id.clone()),
+        [] => Err(Failure::usage("you have no delivery address yet: see bookstore address add --help")),
+        several => {
+            let list: Vec<_> = several
+                .iter()
+                .map(|address| format!("\n  --address {}  {}", address.address_id, address.city))
+                .collect();
+            Err(Failure::usage(format!("you have several addresses; say which:{}", list.concat())))
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Orders as people read them.
+
+use proto::{
+    order::v1::{
+        Actor, CancelReason, GetOrderHistoryResponse, Order, OrderState, OrderStatus, OrderStep,
+        PaymentState, StockState,
+    },
+    types::v1::Money,
+};
+
+use crate::output;
+
+pub(super) fn details(order: &Order) -> String {
+    let facts = output::facts(&[
+        ("Order", order.order_id.clone()),
+        ("State", state(order.state(), order.cancel_reason())),
+        ("Payment", payment(order.payment_state())),
+        ("Stock", stock(order.stock_state())),
+        ("Total", output::money(order.total.as_ref())),
+        ("Deliver to", deliver_to(order)),
+        ("Placed", output::time(order.create_time.as_ref())),
+    ]);
+    let lines = order.lines.iter().map(|line| {
+        let each = line.unit_price.clone().unwrap_or_default();
+        let sum = Money {
+            minor_units: each.minor_units * i64::from(line.quantity),
+            currency_code: each.currency_code.clone(),
+        };
+        vec![
+            line.quantity.to_string(),
+            line.title.clone(),
+            output::money(Some(&each)),
+            output::money(Some(&sum)),
+        ]
+    });
+    let mut text = format!("{facts}\n\n{}", output::table(&["COPIES", "TITLE", "EACH", "TOGETHER"], lines));
+    if !order.history.is_empty() {
+        text.push_str("\n\n");
+        text.push_str(&output::table(&["WHEN", "STEP", "BY", "NOTE"], order.history.iter().map(step)));
+    }
+    text
+}
+
+pub(super) fn list(answer: &GetOrderHistoryResponse) -> String {
+    if answer.orders.is_empty() {
+        return "No order yet. Find a book with: bookstore books list".to_owned();
+    }
+    let rows = answer.orders.iter().map(|order| {
+        let copies: i32 = order.lines.iter().map(|line| line.quantity).sum();
+        vec![
+            order.order_id.clone(),
+            output::time(order.create_time.as_ref()),
+            state(order.state(), order.cancel_reason()),
+            copies.to_string(),
+            output::money(order.total.as_ref()),
+        ]
+    });
+    output::table(&["ORDER", "PLACED", "STATE", "COPIES", "TOTAL"], rows)
+}
+
+pub(super) fn status(status: &OrderStatus) -> String {
+    format!(
+        "{}  {:<10} payment {:<9} stock {}",
+        output::time(status.update_time.as_ref()),
+        state(status.state(), status.cancel_reason()),
+        payment(status.payment_state()).to_lowercase(),
+        stock(status.stock_state()).to_lowercase(),
+    )
+}
+
+fn step(step: &OrderStep) -> Vec<String> {
+    vec![
+        output::time(step.time.as_ref()),
+        state(step.state(), step.cancel_reason()),
+        output::word(Actor::as_str_name(&step.actor()), "ACTOR_").to_lowercase(),
+        step.note.clone(),
+    ]
+}
+
+fn state(state: OrderState, reason: CancelReason) -> String {
+    let state = output::word(state.as_str_name(), "ORDER_STATE_");
+    let reason = output::word(reason.as_str_name(), "CANCEL_REASON_").to_lowercase().replace('_', " ");
+    if reason.is_empty() { state } else { format!("{state} ({reason})") }
+}
+
+fn payment(state: PaymentState) -> String {
+    output::word(state.as_str_name(), "PAYMENT_STATE_")
+}
+
+fn stock(state: StockState) -> String {
+    output::word(state.as_str_name(), "STOCK_STATE_")
+}
+
+fn deliver_to(order: &Order) -> String {
+    let Some(address) = &order.shipping_address else { return String::new() };
+    [address.recipient.clone(), address.lines.join(", "), address.city.clone(), address.country_code.clone()]
+        .join(", ")
+}

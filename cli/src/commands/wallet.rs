@@ -1,0 +1,142 @@
+//! `wallet balance|top-up|entries`.
+
+use clap::{Args, Subcommand};
+use proto::{
+    payment::v1::{
+        GetBalanceRequest, LedgerEntry, ListLedgerEntriesRequest, ListLedgerEntriesResponse, TopUpRequest,
+    },
+    types::v1::Money,
+};
+
+use crate::{
+    endpoints::Endpoints,
+    failure::Failure,
+    output::{self, Output},
+    request::{self, RequestId},
+    session::Session,
+};
+
+#[derive(Subcommand)]
+pub(crate) enum Wallet {
+    /// What it holds
+    Balance(Balance),
+    /// Put money in, from the card
+    TopUp(TopUp),
+    /// What went in and out, the newest first
+    Entries(Entries),
+}
+
+#[derive(Args)]
+pub(crate) struct Balance {
+    /// Which wallet, by its currency; the shop's own if not given
+    #[arg(long, default_value = "")]
+    currency: String,
+}
+
+#[derive(Args)]
+#[command(after_long_help = "Example:\n  bookstore wallet top-up 50.00 --currency EUR")]
+pub(crate) struct TopUp {
+    /// How much, in the currency's own notation: 50.00
+    amount: String,
+    /// Which currency
+    #[arg(long, default_value = "EUR")]
+    currency: String,
+    #[command(flatten)]
+    request_id: RequestId,
+}
+
+#[derive(Args)]
+pub(crate) struct Entries {
+    /// Which wallet, by its currency; the shop's own if not given
+    #[arg(long, default_value = "")]
+    currency: String,
+    /// How many to list
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(i32).range(1..=200))]
+    limit: i32,
+    /// Go on where an earlier list ended
+    #[arg(long, value_name = "TOKEN", default_value = "")]
+    page: String,
+}
+
+impl Wallet {
+    pub(crate) async fn run(self, at: &Endpoints, output: &Output) -> Result<(), Failure> {
+        let session = Session::load()?;
+        match self {
+            Self::Balance(balance) => balance.run(at, &session, output).await,
+            Self::TopUp(top_up) => top_up.run(at, &session, output).await,
+            Self::Entries(entries) => entries.run(at, &session, output).await,
+        }
+    }
+}
+
+impl Balance {
+    async fn run(self, at: &Endpoints, session: &Session, output: &Output) -> Result<(), Failure> {
+        let payment = at.payment().await?;
+        let balance = request::repeat(async || {
+            let request = GetBalanceRequest { currency_code: self.currency.to_ascii_uppercase() };
+            payment.clone().get_balance(session.sign(request)).await
+        })
+        .await?;
+        output.answer(&balance, |balance| output::money(balance.balance.as_ref()));
+        Ok(())
+    }
+}
+
+impl TopUp {
+    async fn run(self, at: &Endpoints, session: &Session, output: &Output) -> Result<(), Failure> {
+        let amount = parse_money(&format!("{} {}", self.amount, self.currency.to_ascii_uppercase()))?;
+        let request_id = self.request_id.or_new();
+        let wanted = TopUpRequest { request_id: request_id.clone(), amount: Some(amount) };
+        let payment = at.payment().await?;
+        let entry =
+            request::change(&request_id, async || payment.clone().top_up(session.sign(wanted.clone())).await)
+                .await?;
+        output.answer(&entry, |entry| {
+            format!("{} added to your wallet.", output::money(entry.amount.as_ref()))
+        });
+        Ok(())
+    }
+}
+
+impl Entries {
+    async fn run(self, at: &Endpoints, session: &Session, output: &Output) -> Result<(), Failure> {
+        let payment = at.payment().await?;
+        let answer = request::repeat(async || {
+            let request = ListLedgerEntriesRequest {
+                page_size: self.limit,
+                page_token: self.page.clone(),
+                currency_code: self.currency.to_ascii_uppercase(),
+            };
+            payment.clone().list_ledger_entries(session.sign(request)).await
+        })
+        .await?;
+        output.answer(&answer, entries);
+        if !answer.next_page_token.is_empty() {
+            output.hint(&format!("There are more: --page {}", answer.next_page_token));
+        }
+        Ok(())
+    }
+}
+
+fn entries(answer: &ListLedgerEntriesResponse) -> String {
+    if answer.entries.is_empty() {
+        return "Nothing went in or out yet. Put money in with: bookstore wallet top-up 50.00".to_owned();
+    }
+    let row = |entry: &LedgerEntry| {
+        vec![
+            output::time(entry.create_time.as_ref()),
+            output::word(entry.kind().as_str_name(), "TRANSFER_KIND_"),
+            output::money(entry.amount.as_ref()),
+            entry.order_id.clone(),
+        ]
+    };
+    output::table(&["WHEN", "WHAT", "AMOUNT", "ORDER"], answer.entries.iter().map(row))
+}
+
+/// `12.50 EUR` in the contract's form.
+pub(crate) fn parse_money(text: &str) -> Result<Money, Failure> {
+    let money: values::Money = text.parse().map_err(|error| {
+        Failure::usage(format!("`{text}` is no amount: {error}; one looks like 12.50 EUR"))
+    })?;
+    Ok(Money { minor_units: money.minor_units(), currency_code: money.currency().to_string() })
+}

@@ -1,0 +1,91 @@
+//! Where the shop answers.
+
+use std::time::Duration;
+
+use clap::Args;
+use proto::{
+    identity::v1::identity_service_client::IdentityServiceClient,
+    inventory::v1::inventory_service_client::InventoryServiceClient,
+    order::v1::order_service_client::OrderServiceClient,
+    payment::v1::payment_service_client::PaymentServiceClient,
+};
+use tonic::transport::{Channel, Endpoint};
+
+use crate::failure::Failure;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The addresses of the services; right for `cargo xtask up` without being named.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Addresses")]
+pub(crate) struct Endpoints {
+    /// Accounts and addresses
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "BOOKSTORE_IDENTITY",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:50051"
+    )]
+    identity: String,
+    /// Books and stock
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "BOOKSTORE_INVENTORY",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:50052"
+    )]
+    inventory: String,
+    /// Orders
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "BOOKSTORE_ORDER",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:50053"
+    )]
+    order: String,
+    /// Wallets and payments
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "BOOKSTORE_PAYMENT",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:50054"
+    )]
+    payment: String,
+}
+
+impl Endpoints {
+    pub(crate) async fn identity(&self) -> Result<IdentityServiceClient<Channel>, Failure> {
+        Ok(IdentityServiceClient::new(connect(&self.identity).await?))
+    }
+
+    pub(crate) async fn inventory(&self) -> Result<InventoryServiceClient<Channel>, Failure> {
+        Ok(InventoryServiceClient::new(connect(&self.inventory).await?))
+    }
+
+    pub(crate) async fn order(&self) -> Result<OrderServiceClient<Channel>, Failure> {
+        Ok(OrderServiceClient::new(connect(&self.order).await?))
+    }
+
+    pub(crate) async fn payment(&self) -> Result<PaymentServiceClient<Channel>, Failure> {
+        Ok(PaymentServiceClient::new(connect(&self.payment).await?))
+    }
+}
+
+async fn connect(address: &str) -> Result<Channel, Failure> {
+    let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|_| {
+        Failure::usage(format!("`{address}` is no address; one looks like http://127.0.0.1:50051"))
+    })?;
+    endpoint
+        .connect_timeout(CONNECT_TIMEOUT)
+        .connect()
+        .await
+        .map_err(|_| Failure::Unreachable { address: address.to_owned() })
+}
