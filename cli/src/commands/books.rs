@@ -146,8 +146,7 @@ fn details(book: &Book) -> String {
             offer.available.to_string(),
         ]
     });
-    let mut text =
-        format!("{facts}{description}\n\n{}", output::table(&["OFFER", "SHOP", "PRICE", "IN STOCK"], offers);
+    let offers = output::table(&["OFFER", "SHOP", "PRICE", "IN STOCK"], offers);
     let mut text = format!("{facts}{description}\n\n{offers}");
     if io::stdout().is_terminal() {
         let name = if book.isbn.is_empty() { &book.edition_id } else { &book.isbn };
