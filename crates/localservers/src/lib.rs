@@ -1,1 +1,20 @@
-//! A private Postgres and a private NATS server on this machine.
+//! A private Postgres and a private NATS server on this machine: found, or installed, then run.
+//!
+//! What is installed goes to a folder below the user's cache folder and is found there the next time. The servers
+//! listen on 127.0.0.1 only, and end when the process that started them ends, however it ends.
+
+mod account;
+mod cache;
+mod children;
+mod nats;
+mod ports;
+mod postgres;
+mod programs;
+
+pub use account::data_folder;
+pub use nats::{Nats, NatsBinary, NatsOptions};
+pub use ports::free_port;
+pub use postgres::{Postgres, PostgresBinaries};
+
+/// Told what takes long: `installing PostgreSQL with apt`.
+pub type Progress<'a> = &'a dyn Fn(&str);
