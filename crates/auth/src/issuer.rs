@@ -18,7 +18,7 @@ pub struct Issuer {
 /// What a user is signed in with.
 #[derive(Clone, Debug)]
 pub struct AccessToken {
-    /// An EdDSA JSON Web Token (RFC 7519, RFC 8037).
+    /// A JSON Web Token (RFC 7519) signed with Ed25519 (RFC 8037).
     pub token: SecretString,
     /// When it stops being accepted, to the second.
     pub expires_at: DateTime<Utc>,

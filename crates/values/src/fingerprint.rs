@@ -33,7 +33,7 @@ impl Fingerprint {
     }
 }
 
-/// serde_json keeps keys sorted or as inserted, depending on features that any crate of the build may turn on.
+/// `serde_json` keeps keys sorted or as inserted, depending on features that any crate of the build may turn on.
 fn sort_keys(json: &mut Value) {
     match json {
         Value::Object(members) => {

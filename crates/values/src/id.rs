@@ -57,7 +57,7 @@ macro_rules! type_ids {
             /// What its text starts with.
             pub const PREFIX: &'static str = $prefix;
 
-            /// A fresh id (UUIDv7), later than all that this process made before.
+            /// A fresh id (UUID version 7), later than all that this process made before.
             #[expect(clippy::new_without_default, reason = "a default would be another id each time")]
             #[must_use]
             pub fn new() -> Self {
