@@ -60,15 +60,16 @@ impl Client {
     /// Connects lazily, so the service may come later. Inside a Tokio runtime.
     #[must_use]
     pub fn new(target: &Target, policy: Policy) -> Self {
-        let peer_secret = policy.peer_secret.as_ref().and_then(|secret| {
+        let Policy { timeout, connect_timeout, connections_per_endpoint, peer_secret } = policy;
+        let peer_secret = peer_secret.and_then(|secret| {
             let value = HeaderValue::from_str(secret.expose_secret());
             let mut value =
                 value.inspect_err(|_| tracing::error!("the peer secret is no header value")).ok()?;
             value.set_sensitive(true);
             Some(value)
         });
-        let pool = Arc::new(Pool::new(target, &policy));
-        let calls = Calls { pool, timeout: policy.timeout, peer_secret };
+        let pool = Arc::new(Pool::new(target, connect_timeout, connections_per_endpoint));
+        let calls = Calls { pool, timeout, peer_secret };
         Self { measured: ClientLayer.layer(calls) }
     }
 }

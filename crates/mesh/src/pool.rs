@@ -18,7 +18,7 @@ use tonic::{
 };
 use tower::{Service as _, ServiceExt as _};
 
-use crate::{Policy, Target, lent::Home};
+use crate::{Target, lent::Home};
 
 /// How long an address that refused is asked last.
 const REST: Duration = Duration::from_millis(500);
@@ -55,8 +55,12 @@ impl Drop for Pending {
 }
 
 impl Pool {
-    pub(crate) fn new(target: &Target, policy: &Policy) -> Self {
-        let addresses = target.addresses().iter().map(|socket| Address::new(*socket, policy)).collect();
+    pub(crate) fn new(target: &Target, connect_timeout: Duration, connections: usize) -> Self {
+        let addresses = target
+            .addresses()
+            .iter()
+            .map(|socket| Address::new(*socket, connect_timeout, connections.max(1)))
+            .collect();
         Self { addresses }
     }
 
@@ -113,15 +117,15 @@ impl Pool {
 }
 
 impl Address {
-    fn new(socket: SocketAddr, policy: &Policy) -> Self {
+    fn new(socket: SocketAddr, connect_timeout: Duration, connections: usize) -> Self {
         let uri = Uri::builder().scheme("http").authority(socket.to_string()).path_and_query("/").build();
         let endpoint = Endpoint::from(uri.unwrap_or_default())
-            .connect_timeout(policy.connect_timeout)
+            .connect_timeout(connect_timeout)
             .tcp_nodelay(true)
             .http2_keep_alive_interval(KEEPALIVE)
             .keep_alive_timeout(KEEPALIVE_ANSWER)
             .keep_alive_while_idle(true);
-        let connections = (0..policy.connections_per_endpoint.max(1))
+        let connections = (0..connections)
             .map(|_| Connection { channel: endpoint.connect_lazy(), pending: Arc::default() })
             .collect();
         Self { socket, connections, refused: Mutex::new(None) }

@@ -88,3 +88,68 @@ fn table(statement: &str) -> Option<&str> {
     (!name.is_empty() && name.chars().all(|letter| letter.is_alphanumeric() || "_.\"".contains(letter)))
         .then_some(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
+    use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+
+    use super::*;
+
+    fn exported(name: &'static str, attributes: &[(&'static str, &'static str)]) -> SpanData {
+        let exporter = InMemorySpanExporter::default();
+        let provider =
+            SdkTracerProvider::builder().with_simple_exporter(Conventions::over(exporter.clone())).build();
+        let mut span = provider.tracer("test").start(name);
+        for (key, value) in attributes {
+            span.set_attribute(KeyValue::new(*key, *value));
+        }
+        span.end();
+        exporter.get_finished_spans().unwrap().remove(0)
+    }
+
+    #[test]
+    fn a_statement_is_named_by_what_it_does_to_which_table() {
+        let span = exported(
+            "sea_orm.query_all",
+            &[
+                ("db.system", "postgresql"),
+                ("db.operation", "SELECT"),
+                ("db.statement", "SELECT id\n  FROM orders\n WHERE id = $1"),
+            ],
+        );
+        assert_eq!(span.name, "SELECT orders");
+        assert_eq!(text(&span, "db.system.name").as_deref(), Some("postgresql"));
+        assert_eq!(text(&span, "db.operation.name").as_deref(), Some("SELECT"));
+        assert_eq!(text(&span, "db.query.text").as_deref(), Some("SELECT id FROM orders WHERE id = $1"));
+        assert_eq!(text(&span, "db.statement"), None);
+    }
+
+    #[test]
+    fn what_the_database_complains_about_stays_out() {
+        let complaint = "invalid input syntax for type uuid: \"someone@example.org\"";
+        let span =
+            exported("sea_orm.execute", &[("db.operation", "EXECUTE"), ("exception.message", complaint)]);
+        assert!(!format!("{span:?}").contains("someone"));
+    }
+
+    #[test]
+    fn a_transaction_is_named_by_its_step() {
+        let span = exported("sea_orm.begin", &[("db.operation", "EXECUTE")]);
+        assert_eq!(span.name, "BEGIN");
+    }
+
+    #[test]
+    fn other_spans_are_left_alone() {
+        let span = exported("place", &[("db.statement", "mine")]);
+        assert_eq!((&*span.name, text(&span, "db.statement").as_deref()), ("place", Some("mine")));
+    }
+
+    #[test]
+    fn the_first_table_is_found() {
+        assert_eq!(table("INSERT INTO \"order_history\" (order_id) VALUES ($1)"), Some("order_history"));
+        assert_eq!(table("UPDATE stock SET reserved = 1"), Some("stock"));
+        assert_eq!(table("SELECT * FROM unnest($1::uuid[]) AS wanted"), None);
+        assert_eq!(table("COMMIT"), None);
+    }
+}

@@ -80,13 +80,13 @@ static PROCESS: OnceLock<Telemetry> = OnceLock::new();
 
 /// Sets up logs, traces and metrics for the whole process. Inside a Tokio runtime if there is an OTLP endpoint.
 pub fn init(config: Config) -> Result<Telemetry, Error> {
-    let filter = logs::filter(&config.filter)?;
+    let Config { service, filter, otlp_endpoint, json } = config;
+    let filter = logs::filter(&filter)?;
     let resource = Resource::builder()
-        .with_service_name(config.service)
+        .with_service_name(service)
         .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
         .build();
-    let endpoint = config.otlp_endpoint.as_deref();
-    let telemetry = Telemetry::new(endpoint, resource)?;
+    let telemetry = Telemetry::new(otlp_endpoint.as_deref(), resource)?;
     PROCESS.set(telemetry.clone()).map_err(|_| Error::Twice)?;
 
     global::set_text_map_propagator(TraceContextPropagator::new());
@@ -101,7 +101,7 @@ pub fn init(config: Config) -> Result<Telemetry, Error> {
         .with_filter(spans_filter());
     tracing_subscriber::registry()
         .with(spans)
-        .with(logs::layer(config.service, config.json, filter))
+        .with(logs::layer(service, json, filter))
         .try_init()
         .map_err(|_| Error::Twice)?;
     Ok(telemetry)
@@ -182,4 +182,28 @@ fn batches<E: opentelemetry_sdk::trace::SpanExporter + 'static>(exporter: E) -> 
 fn spans_filter() -> Targets {
     let quiet = CHATTY.iter().map(|target| (*target, LevelFilter::OFF));
     Targets::new().with_default(LevelFilter::INFO).with_targets(quiet)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_measured_can_be_scraped() -> Result<(), Error> {
+        use opentelemetry::metrics::MeterProvider as _;
+
+        let telemetry = Telemetry::new(None, Resource::builder_empty().build())?;
+        let histogram =
+            telemetry.meter.meter("test").f64_histogram("rpc.server.duration").with_unit("s").build();
+        histogram.record(0.2, &[opentelemetry::KeyValue::new("rpc.method", "PlaceOrder")]);
+        let text = telemetry.prometheus();
+        assert!(text.contains(r#"rpc_server_duration_seconds_count{rpc_method="PlaceOrder"} 1"#), "{text}");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_that_is_no_address_is_named() {
+        let error = Telemetry::new(Some("http://["), Resource::builder_empty().build()).unwrap_err();
+        assert!(error.to_string().contains("http://["), "{error}");
+    }
 }

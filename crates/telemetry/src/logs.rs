@@ -115,3 +115,97 @@ impl Visit for Fields<'_> {
         self.put(field, format!("{value:?}"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io, sync::Arc, sync::Mutex};
+
+    use opentelemetry::trace::TracerProvider as _;
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+    use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Lines {
+        fn parsed(&self) -> Vec<Value> {
+            let bytes = self.0.lock().unwrap();
+            String::from_utf8_lossy(&bytes).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        }
+    }
+
+    fn logging(directives: &str, act: impl FnOnce()) -> Vec<Value> {
+        let lines = Lines::default();
+        let written = lines.clone();
+        let provider = SdkTracerProvider::builder().build();
+        let subscriber = tracing_subscriber::registry()
+            .with(
+                tracing_opentelemetry::layer()
+                    .with_tracer(provider.tracer("test"))
+                    .with_filter(crate::spans_filter()),
+            )
+            .with(
+                tracing_subscriber::fmt::layer()
+                    .with_writer(move || written.clone())
+                    .event_format(JsonLines { service: "order" })
+                    .with_filter(filter(directives).unwrap()),
+            );
+        tracing::subscriber::with_default(subscriber, act);
+        lines.parsed()
+    }
+
+    #[test]
+    fn a_line_names_its_trace_even_if_the_filter_hides_the_span() {
+        let mut context = opentelemetry::Context::new();
+        let lines = logging("warn", || {
+            let span = tracing::info_span!("place");
+            context = span.context();
+            span.in_scope(|| tracing::warn!(orders = 3, "slow"));
+        });
+        let span = context.span().span_context().clone();
+        assert_eq!(lines[0]["trace_id"], span.trace_id().to_string());
+        assert_eq!(lines[0]["span_id"], span.span_id().to_string());
+        assert_eq!(
+            (&lines[0]["message"], &lines[0]["orders"], &lines[0]["service"], &lines[0]["level"]),
+            (&"slow".into(), &3.into(), &"order".into(), &"WARN".into())
+        );
+    }
+
+    #[test]
+    fn an_error_is_written_with_its_causes() {
+        let lines = logging("info", || {
+            let inner = io::Error::other("connection refused");
+            let outer = Error::Filter("x".to_owned(), "order=loud".parse::<EnvFilter>().unwrap_err());
+            tracing::error!(error = &inner as &dyn StdError, "one");
+            tracing::error!(error = &outer as &dyn StdError, "two");
+        });
+        assert_eq!(lines[0]["error"], "connection refused");
+        assert!(lines[0].get("trace_id").is_none());
+        assert!(lines[1]["error"].as_str().unwrap().starts_with("log filter \"x\": "), "{}", lines[1]);
+    }
+
+    #[test]
+    fn chatty_crates_are_quiet_unless_asked_for() {
+        let speak = || tracing::info!(target: "h2::frame", "a frame");
+        assert!(logging("info", speak).is_empty());
+        assert_eq!(logging("info,h2=info", speak).len(), 1);
+    }
+
+    #[test]
+    fn a_filter_that_does_not_parse_is_named() {
+        assert!(filter("order=loud").is_err_and(|error| error.to_string().contains("order=loud")));
+    }
+}

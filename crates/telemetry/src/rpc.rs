@@ -5,6 +5,8 @@
 
 mod body;
 mod call;
+#[cfg(test)]
+mod tests;
 
 use std::{
     future::Future,

@@ -1,0 +1,170 @@
+//! Calls over a real network to real tonic servers.
+
+mod stub;
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use mesh::{Client, Policy, Target};
+use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
+use proto::payment::v1::{GetBalanceRequest, payment_service_client::PaymentServiceClient};
+use secrecy::SecretString;
+use stub::Stub;
+use tonic::Code;
+use tracing::Instrument as _;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+fn quick() -> Policy {
+    Policy { timeout: Duration::from_millis(300), ..Policy::default() }
+}
+
+fn client(addresses: &[SocketAddr], policy: Policy) -> Result<PaymentServiceClient<Client>> {
+    let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let target: Target = format!("ipv4:{}", list.join(",")).parse()?;
+    Ok(PaymentServiceClient::new(Client::new(&target, policy)))
+}
+
+/// An address where nobody listens.
+async fn nobody() -> Result<SocketAddr> {
+    Ok(tokio::net::TcpListener::bind("127.0.0.1:0").await?.local_addr()?)
+}
+
+#[tokio::test]
+async fn a_call_is_answered_and_its_deadline_is_told() -> Result<()> {
+    let server = Stub::start().await?;
+    let mut client = client(&[server.address], quick())?;
+    client.get_balance(GetBalanceRequest::default()).await?;
+    let metadata = server.last_metadata()?;
+    let timeout = metadata.get("grpc-timeout").context("no grpc-timeout")?;
+    assert_eq!(timeout, "300000u");
+    assert!(metadata.get("bookstore-peer-secret").is_none());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_service_tells_that_it_is_one() -> Result<()> {
+    let server = Stub::start().await?;
+    let secret = SecretString::from("a secret of at least 32 characters");
+    let mut client = client(&[server.address], Policy { peer_secret: Some(secret), ..quick() })?;
+    client.get_balance(GetBalanceRequest::default()).await?;
+    let metadata = server.last_metadata()?;
+    assert_eq!(
+        metadata.get("bookstore-peer-secret").context("no secret")?,
+        "a secret of at least 32 characters"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_is_deadline_exceeded() -> Result<()> {
+    let server = Stub::start().await?;
+    server.never_answer();
+    let mut client = client(&[server.address], quick())?;
+    for _ in 0..5 {
+        let began = Instant::now();
+        let status = client.get_balance(GetBalanceRequest::default()).await.expect_err("an answer");
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+        assert!(began.elapsed() < Duration::from_secs(1));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_caller_may_ask_for_less() -> Result<()> {
+    let server = Stub::start().await?;
+    server.never_answer();
+    let mut client = client(&[server.address], Policy { timeout: Duration::from_secs(20), ..quick() })?;
+    let mut request = tonic::Request::new(GetBalanceRequest::default());
+    request.set_timeout(Duration::from_millis(100));
+    let began = Instant::now();
+    let status = client.get_balance(request).await.expect_err("an answer");
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert!(began.elapsed() < Duration::from_secs(5));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_dead_endpoint_among_two_loses_no_call() -> Result<()> {
+    let server = Stub::start().await?;
+    let mut client = client(&[nobody().await?, server.address], quick())?;
+    for _ in 0..200 {
+        client.get_balance(GetBalanceRequest::default()).await?;
+    }
+    assert_eq!(server.calls(), 200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_endpoint_that_dies_between_calls_loses_none() -> Result<()> {
+    let (first, second) = (Stub::start().await?, Stub::start().await?);
+    let mut client = client(&[first.address, second.address], quick())?;
+    let mut busy = tokio::task::JoinSet::new();
+    for _ in 0..40 {
+        let mut client = client.clone();
+        busy.spawn(async move { client.get_balance(GetBalanceRequest::default()).await });
+    }
+    while let Some(answer) = busy.join_next().await {
+        answer??;
+    }
+    assert!(first.calls() > 0 && second.calls() > 0, "both endpoints work");
+    first.stop().await?;
+    for _ in 0..50 {
+        client.get_balance(GetBalanceRequest::default()).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_endpoint_is_unavailable_at_once() -> Result<()> {
+    let mut client = client(&[nobody().await?, nobody().await?], Policy::default())?;
+    let began = Instant::now();
+    let status = client.get_balance(GetBalanceRequest::default()).await.expect_err("an answer");
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_service_that_comes_later_is_found() -> Result<()> {
+    let address = nobody().await?;
+    let mut client = client(&[address], quick())?;
+    assert!(client.get_balance(GetBalanceRequest::default()).await.is_err());
+    let _server = Stub::start_at(address).await?;
+    client.get_balance(GetBalanceRequest::default()).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_the_service_says_comes_through() -> Result<()> {
+    let server = Stub::start().await?;
+    let mut client = client(&[server.address], quick())?;
+    let status =
+        client.get_payment(proto::payment::v1::GetPaymentRequest::default()).await.expect_err("an answer");
+    assert_eq!((status.code(), status.message()), (Code::NotFound, "no such payment"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_callee_is_told_of_the_trace() -> Result<()> {
+    let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder().build();
+    let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+    let _subscriber = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans));
+
+    let server = Stub::start().await?;
+    let mut client = client(&[server.address], quick())?;
+    let span = tracing::info_span!("click");
+    client.get_balance(GetBalanceRequest::default()).instrument(span.clone()).await?;
+
+    let metadata = server.last_metadata()?;
+    let traceparent = metadata.get("traceparent").context("no traceparent")?.to_str()?.to_owned();
+    let context = span.context();
+    let trace = context.span().span_context().trace_id().to_string();
+    let click = context.span().span_context().span_id().to_string();
+    assert!(traceparent.contains(&trace), "{traceparent} is of another trace than {trace}");
+    assert!(!traceparent.contains(&click), "the callee's parent is the client span, not the caller's");
+    Ok(())
+}
