@@ -150,9 +150,10 @@ async fn what_the_service_says_comes_through() -> Result<()> {
 
 #[tokio::test]
 async fn the_callee_is_told_of_the_trace() -> Result<()> {
+    // For the whole process: a subscriber of one thread races with the other tests for the callsites' interest.
     let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder().build();
     let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
-    let _subscriber = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans));
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(spans))?;
 
     let server = Stub::start().await?;
     let mut client = client(&[server.address], quick())?;
