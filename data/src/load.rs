@@ -1,0 +1,166 @@
+//! Loading: users first, then the shop, then many books at once.
+
+use anyhow::{Context, Result};
+use futures::{StreamExt, TryStreamExt, stream};
+use indicatif::{ProgressBar, ProgressStyle};
+use proto::{
+    identity::v1::{
+        AuthenticateUserRequest, CreateAddressRequest, CreateUserRequest,
+        identity_service_client::IdentityServiceClient,
+    },
+    inventory::v1::{AddBookRequest, RegisterShopRequest, inventory_service_client::InventoryServiceClient},
+    payment::v1::{TopUpRequest, payment_service_client::PaymentServiceClient},
+    types::v1::Money,
+};
+use tonic::{Code, Request, metadata::AsciiMetadataValue, transport::Channel};
+
+use crate::{
+    catalogue::Book,
+    people::{Demo, User},
+    retry::patiently,
+};
+
+const IN_FLIGHT: usize = 32;
+
+/// The calls that loading makes.
+pub(crate) struct Shop {
+    identity: IdentityServiceClient<Channel>,
+    inventory: InventoryServiceClient<Channel>,
+    payment: PaymentServiceClient<Channel>,
+}
+
+/// Somebody's access token, as the metadata that carries it.
+#[derive(Clone)]
+struct Bearer(AsciiMetadataValue);
+
+impl Bearer {
+    fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.metadata_mut().insert("authorization", self.0.clone());
+        request
+    }
+}
+
+impl Shop {
+    pub(crate) fn new(identity: Channel, inventory: Channel, payment: Channel) -> Self {
+        Self {
+            identity: IdentityServiceClient::new(identity),
+            inventory: InventoryServiceClient::new(inventory),
+            payment: PaymentServiceClient::new(payment),
+        }
+    }
+
+    pub(crate) async fn load(&self, demo: &Demo, books: Vec<Book>) -> Result<()> {
+        let progress = progress_bar(demo.users.len() + books.len());
+        let mut owner = None;
+        for user in &demo.users {
+            progress.set_message(user.email.clone());
+            let bearer = self
+                .register(user, &demo.currency)
+                .await
+                .with_context(|| format!("cannot set up {}", user.email))?;
+            if user.email == demo.shop.owner {
+                owner = Some(bearer);
+            }
+            progress.inc(1);
+        }
+        let owner = owner.context("the shop's owner is none of the demo users")?;
+        let shop_id = self.open_shop(&owner, demo).await?;
+        progress.set_message("books");
+        stream::iter(books)
+            .map(|book| self.add_book(&owner, &shop_id, &demo.currency, book))
+            .buffer_unordered(IN_FLIGHT)
+            .try_for_each(|()| {
+                progress.inc(1);
+                std::future::ready(Ok(()))
+            })
+            .await?;
+        progress.finish_and_clear();
+        Ok(())
+    }
+
+    async fn register(&self, user: &User, currency: &str) -> Result<Bearer> {
+        let account = CreateUserRequest {
+            request_id: "demo-user".to_owned(),
+            email: user.email.clone(),
+            password: user.password.clone(),
+            display_name: user.name.clone(),
+        };
+        patiently(async || self.identity.clone().create_user(account.clone()).await).await?;
+        let credentials =
+            AuthenticateUserRequest { email: user.email.clone(), password: user.password.clone() };
+        let session =
+            patiently(async || self.identity.clone().authenticate_user(credentials.clone()).await).await?;
+        let bearer = Bearer(format!("Bearer {}", session.into_inner().access_token).parse()?);
+        self.store_address(&bearer, user).await?;
+        if let Some(minor_units) = user.wallet {
+            let top_up = TopUpRequest {
+                request_id: "demo-top-up".to_owned(),
+                amount: Some(Money { minor_units, currency_code: currency.to_owned() }),
+            };
+            patiently(async || self.payment.clone().top_up(bearer.request(top_up.clone())).await).await?;
+        }
+        Ok(bearer)
+    }
+
+    async fn store_address(&self, bearer: &Bearer, user: &User) -> Result<()> {
+        let Some(address) = &user.address else { return Ok(()) };
+        let request = CreateAddressRequest {
+            request_id: "demo-address".to_owned(),
+            recipient: address.recipient.clone(),
+            lines: address.lines.clone(),
+            city: address.city.clone(),
+            region: String::new(),
+            postal_code: address.postal_code.clone(),
+            country_code: address.country_code.clone(),
+        };
+        patiently(async || self.identity.clone().create_address(bearer.request(request.clone())).await)
+            .await?;
+        Ok(())
+    }
+
+    async fn open_shop(&self, owner: &Bearer, demo: &Demo) -> Result<String> {
+        let request = RegisterShopRequest {
+            request_id: "demo-shop".to_owned(),
+            name: demo.shop.name.clone(),
+            city: demo.shop.city.clone(),
+        };
+        let shop =
+            patiently(async || self.inventory.clone().register_shop(owner.request(request.clone())).await)
+                .await
+                .context("cannot open the demo shop")?;
+        Ok(shop.into_inner().shop_id)
+    }
+
+    async fn add_book(&self, owner: &Bearer, shop_id: &str, currency: &str, book: Book) -> Result<()> {
+        let request = AddBookRequest {
+            request_id: format!("demo-book-{}", book.isbn13),
+            shop_id: shop_id.to_owned(),
+            authors: book.authors(),
+            categories: book.categories(),
+            title: book.title,
+            isbn: book.isbn13,
+            publisher: book.publisher,
+            published_year: book.year,
+            language_code: book.language,
+            description: book.description,
+            price: Some(Money { minor_units: book.price, currency_code: currency.to_owned() }),
+            initial_stock: book.stock,
+        };
+        let answer =
+            patiently(async || self.inventory.clone().add_book(owner.request(request.clone())).await).await;
+        match answer {
+            // It was loaded from an earlier catalogue, or the shop's owner was faster: the shop's own facts stand.
+            Err(status) if status.code() == Code::AlreadyExists => Ok(()),
+            answer => answer.map(drop).with_context(|| format!("cannot add {}", request.isbn)),
+        }
+    }
+}
+
+fn progress_bar(length: usize) -> ProgressBar {
+    let progress = ProgressBar::new(u64::try_from(length).unwrap_or(u64::MAX));
+    if let Ok(style) = ProgressStyle::with_template("     Loading [{bar:30}] {pos}/{len} {msg}") {
+        progress.set_style(style.progress_chars("=> "));
+    }
+    progress
+}
