@@ -229,8 +229,8 @@ mod tests {
 
         #[test]
         fn no_text_panics(text in "\\PC{0,40}") {
-            drop(text.parse::<OrderId>());
-            drop(format!("ord_{text}").parse::<OrderId>());
+            let _ = text.parse::<OrderId>();
+            let _ = format!("ord_{text}").parse::<OrderId>();
         }
     }
 }
