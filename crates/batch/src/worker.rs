@@ -1,0 +1,181 @@
+//! The one task that runs a step's batches.
+
+use std::{panic::AssertUnwindSafe, time::Instant};
+
+use futures::FutureExt;
+use opentelemetry::trace::TraceContextExt;
+use tokio::sync::mpsc;
+use tracing::{Instrument, Span};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use crate::{Caller, Job, Step, SubmitError, metrics::Metrics};
+
+pub(crate) struct Worker<S: Step> {
+    name: &'static str,
+    step: S,
+    max_batch: usize,
+    jobs: mpsc::Receiver<Job<S>>,
+    metrics: Metrics,
+}
+
+impl<S: Step> Worker<S> {
+    pub(crate) fn new(
+        name: &'static str,
+        step: S,
+        max_batch: usize,
+        jobs: mpsc::Receiver<Job<S>>,
+        metrics: Metrics,
+    ) -> Self {
+        Self { name, step, max_batch, jobs, metrics }
+    }
+
+    pub(crate) async fn run(mut self) {
+        while let Some(first) = self.jobs.recv().await {
+            self.metrics.taken();
+            let mut batch = Batch::new();
+            batch.take(first);
+            while batch.len() < self.max_batch
+                && let Some(job) = self.next_queued()
+            {
+                batch.take(job);
+            }
+            if let Err(outage) = self.settle(batch).await {
+                // These waited as long as the batch that found the outage: another try would double their wait.
+                while let Some(job) = self.next_queued() {
+                    job.caller.answer(Err(SubmitError::Failed(outage.clone())));
+                }
+            }
+        }
+    }
+
+    fn next_queued(&mut self) -> Option<Job<S>> {
+        let job = self.jobs.try_recv().ok()?;
+        self.metrics.taken();
+        Some(job)
+    }
+
+    /// Answers every caller of `batch`, trying it by halves where one item may be to blame for a failure.
+    ///
+    /// An error is one that no item is to blame for.
+    async fn settle(&self, batch: Batch<S>) -> Result<(), S::Error> {
+        let mut waiting = vec![batch];
+        while let Some(mut batch) = waiting.pop() {
+            batch.drop_callers_who_left();
+            if batch.len() == 0 {
+                continue;
+            }
+            match self.attempt(&batch).await {
+                Ok(outcomes) if outcomes.len() == batch.len() => batch.answer(outcomes),
+                Ok(outcomes) => {
+                    tracing::error!(
+                        batch = self.name,
+                        items = batch.len(),
+                        outcomes = outcomes.len(),
+                        "a step answered with another number of outcomes than it got items"
+                    );
+                    batch.refuse(&SubmitError::Broken);
+                }
+                Err(Failure::Outage(error)) => {
+                    for batch in waiting.into_iter().chain([batch]) {
+                        batch.refuse(&SubmitError::Failed(error.clone()));
+                    }
+                    return Err(error);
+                }
+                Err(Failure::OfAnItem(error)) if batch.len() == 1 => batch.refuse(&error),
+                Err(Failure::OfAnItem(_)) => {
+                    let second = batch.split_off_half();
+                    waiting.extend([second, batch]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn attempt(&self, batch: &Batch<S>) -> Result<Vec<S::Outcome>, Failure<S::Error>> {
+        let started = Instant::now();
+        let result = AssertUnwindSafe(self.step.run(&batch.items))
+            .catch_unwind()
+            .instrument(batch.span(self.name))
+            .await;
+        self.metrics.ran(batch.len(), started.elapsed());
+        match result {
+            Ok(Ok(outcomes)) => Ok(outcomes),
+            Ok(Err(error)) if S::may_blame_an_item(&error) => {
+                Err(Failure::OfAnItem(SubmitError::Failed(error)))
+            }
+            Ok(Err(error)) => Err(Failure::Outage(error)),
+            // The panic hook has told what happened.
+            Err(_) => Err(Failure::OfAnItem(SubmitError::Broken)),
+        }
+    }
+}
+
+enum Failure<E> {
+    Outage(E),
+    OfAnItem(SubmitError<E>),
+}
+
+/// Items and, in the same order, who waits for them.
+struct Batch<S: Step> {
+    items: Vec<S::Item>,
+    callers: Vec<Caller<S>>,
+}
+
+impl<S: Step> Batch<S> {
+    fn new() -> Self {
+        Self { items: Vec::new(), callers: Vec::new() }
+    }
+
+    fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    fn take(&mut self, Job { item, caller }: Job<S>) {
+        if !caller.has_gone() {
+            self.items.push(item);
+            self.callers.push(caller);
+        }
+    }
+
+    fn drop_callers_who_left(&mut self) {
+        if self.callers.iter().any(Caller::has_gone) {
+            let (items, callers) = (std::mem::take(&mut self.items), std::mem::take(&mut self.callers));
+            for (item, caller) in items.into_iter().zip(callers) {
+                self.take(Job { item, caller });
+            }
+        }
+    }
+
+    fn split_off_half(&mut self) -> Self {
+        let half = self.len() / 2;
+        Self { items: self.items.split_off(half), callers: self.callers.split_off(half) }
+    }
+
+    fn answer(self, outcomes: Vec<S::Outcome>) {
+        for (caller, outcome) in self.callers.into_iter().zip(outcomes) {
+            caller.answer(Ok(outcome));
+        }
+    }
+
+    fn refuse(self, error: &SubmitError<S::Error>) {
+        for caller in self.callers {
+            caller.answer(Err(error.clone()));
+        }
+    }
+
+    /// A child of the first caller's span, linked to every other's.
+    fn span(&self, name: &'static str) -> Span {
+        let mut callers = self.callers.iter().map(|caller| &caller.span);
+        let first = callers.next().and_then(Span::id);
+        let span = tracing::info_span!(
+            parent: first,
+            "batch",
+            otel.name = format!("batch {name}"),
+            batch.size = self.len(),
+        );
+        for caller in callers {
+            span.add_link(caller.context().span().span_context().clone());
+        }
+        span
+    }
+}
