@@ -1,3 +1,61 @@
 //! The inventory service: shops, books, prices, stock, and reservations of stock.
 
+pub mod config;
 pub mod domain;
+mod error;
+mod events;
+mod rpc;
+mod steps;
+mod store;
+mod sweeper;
+
+pub use config::Config;
+
+use ::events::{Consumer, ConsumerConfig, Relay, RelayConfig};
+use proto::inventory::v1::inventory_service_server::InventoryServiceServer;
+use server::{Application, BuildError, Context, Service, SqlMigration};
+
+use crate::events::on_order_cancelled::OnOrderCancelled;
+
+/// The inventory service.
+#[derive(Clone, Copy, Debug)]
+pub struct Inventory;
+
+impl Application for Inventory {
+    const NAME: &'static str = "inventory";
+    const PORT: u16 = 50052;
+    const MIGRATIONS: &'static [SqlMigration] =
+        server::migrations!("0001_catalogue", "0002_stock", "0003_reservations");
+    type Config = Config;
+
+    async fn build(config: Config, context: &Context) -> Result<Service, BuildError> {
+        let identity = mesh::Client::new(&config.identity_target, mesh::Policy::default());
+        let (db, stop) = (&context.db, &context.stop);
+
+        let relay = Relay::new(
+            RelayConfig {
+                service: Self::NAME,
+                stream: "INVENTORY",
+                database_url: context.database_url.clone(),
+                replicas: 1,
+            },
+            db.clone(),
+            context.nats.clone(),
+            context.reconnects.clone(),
+        );
+        let cancelled_orders = Consumer::new(
+            OnOrderCancelled,
+            ConsumerConfig::new("ORDER"),
+            db.clone(),
+            context.nats.clone(),
+            context.reconnects.clone(),
+        );
+        let inventory = rpc::Inventory::new(db.clone(), relay.wake_handle(), config.reservation_ttl);
+
+        Ok(Service::new(Self::NAME, server::jwks(identity))
+            .rpc(InventoryServiceServer::new(inventory))
+            .task("relay", relay.run(stop.clone()))
+            .task("cancelled orders", cancelled_orders.run(stop.clone()))
+            .task("sweeper", sweeper::run(db.clone(), config.sweep_interval, stop.clone())))
+    }
+}

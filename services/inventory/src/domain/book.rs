@@ -171,6 +171,37 @@ impl FromStr for LanguageCode {
     }
 }
 
+/// What a book is about, in paragraphs: at most 10,000 characters, perhaps none.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Description(String);
+
+impl Description {
+    /// The longest description.
+    pub const MAX_CHARACTERS: usize = 10_000;
+
+    /// The text as given, without the white space around it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Description {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim().replace("\r\n", "\n");
+        if text.chars().count() > Self::MAX_CHARACTERS {
+            return Err(TextError::Length(0..=Self::MAX_CHARACTERS));
+        }
+        // Line breaks part paragraphs; a text for people has no other control characters.
+        if text.chars().any(|character| character.is_control() && character != '\n') {
+            return Err(TextError::ControlCharacter);
+        }
+        Ok(Self(text))
+    }
+}
+
 /// Year of an edition, negative before the common era; 0 where it isn't known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct PublishedYear(i32);
@@ -254,6 +285,17 @@ mod tests {
         ] {
             assert_eq!(text.parse::<LanguageCode>().is_ok(), valid, "{text}");
         }
+    }
+
+    #[test]
+    fn descriptions_have_paragraphs_and_no_other_control_characters() {
+        assert_eq!(
+            " One.\r\n\r\nTwo.\n".parse::<Description>().as_ref().map(Description::as_str),
+            Ok("One.\n\nTwo.")
+        );
+        assert_eq!("a\u{7}b".parse::<Description>(), Err(TextError::ControlCharacter));
+        assert!("ä".repeat(10_000).parse::<Description>().is_ok());
+        assert!("ä".repeat(10_001).parse::<Description>().is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use values::{Fingerprint, LocationId, OfferId, ReservationId};
 
 use super::{Effect, Line, ReservationKey, State};
@@ -44,6 +45,8 @@ pub struct Opened {
     pub fingerprint: Fingerprint,
     /// What it holds.
     pub lines: Vec<Line>,
+    /// When it lapses.
+    pub expires_at: DateTime<Utc>,
 }
 
 /// What a reservation becomes.
@@ -51,10 +54,10 @@ pub struct Opened {
 pub struct Settled {
     /// The state it is in from now on.
     pub state: State,
-    /// Its lines, with the picks as they are now.
-    pub lines: Vec<Line>,
-    /// Whether its time begins anew.
-    pub renew: bool,
+    /// Its lines, if their picks changed.
+    pub lines: Option<Vec<Line>>,
+    /// When it lapses, or would have.
+    pub expires_at: DateTime<Utc>,
 }
 
 /// A change of what is on hand.

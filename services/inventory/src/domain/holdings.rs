@@ -14,6 +14,7 @@ pub struct Holdings {
     by_key: BTreeMap<ReservationKey, ReservationId>,
     offers: BTreeMap<OfferId, OfferFacts>,
     free: BTreeMap<OfferId, BTreeMap<LocationId, i64>>,
+    held_until: DateTime<Utc>,
     changes: Changes,
 }
 
@@ -88,6 +89,11 @@ impl Holdings {
         self.offers.insert(offer, facts);
     }
 
+    /// Says when what is reserved from now on lapses.
+    pub const fn hold_until(&mut self, expires_at: DateTime<Utc>) {
+        self.held_until = expires_at;
+    }
+
     /// The offers whose shelves must be locked, before `trigger` is decided, for one of the reservations to take free
     /// copies: those of all of them, so that the rest isn't locked out of order afterwards. Mostly none.
     #[must_use]
@@ -107,14 +113,9 @@ impl Holdings {
     ///
     /// # Errors
     /// Nothing was set aside.
-    pub fn reserve(
-        &mut self,
-        id: ReservationId,
-        request: &ReserveRequest,
-        expires_at: DateTime<Utc>,
-    ) -> Result<ReservationId, Refusal> {
+    pub fn reserve(&mut self, id: ReservationId, request: &ReserveRequest) -> Result<ReservationId, Refusal> {
         if let Some(&known) = self.by_key.get(&request.key) {
-            return self.reserve_again(known, request, expires_at);
+            return self.reserve_again(known, request);
         }
         let facts = self.facts_of(&request.lines)?;
         let picks = self.take(&request.lines).map_err(Refusal::OutOfStock)?;
@@ -130,9 +131,10 @@ impl Holdings {
             })
             .collect();
         let fingerprint = request.fingerprint;
+        let expires_at = self.held_until;
         let key = request.key.clone();
         self.changes.move_stock(id, &lines, super::Effect::Hold);
-        self.changes.opened.insert(key.clone(), Opened { id, fingerprint, lines: lines.clone() });
+        self.changes.opened.insert(key.clone(), Opened { id, fingerprint, lines: lines.clone(), expires_at });
         self.by_key.insert(key.clone(), id);
         let opened =
             Reservation { id, key, fingerprint, state: State::Held, lines, expires_at, lapsed: false };
@@ -144,23 +146,26 @@ impl Holdings {
         &mut self,
         id: ReservationId,
         request: &ReserveRequest,
-        expires_at: DateTime<Utc>,
     ) -> Result<ReservationId, Refusal> {
         let Some(known) = self.reservations.get(&id) else { return Ok(id) };
         if known.fingerprint != request.fingerprint {
             return Err(Refusal::KeyReused);
         }
         let lapsed = known.state == State::Held && known.lapsed;
-        let stepped = self.step(id, Trigger::Reserve).map_err(Refusal::OutOfStock)?;
-        if (lapsed || stepped)
-            && let Some(known) = self.reservations.get_mut(&id)
-        {
-            known.expires_at = expires_at;
-            known.lapsed = false;
-            let renewed = Settled { state: known.state, lines: known.lines.clone(), renew: true };
-            self.changes.settled.insert(id, renewed);
+        let reserved_again = self.step(id, Trigger::Reserve).map_err(Refusal::OutOfStock)?;
+        if lapsed || reserved_again {
+            self.renew(id);
         }
         Ok(id)
+    }
+
+    fn renew(&mut self, id: ReservationId) {
+        let expires_at = self.held_until;
+        let Some(known) = self.reservations.get_mut(&id) else { return };
+        known.expires_at = expires_at;
+        known.lapsed = false;
+        let unchanged = Settled { state: known.state, lines: None, expires_at };
+        self.changes.settled.entry(id).or_insert(unchanged).expires_at = expires_at;
     }
 
     /// Lets `trigger` happen to a reservation and tells what it is then; `None` if there is no such reservation.
@@ -168,12 +173,7 @@ impl Holdings {
     /// One whose step lacks stock stays what it is.
     pub fn settle(&mut self, id: ReservationId, trigger: Trigger) -> Option<&Reservation> {
         // Short of stock is an answer here, told by the state.
-        if let Ok(true) = self.step(id, trigger)
-            && let Some(known) = self.reservations.get(&id)
-        {
-            let settled = Settled { state: known.state, lines: known.lines.clone(), renew: false };
-            self.changes.settled.insert(id, settled);
-        }
+        let _ = self.step(id, trigger);
         self.reservations.get(&id)
     }
 
@@ -197,10 +197,11 @@ impl Holdings {
         &self.changes
     }
 
-    /// Whether the state changed.
+    /// Takes the step that `trigger` causes; whether there was one.
     fn step(&mut self, id: ReservationId, trigger: Trigger) -> Result<bool, Vec<Short>> {
         let Some(known) = self.reservations.get(&id) else { return Ok(false) };
         let Some(step) = known.state.on(trigger) else { return Ok(false) };
+        let expires_at = known.expires_at;
         let mut lines = known.lines.clone();
         if step.effect.takes_free_copies() {
             let wanted: Vec<_> = lines.iter().map(|line| (line.offer, line.quantity)).collect();
@@ -209,6 +210,12 @@ impl Holdings {
             }
         }
         self.changes.move_stock(id, &lines, step.effect);
+        let settled =
+            self.changes.settled.entry(id).or_insert(Settled { state: step.to, lines: None, expires_at });
+        settled.state = step.to;
+        if step.effect.takes_free_copies() {
+            settled.lines = Some(lines.clone());
+        }
         if let Some(known) = self.reservations.get_mut(&id) {
             known.state = step.to;
             known.lines = lines;

@@ -29,6 +29,7 @@ impl Shop {
             locations: [LocationId::new(), LocationId::new()],
             holdings: Holdings::default(),
         };
+        shop.holdings.hold_until(LATER);
         for free in stock {
             let offer = OfferId::new();
             shop.offers.push(offer);
@@ -48,7 +49,7 @@ impl Shop {
 
     fn reserve(&mut self, key: &str, lines: &[(usize, i32)]) -> Result<ReservationId, Refusal> {
         let request = self.request(key, lines);
-        self.holdings.reserve(ReservationId::new(), &request, LATER)
+        self.holdings.reserve(ReservationId::new(), &request)
     }
 
     fn reserved(&self, offer: usize) -> i64 {
@@ -64,6 +65,7 @@ impl Shop {
     fn later(&self, id: ReservationId, state: State, lapsed: bool, free: &[[i64; 2]]) -> Self {
         let known = self.holdings.reservation(id).expect("a reservation").clone();
         let mut holdings = Holdings::new(vec![Reservation { state, lapsed, expires_at: EARLIER, ..known }]);
+        holdings.hold_until(LATER);
         for (&offer, free) in self.offers.iter().zip(free) {
             for (location, &free) in self.locations.into_iter().zip(free) {
                 holdings.add_shelf(Shelf { offer, location }, free);
@@ -136,7 +138,8 @@ fn an_expired_reservation_is_reserved_again_at_its_own_prices_wherever_copies_ar
     assert_eq!((again.state, again.expires_at), (State::Held, LATER));
     assert_eq!(again.lines[0].unit_price, money("10.00 EUR"));
     assert_eq!(again.lines[0].picks, [Pick { location: later.locations[1], quantity: 2 }]);
-    assert!(later.holdings.changes().settled[&id].renew);
+    let settled = &later.holdings.changes().settled[&id];
+    assert_eq!((settled.expires_at, settled.lines.as_ref()), (LATER, Some(&again.lines)));
 }
 
 #[test]
@@ -158,7 +161,8 @@ fn a_held_reservation_whose_time_is_up_is_renewed_and_another_is_left_alone() {
     let mut lapsed = shop.later(id, State::Held, true, &[[0, 0]]);
     assert_eq!(lapsed.reserve("key", &[(0, 2)]), Ok(id));
     assert_eq!(lapsed.holdings.reservation(id).map(|known| known.expires_at), Some(LATER));
-    assert!(lapsed.holdings.changes().settled[&id].renew && lapsed.holdings.changes().stock.is_empty());
+    assert_eq!(lapsed.holdings.changes().settled[&id].expires_at, LATER);
+    assert!(lapsed.holdings.changes().stock.is_empty());
 
     let mut fresh = shop.later(id, State::Held, false, &[[0, 0]]);
     assert_eq!(fresh.reserve("key", &[(0, 2)]), Ok(id));

@@ -1,0 +1,126 @@
+use std::time::Duration;
+
+use batch::SubmitError;
+use sea_orm::DbErr;
+use server::status;
+use tonic::Status;
+use values::Violations;
+
+use crate::{
+    domain::{BelowReserved, Refusal},
+    steps::StepError,
+};
+
+/// Why a call has no answer but a status.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// Fields are malformed.
+    #[error("malformed request: {0}")]
+    Invalid(#[from] Violations),
+    /// What the request names doesn't exist.
+    #[error("there is no such {kind}")]
+    NotFound {
+        /// What kind of thing.
+        kind: &'static str,
+        /// Its name in the request.
+        name: String,
+    },
+    /// The shop is somebody else's.
+    #[error("the shop is not the caller's")]
+    NotTheOwner,
+    /// The `request_id` has made something out of another request.
+    #[error("the request id was used for another request")]
+    RequestIdReused,
+    /// The shop offers the edition already.
+    #[error("the shop offers this edition already")]
+    AlreadyOffered,
+    /// Less would be left than is reserved.
+    #[error(transparent)]
+    BelowReserved(#[from] BelowReserved),
+    /// Nothing was set aside.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A group commit did not take it or did not succeed.
+    #[error(transparent)]
+    Batch(#[from] SubmitError<StepError>),
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+    /// An event does not fit the broker.
+    #[error(transparent)]
+    Event(#[from] events::outbox::TooLarge),
+}
+
+impl Error {
+    /// There is no thing of this `kind` and `name`.
+    pub(crate) fn not_found(kind: &'static str, name: impl ToString) -> Self {
+        Self::NotFound { kind, name: name.to_string() }
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Invalid(violations) => status::invalid(violations),
+            Error::NotFound { kind, name } => status::not_found(kind, name),
+            Error::NotTheOwner => {
+                status::permission_denied("NOT_THE_OWNER", "only the owner of the shop may do this")
+            }
+            Error::RequestIdReused => status::request_id_reused(),
+            Error::AlreadyOffered => {
+                status::already_exists("OFFER_EXISTS", "the shop offers this edition already")
+            }
+            Error::BelowReserved(below) => status::precondition(
+                "BELOW_RESERVED",
+                "less would be left than is reserved for orders",
+                vec![("on_hand".to_owned(), below.to_string())],
+            ),
+            Error::Refused(refusal) => refused(refusal),
+            Error::Batch(SubmitError::QueueFull) => status::exhausted(
+                "QUEUE_FULL",
+                "too many reservations are waiting",
+                Duration::from_millis(100),
+            ),
+            Error::Batch(SubmitError::Stopped) => status::unavailable(Duration::from_secs(1)),
+            // The worker has logged the panic.
+            Error::Batch(SubmitError::Broken) => status::internal(),
+            Error::Batch(SubmitError::Failed(StepError(error))) => status::from_db(&error),
+            Error::Database(error) => status::from_db(&error),
+            Error::Event(error) => {
+                tracing::error!(%error, "an event is too large");
+                status::internal()
+            }
+        }
+    }
+}
+
+fn refused(refusal: Refusal) -> Status {
+    match refusal {
+        Refusal::UnknownOffers(offers) => {
+            let names: Vec<_> = offers.iter().map(ToString::to_string).collect();
+            status::not_found("offer", names.join(", "))
+        }
+        Refusal::SeveralCurrencies(lines) => status::precondition(
+            "SEVERAL_CURRENCIES",
+            "an order has one currency",
+            lines
+                .into_iter()
+                .map(|(offer, currency)| (offer.to_string(), format!("costs {currency}")))
+                .collect(),
+        ),
+        Refusal::OutOfStock(lines) => status::precondition(
+            "OUT_OF_STOCK",
+            "there are not enough copies",
+            lines
+                .into_iter()
+                .map(|line| {
+                    let missing = format!("{} wanted, {} available", line.wanted, line.available);
+                    (line.offer.to_string(), missing)
+                })
+                .collect(),
+        ),
+        Refusal::KeyReused => {
+            status::already_exists("RESERVATION_KEY_REUSED", "the key has a reservation of other lines")
+        }
+    }
+}

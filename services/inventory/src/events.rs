@@ -1,0 +1,4 @@
+//! What this service hears of others and tells them.
+
+pub(crate) mod on_order_cancelled;
+pub(crate) mod shop_member_changed;

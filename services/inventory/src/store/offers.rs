@@ -1,0 +1,225 @@
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::OnConflict,
+};
+use values::{EditionId, Fingerprint, Isbn, LocationId, Money, OfferId, RequestId, ShopId, UserId, WorkId};
+
+use super::{sql, stored};
+use crate::domain::{Authors, Categories, Description, LanguageCode, PublishedYear, WorkIdentity};
+
+pub(crate) mod offer {
+    //! An edition on sale in a shop.
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "offers")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub shop_id: Uuid,
+        pub edition_id: Uuid,
+        pub price_minor_units: i64,
+        pub currency_code: String,
+        pub added_by: Uuid,
+        pub request_id: String,
+        pub request_fingerprint: Vec<u8>,
+        pub created_at: DateTimeUtc,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A book to offer.
+#[derive(Clone, Debug)]
+pub(crate) struct NewOffer {
+    pub(crate) shop: ShopId,
+    pub(crate) title: String,
+    pub(crate) authors: Authors,
+    pub(crate) isbn: Option<Isbn>,
+    pub(crate) publisher: String,
+    pub(crate) published_year: PublishedYear,
+    pub(crate) language_code: LanguageCode,
+    pub(crate) description: Description,
+    pub(crate) categories: Categories,
+    pub(crate) price: Money,
+    pub(crate) initial_stock: u32,
+    pub(crate) added_by: UserId,
+    pub(crate) request_id: RequestId,
+    pub(crate) fingerprint: Fingerprint,
+}
+
+/// What became of a [`NewOffer`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Added {
+    /// It is on sale; this is its edition.
+    Offer(EditionId),
+    /// The shop offers the edition already, or the request has an offer: the transaction must be rolled back.
+    Conflict,
+    /// Another transaction made the same edition just now: to be rolled back and tried again.
+    Raced,
+}
+
+impl offer::Model {
+    /// Of the request that added it.
+    pub(crate) fn fingerprint(&self) -> Result<Fingerprint, DbErr> {
+        stored(Fingerprint::try_from(self.request_fingerprint.as_slice()))
+    }
+}
+
+/// An offer.
+pub(crate) async fn find(db: &impl ConnectionTrait, offer: OfferId) -> Result<Option<offer::Model>, DbErr> {
+    offer::Entity::find_by_id(offer.uuid()).one(db).await
+}
+
+/// The offer that a request of this user made.
+pub(crate) async fn find_by_request(
+    db: &impl ConnectionTrait,
+    caller: UserId,
+    request_id: &RequestId,
+) -> Result<Option<offer::Model>, DbErr> {
+    offer::Entity::find()
+        .filter(offer::Column::AddedBy.eq(caller.uuid()))
+        .filter(offer::Column::RequestId.eq(request_id.as_str()))
+        .one(db)
+        .await
+}
+
+/// Offers a book, making its work and edition where they are missing and filling the empty fields of known ones.
+///
+/// Locks the work, then the edition; inserts the offer and its shelf.
+pub(crate) async fn add(
+    tx: &impl ConnectionTrait,
+    new: &NewOffer,
+    location: LocationId,
+) -> Result<Added, DbErr> {
+    let known = match &new.isbn {
+        Some(isbn) => fill_edition(tx, isbn, new).await?,
+        None => None,
+    };
+    let (work, edition) = match known {
+        Some(known) => known,
+        None => match make_edition(tx, new).await? {
+            Some(made) => made,
+            None => return Ok(Added::Raced),
+        },
+    };
+    fill_categories(tx, work, &new.categories).await?;
+    let offer = OfferId::new();
+    let inserted = offer::Entity::insert(offer::ActiveModel {
+        id: Set(offer.uuid()),
+        shop_id: Set(new.shop.uuid()),
+        edition_id: Set(edition.uuid()),
+        price_minor_units: Set(new.price.minor_units()),
+        currency_code: Set(new.price.currency().code().to_owned()),
+        added_by: Set(new.added_by.uuid()),
+        request_id: Set(new.request_id.to_string()),
+        request_fingerprint: Set(new.fingerprint.as_bytes().to_vec()),
+        ..Default::default()
+    })
+    .on_conflict(OnConflict::new().do_nothing().to_owned())
+    .exec_without_returning(tx)
+    .await?;
+    if inserted == 0 {
+        return Ok(Added::Conflict);
+    }
+    super::stock::open_shelf(tx, new.shop, offer, location, new.initial_stock).await?;
+    Ok(Added::Offer(edition))
+}
+
+/// Fills the empty fields of the edition with this ISBN, if there is one.
+async fn fill_edition(
+    tx: &impl ConnectionTrait,
+    isbn: &Isbn,
+    new: &NewOffer,
+) -> Result<Option<(WorkId, EditionId)>, DbErr> {
+    // The work first, as when both are made.
+    let work = sql(
+        "SELECT works.id FROM works JOIN editions ON editions.work_id = works.id WHERE isbn = $1
+         FOR NO KEY UPDATE OF works",
+        [isbn.to_string().into()],
+    );
+    let Some(work) = tx.query_one_raw(work).await? else { return Ok(None) };
+    let fill = sql(
+        "UPDATE editions
+         SET publisher      = coalesce(nullif(publisher, ''), $2),
+             published_year = coalesce(nullif(published_year, 0), $3),
+             language_code  = coalesce(nullif(language_code, ''), $4),
+             description    = coalesce(nullif(description, ''), $5)
+         WHERE isbn = $1
+         RETURNING id",
+        [
+            isbn.to_string().into(),
+            new.publisher.as_str().into(),
+            new.published_year.get().into(),
+            new.language_code.as_str().into(),
+            new.description.as_str().into(),
+        ],
+    );
+    let Some(edition) = tx.query_one_raw(fill).await? else { return Ok(None) };
+    let work = WorkId::from_uuid(work.try_get_by_index(0)?);
+    Ok(Some((work, EditionId::from_uuid(edition.try_get_by_index(0)?))))
+}
+
+/// Makes the edition, and the work if it is new too. `None` if the ISBN was taken meanwhile.
+async fn make_edition(
+    tx: &impl ConnectionTrait,
+    new: &NewOffer,
+) -> Result<Option<(WorkId, EditionId)>, DbErr> {
+    let identity = WorkIdentity::of(&new.title, &new.authors);
+    let insert_work = sql(
+        "INSERT INTO works (id, title, authors, identity) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (identity) DO NOTHING",
+        [
+            WorkId::new().uuid().into(),
+            new.title.as_str().into(),
+            new.authors.names().to_vec().into(),
+            identity.as_bytes().to_vec().into(),
+        ],
+    );
+    tx.execute_raw(insert_work).await?;
+    let lock_work = sql(
+        "SELECT id FROM works WHERE identity = $1 FOR NO KEY UPDATE",
+        [identity.as_bytes().to_vec().into()],
+    );
+    let Some(work) = tx.query_one_raw(lock_work).await? else { return Ok(None) };
+    let work = WorkId::from_uuid(work.try_get_by_index(0)?);
+
+    let edition = EditionId::new();
+    let insert_edition = sql(
+        "INSERT INTO editions (id, work_id, isbn, publisher, published_year, language_code, description)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (isbn) DO NOTHING",
+        [
+            edition.uuid().into(),
+            work.uuid().into(),
+            new.isbn.as_ref().map(ToString::to_string).into(),
+            new.publisher.as_str().into(),
+            new.published_year.get().into(),
+            new.language_code.as_str().into(),
+            new.description.as_str().into(),
+        ],
+    );
+    let made = tx.execute_raw(insert_edition).await?.rows_affected() > 0;
+    Ok(made.then_some((work, edition)))
+}
+
+/// Gives the locked work its categories, if it has none.
+async fn fill_categories(
+    tx: &impl ConnectionTrait,
+    work: WorkId,
+    categories: &Categories,
+) -> Result<(), DbErr> {
+    let names: Vec<String> = categories.names().into_iter().map(str::to_owned).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let fill = sql(
+        "INSERT INTO work_categories (work_id, category, sort_title)
+         SELECT works.id, category, works.sort_title
+         FROM works, unnest($2::text[]) AS category
+         WHERE works.id = $1 AND NOT EXISTS (SELECT FROM work_categories WHERE work_id = $1)",
+        [work.uuid().into(), names.into()],
+    );
+    tx.execute_raw(fill).await?;
+    Ok(())
+}
