@@ -31,8 +31,8 @@ pub(crate) enum Order {
 
 #[derive(Args)]
 pub(crate) struct Which {
-    /// Which order: ord_…
-    order: String,
+    /// Which order, ord_…; your newest if not given
+    order: Option<String>,
 }
 
 #[derive(Args)]
@@ -74,10 +74,31 @@ impl Order {
                 output.answer(&order, print::details);
                 Ok(())
             }
-            Self::Watch(which) => follow::until_settled(at, &session, output, &which.order).await,
+            Self::Watch(which) => {
+                let order_id = which.or_newest(at, &session).await?;
+                follow::until_settled(at, &session, output, &order_id).await
+            }
             Self::List(list) => list.run(at, &session, output).await,
             Self::Cancel(cancel) => cancel.run(at, &session, output).await,
         }
+    }
+}
+
+impl Which {
+    async fn or_newest(self, at: &Endpoints, session: &Session) -> Result<String, Failure> {
+        if let Some(order) = self.order {
+            return Ok(order);
+        }
+        let orders = at.order().await?;
+        let newest = request::repeat(async || {
+            let request = GetOrderHistoryRequest { page_size: 1, page_token: String::new() };
+            orders.clone().get_order_history(session.sign(request)).await
+        })
+        .await?;
+        let newest = newest.orders.into_iter().next();
+        newest
+            .map(|order| order.order_id)
+            .ok_or_else(|| Failure::usage("you have no order yet; find a book with: bookstore books list"))
     }
 }
 
