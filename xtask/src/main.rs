@@ -1,3 +1,55 @@
-//! Developer commands.
+//! Developer commands: `cargo xtask up` opens the whole shop on this machine, `cargo xtask test` checks it.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command of the terminal talks by printing")]
 
-fn main() {}
+mod build;
+mod down;
+mod local;
+mod process;
+mod reset;
+mod say;
+mod test;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::process::{Interrupt, Interrupted};
+
+/// Developer commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Open the shop on this machine: build, start Postgres, NATS and every service, load the demo catalogue
+    Up,
+    /// Interrupt a shop that runs in another terminal; its data stays
+    Down,
+    /// Wipe the shop's data
+    Reset,
+    /// Run every check that needs no cluster
+    Test(test::Args),
+}
+
+fn main() -> ExitCode {
+    let command = Args::parse().command;
+    let outcome = Interrupt::on_signals().and_then(|interrupt| match command {
+        Command::Up => up::run(&interrupt),
+        Command::Down => down::run(),
+        Command::Reset => reset::run(),
+        Command::Test(args) => test::run(&args, &interrupt),
+    });
+    match outcome {
+        Ok(code) => code,
+        Err(error) if error.is::<Interrupted>() => ExitCode::from(130),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

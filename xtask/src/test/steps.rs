@@ -1,0 +1,173 @@
+//! The steps of `cargo xtask test`, in the order they run: what is quick to fail comes first.
+
+use std::{
+    fmt, fs,
+    io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
+    process::{Command, Stdio},
+    thread,
+};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use localservers::{Nats, Postgres};
+use tempfile::TempDir;
+
+use crate::{
+    build::cargo,
+    local,
+    process::{self, Interrupt},
+    say,
+};
+
+use super::{buf, counts::Counts};
+
+/// Names a Postgres server that tests make their databases on.
+const TEST_DATABASE: &str = "BOOKSTORE_TEST_DATABASE_URL";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Step {
+    /// The code is formatted (cargo fmt)
+    Format,
+    /// The contract is clean and formatted (buf)
+    Contract,
+    /// No lint warns (cargo clippy)
+    Lint,
+    /// The documentation builds without a warning (cargo doc)
+    Docs,
+    /// Dependencies are what deny.toml allows (cargo-deny, where it is installed)
+    Dependencies,
+    /// Unit, service and system tests pass (cargo test)
+    Tests,
+}
+
+/// How a step ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Passed,
+    Skipped(&'static str),
+    Failed(String),
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Passed => f.write_str("ok"),
+            Self::Skipped(why) => write!(f, "skipped: {why}"),
+            Self::Failed(why) => write!(f, "FAILED: {why}"),
+        }
+    }
+}
+
+impl Step {
+    pub(crate) fn run(self, counts: &mut Counts, interrupt: &Interrupt) -> Result<Outcome> {
+        match self {
+            Self::Format => check(cargo().args(["fmt", "--all", "--check"]), interrupt),
+            Self::Contract => contract(interrupt),
+            Self::Lint => check(
+                cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+                interrupt,
+            ),
+            Self::Docs => check(
+                cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
+                interrupt,
+            ),
+            Self::Dependencies => dependencies(interrupt),
+            Self::Tests => tests(counts, interrupt),
+        }
+    }
+}
+
+/// Runs a command that checks something; its output is for people.
+fn check(command: &mut Command, interrupt: &Interrupt) -> Result<Outcome> {
+    let status = process::run(command, interrupt)?;
+    Ok(if status.success() { Outcome::Passed } else { Outcome::Failed(status.to_string()) })
+}
+
+fn contract(interrupt: &Interrupt) -> Result<Outcome> {
+    let buf = buf::locate(interrupt)?;
+    let run = |args: &[&str]| {
+        check(Command::new(&buf).current_dir(local::checkout().join("proto")).args(args), interrupt)
+    };
+    match (run(&["lint"])?, run(&["format", "--diff", "--exit-code"])?) {
+        (Outcome::Passed, format) => Ok(format),
+        (lint, _) => Ok(lint),
+    }
+}
+
+fn dependencies(interrupt: &Interrupt) -> Result<Outcome> {
+    let installed = Command::new("cargo-deny").arg("--version").output();
+    if !installed.is_ok_and(|output| output.status.success()) {
+        return Ok(Outcome::Skipped("cargo-deny is not installed (`cargo install --locked cargo-deny`)"));
+    }
+    // What is known to be vulnerable changes without us and needs the network: no part of this.
+    check(cargo().args(["deny", "check", "licenses", "bans", "sources"]), interrupt)
+}
+
+fn tests(counts: &mut Counts, interrupt: &Interrupt) -> Result<Outcome> {
+    // Found or installed once, rather than by many tests at the same time.
+    Nats::locate_telling(&|what| say::doing("Server", what))?;
+    let own_server = match std::env::var_os(TEST_DATABASE) {
+        Some(_) => None,
+        None => Some(TestServer::start()?),
+    };
+    // Every program at once, the services that system tests start among them.
+    let built = check(cargo().args(["build", "--workspace", "--all-targets"]), interrupt)?;
+    let mut command = cargo();
+    command.args(["test", "--workspace", "--no-fail-fast"]);
+    if let Some(server) = &own_server {
+        command.env(TEST_DATABASE, server.postgres.url("postgres"));
+    }
+    let tested = counted(&mut command, counts, interrupt)?;
+    Ok(if matches!(built, Outcome::Passed) { tested } else { built })
+}
+
+/// Runs a test command; its output passes through and is counted.
+fn counted(command: &mut Command, counts: &mut Counts, interrupt: &Interrupt) -> Result<Outcome> {
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot run cargo")?;
+    let output = BufReader::new(child.stdout.take().context("cargo has no output")?);
+    let reader = thread::spawn(move || {
+        let mut counts = Counts::default();
+        for line in output.split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line);
+            println!("{line}");
+            counts.read(&line);
+        }
+        counts
+    });
+    let status = process::wait(&mut child, interrupt)?;
+    counts.add(&reader.join().map_err(|_| anyhow::anyhow!("reading the tests' output failed"))?);
+    Ok(if status.success() { Outcome::Passed } else { Outcome::Failed(status.to_string()) })
+}
+
+/// One Postgres for all test programs; each test makes databases of its own there.
+struct TestServer {
+    postgres: Postgres,
+    /// Dropped after the server.
+    _data: TempDir,
+}
+
+impl TestServer {
+    fn start() -> Result<Self> {
+        // For root, Postgres runs under another account, which must get in.
+        let data = tempfile::Builder::new()
+            .prefix("bookstore-test-")
+            .permissions(fs::Permissions::from_mode(0o755))
+            .tempdir()?;
+        // Tests check what the services do, not what the disk does.
+        let settings = [("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off")];
+        let postgres = Postgres::locate_telling(&|what| say::doing("Server", what))?.start(
+            &data.path().join("data"),
+            None,
+            &settings,
+        )?;
+        Ok(Self { postgres, _data: data })
+    }
+}

@@ -1,0 +1,97 @@
+//! `cargo xtask up`: the whole shop on this machine, until somebody stops it.
+
+mod addresses;
+mod databases;
+mod ports;
+mod secrets;
+mod services;
+mod shop;
+mod traces;
+
+use std::{
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::{ExitCode, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    build,
+    local::{Local, Taken},
+    process::{self, Interrupt},
+    say,
+};
+
+use self::{services::SERVICES, shop::Shop, traces::Traces};
+
+pub(crate) fn run(interrupt: &Interrupt) -> Result<ExitCode> {
+    let local = Local::open()?;
+    let _lock = match local.lock()? {
+        Ok(lock) => lock,
+        Err(Taken { by: Some(owner) }) => {
+            bail!("the shop is running already (process {owner}); `cargo xtask down` stops it")
+        }
+        Err(Taken { by: None }) => bail!("another command is starting or wiping the shop"),
+    };
+    let mut shop = Shop::default();
+    let outcome = open(&mut shop, &local, interrupt).and_then(|()| shop.watch(interrupt));
+    let code = match outcome {
+        Err(error) if !interrupt.requested() => {
+            // Said at once: stopping takes a while.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    };
+    shop.close();
+    Ok(code)
+}
+
+fn open(shop: &mut Shop, local: &Local, interrupt: &Interrupt) -> Result<()> {
+    let traces = Traces::choose();
+    ports::check(&traces)?;
+    say::doing("Building", "the services, the command line and the demo");
+    let mut packages: Vec<&str> = SERVICES.iter().map(|service| service.name).collect();
+    packages.extend(["cli", "demo"]);
+    let programs = build::programs(&packages, interrupt)?;
+    let program = |name: &str| {
+        programs.get(name).map(PathBuf::as_path).with_context(|| format!("cargo built no program `{name}`"))
+    };
+    let secrets = secrets::prepare(&local.folder("secrets")?)?;
+    shop.start_servers(local, interrupt)?;
+    shop.start_traces(&traces, local, interrupt)?;
+    for service in &SERVICES {
+        shop.start_service(service, program(service.name)?, &secrets, &traces, local)?;
+    }
+    shop.wait_until_ready(interrupt)?;
+    let accounts = load_demo(program("demo")?, interrupt)?;
+    let bookstore = link(program("bookstore")?, &local.folder("bin")?)?;
+    addresses::print(shop, &traces, &accounts, &bookstore);
+    Ok(())
+}
+
+/// Puts demo users and books into the shop; answers with the table of accounts.
+fn load_demo(program: &Path, interrupt: &Interrupt) -> Result<String> {
+    say::doing("Loading", "the demo catalogue and the demo users");
+    let mut command = process::ending_with_us(program);
+    let mut demo = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot run demo")?;
+    let status = process::wait(&mut demo, interrupt)?;
+    if !status.success() {
+        bail!(
+            "the demo data could not be loaded; what it found of an earlier version goes with `cargo xtask reset`"
+        );
+    }
+    let output = demo.stdout.take().context("demo has no output")?;
+    Ok(std::io::read_to_string(output)?)
+}
+
+/// A path to a program that stays the same wherever cargo builds.
+fn link(program: &Path, folder: &Path) -> Result<PathBuf> {
+    let link = folder.join(program.file_name().context("a program has a name")?);
+    if link.is_symlink() {
+        std::fs::remove_file(&link)?;
+    }
+    symlink(program, &link).with_context(|| format!("cannot make {}", link.display()))?;
+    Ok(link)
+}
