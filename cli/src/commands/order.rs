@@ -63,11 +63,12 @@ impl Order {
         match self {
             Self::Place(place) => place.run(at, &session, output).await,
             Self::Show(which) => {
+                let order_id = which.or_newest(at, &session).await?;
                 let orders = at.order().await?;
                 let order = request::repeat(async || {
                     orders
                         .clone()
-                        .get_order(session.sign(GetOrderRequest { order_id: which.order.clone() }))
+                        .get_order(session.sign(GetOrderRequest { order_id: order_id.clone() }))
                         .await
                 })
                 .await?;
