@@ -1,0 +1,69 @@
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use auth::{SigningKey, SigningKeyError};
+use clap::Parser;
+
+/// What identity is configured with.
+#[derive(Parser, Clone, Debug)]
+#[command(name = "identity", about = "Users, their credentials and their addresses")]
+pub struct Config {
+    /// What every service is configured with.
+    #[command(flatten)]
+    pub server: server::Config,
+    /// Signs access tokens.
+    #[arg(
+        long,
+        env = "BOOKSTORE_SIGNING_KEY",
+        help = "the Ed25519 key that signs access tokens, as PKCS#8 PEM",
+        hide_env_values = true,
+        value_parser = signing_key
+    )]
+    pub signing_key: SigningKey,
+    /// How long a sign-in lasts.
+    #[arg(
+        long,
+        env = "BOOKSTORE_TOKEN_TTL",
+        help = "how long an access token is valid: `15m`",
+        default_value = "15m",
+        value_parser = token_ttl
+    )]
+    pub token_ttl: Duration,
+    /// How many passwords are hashed at once.
+    #[arg(
+        long,
+        env = "BOOKSTORE_PASSWORD_HASHES",
+        help = "how many passwords are hashed at once; each takes a core and 19 MiB",
+        default_value_t = cores()
+    )]
+    pub password_hashes: NonZeroUsize,
+}
+
+impl Config {
+    /// The usual configuration around what has no default, for processes that are configured by a program.
+    #[must_use]
+    pub fn new(server: server::Config, signing_key: SigningKey) -> Self {
+        Self { server, signing_key, token_ttl: Duration::from_mins(15), password_hashes: cores() }
+    }
+}
+
+impl AsRef<server::Config> for Config {
+    fn as_ref(&self) -> &server::Config {
+        &self.server
+    }
+}
+
+fn cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+fn signing_key(pem: &str) -> Result<SigningKey, SigningKeyError> {
+    SigningKey::from_pem(&pem.into())
+}
+
+/// A token can't be called back before it ends, so it must end soon.
+fn token_ttl(text: &str) -> Result<Duration, String> {
+    let ttl = server::config::duration(text).map_err(|error| error.to_string())?;
+    let (least, most) = (Duration::from_secs(1), Duration::from_hours(1));
+    if (least..=most).contains(&ttl) { Ok(ttl) } else { Err("must be 1s to 1h".to_owned()) }
+}

@@ -1,0 +1,65 @@
+use std::time::Duration;
+
+use sea_orm::{DbErr, SqlErr};
+use server::status;
+use tonic::Status;
+use values::Violations;
+
+use crate::passwords::HashError;
+
+pub(crate) type Result<T> = std::result::Result<T, Error>;
+
+/// Everything that keeps an RPC of this service from its answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("{0}")]
+    Invalid(#[from] Violations),
+    #[error("the e-mail address is taken")]
+    EmailTaken,
+    #[error("the request_id was used for another request")]
+    RequestIdReused,
+    #[error("wrong e-mail address or password")]
+    WrongCredentials,
+    #[error("no such {kind}")]
+    NotFound { kind: &'static str, id: String },
+    #[error(transparent)]
+    Hashing(#[from] HashError),
+    #[error(transparent)]
+    Signing(#[from] auth::IssueError),
+    #[error(transparent)]
+    Event(#[from] ::events::outbox::TooLarge),
+    #[error(transparent)]
+    Database(#[from] DbErr),
+}
+
+/// As long as a full queue of passwords takes to be hashed.
+const QUEUE_DRAINED: Duration = Duration::from_secs(1);
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Invalid(violations) => status::invalid(violations),
+            Error::EmailTaken => status::already_exists("EMAIL_TAKEN", "the e-mail address is taken"),
+            Error::RequestIdReused => status::request_id_reused(),
+            Error::WrongCredentials => status::unauthenticated("WRONG_CREDENTIALS"),
+            Error::NotFound { kind, id } => status::not_found(kind, id),
+            Error::Hashing(HashError::Busy) => {
+                status::exhausted("TOO_MANY_SIGN_INS", "too many sign-ins at once", QUEUE_DRAINED)
+            }
+            // The token is older than the loss of its user: an earlier state of the database was restored.
+            Error::Database(error) if is_user_missing(&error) => status::unauthenticated("USER_UNKNOWN"),
+            Error::Database(error) => status::from_db(&error),
+            Error::Hashing(HashError::Argon2(_) | HashError::Stored(_) | HashError::Panicked(_))
+            | Error::Signing(_)
+            | Error::Event(_) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a defect");
+                status::internal()
+            }
+        }
+    }
+}
+
+/// The only foreign key of this database is an address's user.
+fn is_user_missing(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::ForeignKeyConstraintViolation(_)))
+}

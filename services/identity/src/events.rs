@@ -1,0 +1,3 @@
+//! What identity tells the other services. It listens to none.
+
+pub(crate) mod published;

@@ -1,0 +1,8 @@
+//! The identity process.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    server::main::<identity::Identity>().await
+}

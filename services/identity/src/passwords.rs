@@ -1,0 +1,171 @@
+//! Hashing passwords: slow on purpose, so never more at once than the machine has cores for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::domain::Password;
+
+/// Argon2id with the parameters of the OWASP cheat sheet (19 MiB, 2 passes), a bounded number at once.
+#[derive(Clone, Debug)]
+pub(crate) struct Passwords {
+    /// Who may hash now.
+    slots: Arc<Semaphore>,
+    /// Who may hash or wait for it. Waiting for ever is worse than being told to come back.
+    places: Arc<Semaphore>,
+    hashed: Arc<AtomicU64>,
+}
+
+/// Why a password was neither hashed nor verified.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HashError {
+    #[error("too many passwords are being hashed")]
+    Busy,
+    #[error("can't hash a password")]
+    Argon2(#[from] argon2::password_hash::Error),
+    #[error("can't read a stored password hash")]
+    Stored(#[from] argon2::password_hash::phc::Error),
+    #[error("hashing a password panicked")]
+    Panicked(#[from] tokio::task::JoinError),
+}
+
+/// Verified against when there is no user, so that both cases take the same work: the parameters are those of a fresh
+/// hash, and no password has it.
+const DECOY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// How many may wait for each that hashes: at 45 ms a hash the last one waits for less than a second.
+const WAITING_PER_SLOT: usize = 16;
+
+impl Passwords {
+    /// At most `at_once` are hashed at a time.
+    pub(crate) fn new(at_once: usize) -> Self {
+        Self {
+            slots: Arc::new(Semaphore::new(at_once)),
+            places: Arc::new(Semaphore::new(at_once * (1 + WAITING_PER_SLOT))),
+            hashed: Arc::default(),
+        }
+    }
+
+    /// The hash to store, a PHC string with a fresh salt.
+    pub(crate) async fn hash(&self, password: Password) -> Result<String, HashError> {
+        self.work(move |argon2| Ok(argon2.hash_password(password.as_bytes())?.to_string())).await
+    }
+
+    /// Whether the password is the stored one's. Takes as long where nothing is stored.
+    pub(crate) async fn verify(&self, password: Password, stored: Option<&str>) -> Result<bool, HashError> {
+        let hash = PasswordHash::new(stored.unwrap_or(DECOY))?;
+        let is_known = stored.is_some();
+        self.work(move |argon2| match argon2.verify_password(password.as_bytes(), &hash) {
+            Ok(()) => Ok(is_known),
+            Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
+            Err(error) => Err(error.into()),
+        })
+        .await
+    }
+
+    /// Runs one piece of Argon2. The permits go with it to the thread that hashes: it goes on when the caller has hung
+    /// up, and keeps its slot as long.
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Argon2<'static>) -> Result<T, HashError> + Send + 'static,
+    ) -> Result<T, HashError> {
+        let permits = self.permits().await?;
+        let hashed = Arc::clone(&self.hashed);
+        let span = tracing::info_span!("argon2");
+        tokio::task::spawn_blocking(move || {
+            let _permits = permits;
+            hashed.fetch_add(1, Ordering::Relaxed);
+            span.in_scope(|| work(Argon2::default()))
+        })
+        .await?
+    }
+
+    async fn permits(&self) -> Result<[OwnedSemaphorePermit; 2], HashError> {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| HashError::Busy)?;
+        // Fails only for a semaphore that was closed, which nobody does.
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| HashError::Busy)?;
+        Ok([place, slot])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::task::Poll;
+
+    use super::*;
+
+    fn password(text: &str) -> Password {
+        Password::claimed(text).unwrap()
+    }
+
+    fn hashed(passwords: &Passwords) -> u64 {
+        passwords.hashed.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test]
+    async fn a_password_verifies_against_its_own_hash_only() {
+        let passwords = Passwords::new(2);
+        let hash = passwords.hash(password("correct horse")).await.unwrap();
+        assert!(passwords.verify(password("correct horse"), Some(&hash)).await.unwrap());
+        assert!(!passwords.verify(password("wrong horse"), Some(&hash)).await.unwrap());
+        assert_ne!(hash, passwords.hash(password("correct horse")).await.unwrap(), "the salt must be fresh");
+    }
+
+    #[tokio::test]
+    async fn nobody_verifies_where_nothing_is_stored_and_it_takes_the_same_work() {
+        let passwords = Passwords::new(1);
+        let hash = passwords.hash(password("correct horse")).await.unwrap();
+
+        let before = hashed(&passwords);
+        passwords.verify(password("wrong horse"), Some(&hash)).await.unwrap();
+        assert_eq!(hashed(&passwords), before + 1);
+        assert!(!passwords.verify(password("wrong horse"), None).await.unwrap());
+        assert_eq!(hashed(&passwords), before + 2);
+
+        let (fresh, decoy) = (PasswordHash::new(&hash).unwrap(), PasswordHash::new(DECOY).unwrap());
+        assert_eq!(
+            (fresh.algorithm, fresh.version, fresh.params),
+            (decoy.algorithm, decoy.version, decoy.params)
+        );
+        assert_eq!(fresh.hash.map(|hash| hash.len()), decoy.hash.map(|hash| hash.len()));
+        assert_eq!(fresh.salt.map(|salt| salt.len()), decoy.salt.map(|salt| salt.len()));
+    }
+
+    #[tokio::test]
+    async fn who_finds_the_queue_full_is_told_at_once() {
+        let passwords = Passwords::new(1);
+        let places = 1 + WAITING_PER_SLOT;
+        let calls = (0..=places).map(|_| {
+            let passwords = passwords.clone();
+            tokio::spawn(async move { passwords.verify(password("x"), None).await })
+        });
+        let mut busy = 0;
+        for call in calls.collect::<Vec<_>>() {
+            busy += usize::from(matches!(call.await.unwrap(), Err(HashError::Busy)));
+        }
+        assert_eq!(busy, 1);
+        assert!(passwords.verify(password("x"), None).await.is_ok(), "the queue is empty again");
+    }
+
+    #[tokio::test]
+    async fn a_caller_who_hangs_up_keeps_the_slot_until_the_hash_is_done() {
+        let passwords = Passwords::new(1);
+        {
+            let mut abandoned = pin!(passwords.verify(password("x"), None));
+            poll_fn(|context| {
+                assert!(abandoned.as_mut().poll(context).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+        }
+        assert_eq!(passwords.slots.available_permits(), 0);
+        let _slot = passwords.slots.acquire().await.unwrap();
+        assert_eq!(hashed(&passwords), 1);
+    }
+}

@@ -1,0 +1,108 @@
+//! The RPCs, a file each: parse, authorise, call domain and store, answer.
+
+mod authenticate_user;
+mod create_address;
+mod create_user;
+mod get_address;
+mod get_jwks;
+mod get_user;
+mod list_addresses;
+
+use std::time::SystemTime;
+
+use ::events::Wake;
+use auth::{Issuer, PublicKey};
+use chrono::{DateTime, Utc};
+use proto::identity::v1 as pb;
+use proto::identity::v1::identity_service_server;
+use sea_orm::DatabaseConnection;
+use server::caller;
+use tonic::{Request, Response, Status};
+use values::Clock;
+
+use crate::passwords::Passwords;
+use crate::store::{addresses, users};
+
+/// What the RPCs need.
+#[derive(Debug)]
+pub(crate) struct IdentityService {
+    pub(crate) db: DatabaseConnection,
+    pub(crate) clock: Clock,
+    pub(crate) passwords: Passwords,
+    pub(crate) issuer: Issuer,
+    pub(crate) public_keys: Vec<PublicKey>,
+    pub(crate) relay: Wake,
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl identity_service_server::IdentityService for IdentityService {
+    async fn create_user(&self, request: Request<pb::CreateUserRequest>) -> Answer<pb::User> {
+        Ok(Response::new(create_user::create_user(self, request.into_inner()).await?))
+    }
+
+    async fn get_user(&self, request: Request<pb::GetUserRequest>) -> Answer<pb::User> {
+        let caller = caller::customer(&request)?;
+        Ok(Response::new(get_user::get_user(self, &caller, request.into_inner()).await?))
+    }
+
+    async fn authenticate_user(
+        &self,
+        request: Request<pb::AuthenticateUserRequest>,
+    ) -> Answer<pb::AuthenticateUserResponse> {
+        Ok(Response::new(authenticate_user::authenticate_user(self, request.into_inner()).await?))
+    }
+
+    async fn get_jwks(&self, _: Request<pb::GetJwksRequest>) -> Answer<pb::GetJwksResponse> {
+        Ok(Response::new(get_jwks::get_jwks(self)))
+    }
+
+    async fn create_address(&self, request: Request<pb::CreateAddressRequest>) -> Answer<pb::Address> {
+        let caller = caller::customer(&request)?;
+        Ok(Response::new(create_address::create_address(self, &caller, request.into_inner()).await?))
+    }
+
+    async fn get_address(&self, request: Request<pb::GetAddressRequest>) -> Answer<pb::Address> {
+        let caller = caller::customer(&request)?;
+        Ok(Response::new(get_address::get_address(self, &caller, request.into_inner()).await?))
+    }
+
+    async fn list_addresses(
+        &self,
+        request: Request<pb::ListAddressesRequest>,
+    ) -> Answer<pb::ListAddressesResponse> {
+        let caller = caller::customer(&request)?;
+        Ok(Response::new(list_addresses::list_addresses(self, &caller, request.into_inner()).await?))
+    }
+}
+
+impl From<users::Model> for pb::User {
+    fn from(user: users::Model) -> Self {
+        Self {
+            user_id: user.user_id().to_string(),
+            email: user.email,
+            display_name: user.display_name,
+            create_time: Some(timestamp(user.created_at)),
+        }
+    }
+}
+
+impl From<addresses::Model> for pb::Address {
+    fn from(address: addresses::Model) -> Self {
+        Self {
+            address_id: address.address_id().to_string(),
+            recipient: address.recipient,
+            lines: address.lines,
+            city: address.city,
+            region: address.region,
+            postal_code: address.postal_code,
+            country_code: address.country_code,
+            create_time: Some(timestamp(address.created_at)),
+        }
+    }
+}
+
+fn timestamp(time: DateTime<Utc>) -> prost_types::Timestamp {
+    SystemTime::from(time).into()
+}
