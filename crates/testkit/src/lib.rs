@@ -1,1 +1,20 @@
-//! A database per test, a broker per test, a clock in hand.
+//! What tests stand on: a database per test, a broker per test, real servers under both.
+//!
+//! Nothing here is a mock of our own code. Postgres and NATS are started privately, once for each test process and
+//! once for each test, and end with it.
+
+mod broker;
+mod collector;
+mod database;
+mod eventually;
+mod gate;
+mod identity;
+mod messages;
+
+pub use broker::{Broker, Snapshot};
+pub use collector::{Collector, Link, Span};
+pub use database::{Database, empty_database, events_database};
+pub use eventually::eventually;
+pub use gate::Gate;
+pub use identity::{PEER_SECRET, TestIdentity, as_service, as_user};
+pub use messages::{Published, publish, publish_as, publish_bytes, published};

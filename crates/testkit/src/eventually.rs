@@ -1,0 +1,28 @@
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use tokio::time::{Instant, sleep};
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Looks again and again until `probe` sees something, at most for `within`.
+///
+/// # Errors
+/// It never did; the error says `what` was waited for.
+pub async fn eventually<T>(
+    what: &str,
+    within: Duration,
+    mut probe: impl AsyncFnMut() -> Option<T>,
+) -> Result<T> {
+    let deadline = Instant::now() + within;
+    loop {
+        if let Some(seen) = probe().await {
+            return Ok(seen);
+        }
+        if Instant::now() >= deadline {
+            bail!("waited {within:?} in vain: {what}");
+        }
+        sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,6 @@
+//! The kit that other tests stand on, itself tested.
+
+mod broker;
+mod database;
+mod gate;
+mod identity;
