@@ -28,7 +28,7 @@ struct Args {
 enum Command {
     /// Open the shop on this machine: build, start Postgres, NATS and every service, load the demo catalogue
     Up,
-    /// Interrupt a shop that runs in another terminal; its data stays
+    /// Stop a shop that runs in another terminal; its data stays
     Down,
     /// Wipe the shop's data
     Reset,

@@ -3,7 +3,6 @@
 use std::{
     fs,
     net::{Ipv4Addr, TcpListener},
-    path::Path,
 };
 
 use anyhow::{Result, bail};
@@ -67,6 +66,8 @@ fn inode_in(table: &str, port: u16) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
