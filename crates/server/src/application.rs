@@ -1,0 +1,76 @@
+//! What a service tells of itself.
+
+use std::{error::Error, fmt, future::Future};
+
+use sea_orm::DatabaseConnection;
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+use values::Clock;
+
+use crate::{Config, Service, SqlMigration};
+
+/// A service: its name, its tables, its configuration and how it is put together.
+pub trait Application: Send + Sync + 'static {
+    /// `order`: names the process in logs, traces and messages.
+    const NAME: &'static str;
+    /// Where it answers gRPC unless told otherwise; its admin port is a thousand above.
+    const PORT: u16;
+    /// The tables of the service, oldest first; those of `events` come before them by themselves.
+    const MIGRATIONS: &'static [SqlMigration];
+    /// What can be configured; [`Config`] is flattened into it.
+    type Config: clap::Parser + AsRef<Config> + Send + Sync + 'static;
+
+    /// Puts the service together, once its database is there and migrated.
+    fn build(
+        config: Self::Config,
+        context: &Context,
+    ) -> impl Future<Output = Result<Service, BuildError>> + Send;
+}
+
+/// What a service is put together from.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The service's own database, migrated.
+    pub db: DatabaseConnection,
+    /// The broker, which may not be there yet.
+    pub nats: async_nats::Client,
+    /// How often the connection to the broker was made.
+    pub reconnects: events::Reconnects,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Cancelled when background work is to end: consumers, relay, sweepers.
+    pub stop: CancellationToken,
+    /// Cancelled when open streams end with UNAVAILABLE. The server ends those that wait by itself.
+    pub streams_end: CancellationToken,
+    /// For connections outside the pool, as the relay's.
+    pub database_url: SecretString,
+    /// Shown to other services to be told from a user.
+    pub peer_secret: SecretString,
+}
+
+/// Why a service could not be put together; anything that `?` takes.
+pub struct BuildError(Box<dyn Error + Send + Sync>);
+
+impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for BuildError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl BuildError {
+    pub(crate) fn into_inner(self) -> Box<dyn Error + Send + Sync> {
+        self.0
+    }
+}
+
+impl fmt::Debug for BuildError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}

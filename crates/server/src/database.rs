@@ -1,0 +1,86 @@
+//! The service's own database.
+
+use std::{fmt, time::Duration};
+
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr, sqlx};
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// How long a statement waits for a connection: short, so that a caller hears within a second that the database is down.
+const ACQUIRE: Duration = Duration::from_millis(800);
+/// A connection that lay idle for longer is tried before it is used: the database may have been restarted meanwhile.
+const IDLE_BEFORE_TEST: Duration = Duration::from_millis(500);
+
+/// A pool that connects when it is first used, so that it can be made while the database is down.
+pub async fn connect(
+    url: &SecretString,
+    service: &str,
+    connections: u32,
+) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(url.expose_secret());
+    options
+        .max_connections(connections)
+        .connect_lazy(true)
+        .acquire_timeout(ACQUIRE)
+        .test_before_acquire_if_idle_for(IDLE_BEFORE_TEST)
+        .sqlx_logging(false)
+        .set_application_name(format!("bookstore-{service}"))
+        // A plan made for the first parameters seen costs up to three times the generic one at few callers.
+        .map_sqlx_postgres_opts(|options| options.options([("plan_cache_mode", "force_generic_plan")]));
+    Database::connect(options).await
+}
+
+/// Whether the database, not the statement, is to blame, so that the same statement may succeed later.
+#[must_use]
+pub fn is_down(error: &DbErr) -> bool {
+    match error {
+        DbErr::ConnectionAcquire(_) => true,
+        _ => sqlx_error(error).is_some_and(|error| match error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::Database(error) => error.code().is_some_and(|code| is_outage(&code)),
+            _ => false,
+        }),
+    }
+}
+
+/// Whether another transaction was in the way, so that the same transaction may succeed at once.
+#[must_use]
+pub fn is_conflict(error: &DbErr) -> bool {
+    match sqlx_error(error) {
+        // serialization_failure, deadlock_detected, lock_not_available
+        Some(sqlx::Error::Database(error)) => {
+            error.code().is_some_and(|code| ["40001", "40P01", "55P03"].contains(&code.as_ref()))
+        }
+        _ => false,
+    }
+}
+
+fn sqlx_error(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
+        _ => None,
+    }
+}
+
+/// Classes of SQLSTATE: 08 connection, 53 resources, 57P operator intervention, 25006 a standby.
+fn is_outage(code: &str) -> bool {
+    code.starts_with("08") || code.starts_with("53") || code.starts_with("57P") || code == "25006"
+}
+
+/// A database's URL without its password, for messages.
+pub(crate) fn shown(url: &SecretString) -> impl fmt::Display {
+    let options: Result<sqlx::postgres::PgConnectOptions, _> = url.expose_secret().parse();
+    options.map_or_else(
+        |_| "the database".to_owned(),
+        |options| {
+            let database = options.get_database().unwrap_or(options.get_username());
+            format!("{}:{}/{database}", options.get_host(), options.get_port())
+        },
+    )
+}

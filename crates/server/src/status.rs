@@ -1,0 +1,143 @@
+//! Answers that refuse, with the details of `google.rpc` that tell a program what it may do about it.
+
+use std::{collections::HashMap, time::Duration};
+
+use sea_orm::DbErr;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+use values::Violations;
+
+use crate::database;
+
+/// `ErrorInfo.domain` of every error.
+pub const DOMAIN: &str = "bookstore";
+
+/// When to come back after a refusal that soon passes.
+const SOON: Duration = Duration::from_millis(500);
+
+fn details(reason: impl Into<String>) -> ErrorDetails {
+    ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new())
+}
+
+/// `INVALID_ARGUMENT` that names each wrong field.
+#[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "goes where `map_err` takes a function of the violations")]
+pub fn invalid(violations: Violations) -> Status {
+    let mut details = details("INVALID_FIELDS");
+    for (field, description) in violations.iter() {
+        details.add_bad_request_violation(field, description);
+    }
+    let message = match violations.iter().count() {
+        1 => "a field of the request is wrong".to_owned(),
+        count => format!("{count} fields of the request are wrong"),
+    };
+    Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+/// `NOT_FOUND`: there is no such `kind` ("order") for this caller.
+#[must_use]
+pub fn not_found(kind: &str, name: impl Into<String>) -> Status {
+    let mut details = details(format!("{}_NOT_FOUND", kind.to_ascii_uppercase().replace([' ', '-'], "_")));
+    details.set_resource_info(kind, name, "", "");
+    Status::with_error_details(Code::NotFound, format!("no such {kind}"), details)
+}
+
+/// `ALREADY_EXISTS`.
+#[must_use]
+pub fn already_exists(reason: &str, message: impl Into<String>) -> Status {
+    Status::with_error_details(Code::AlreadyExists, message, details(reason))
+}
+
+/// `ALREADY_EXISTS`: the request id was used for another request.
+#[must_use]
+pub fn request_id_reused() -> Status {
+    already_exists("REQUEST_ID_REUSED", "this request_id was used for a different request")
+}
+
+/// `FAILED_PRECONDITION`; each violation names its subject ("items[2]") and what is wrong with it.
+#[must_use]
+pub fn precondition(reason: &str, message: impl Into<String>, violations: Vec<(String, String)>) -> Status {
+    let mut details = details(reason);
+    for (subject, description) in violations {
+        details.add_precondition_failure_violation(reason, subject, description);
+    }
+    Status::with_error_details(Code::FailedPrecondition, message, details)
+}
+
+/// `UNAVAILABLE`: the same call may succeed after `retry`.
+#[must_use]
+pub fn unavailable(retry: Duration) -> Status {
+    let mut details = details("UNAVAILABLE");
+    details.set_retry_info(Some(retry));
+    Status::with_error_details(Code::Unavailable, "the service is briefly unavailable", details)
+}
+
+/// `UNAUTHENTICATED`.
+#[must_use]
+pub fn unauthenticated(reason: &str) -> Status {
+    let message = match reason {
+        "SIGN_IN_REQUIRED" => "sign in to do this",
+        "TOKEN_EXPIRED" => "the sign-in has expired",
+        "WRONG_CREDENTIALS" => "wrong e-mail address or password",
+        _ => "the access token is not valid",
+    };
+    Status::with_error_details(Code::Unauthenticated, message, details(reason))
+}
+
+/// `PERMISSION_DENIED`.
+#[must_use]
+pub fn permission_denied(reason: &str, message: impl Into<String>) -> Status {
+    Status::with_error_details(Code::PermissionDenied, message, details(reason))
+}
+
+/// `RESOURCE_EXHAUSTED`: too much at once; the same call may succeed after `retry`.
+#[must_use]
+pub fn exhausted(reason: &str, message: impl Into<String>, retry: Duration) -> Status {
+    let mut details = details(reason);
+    details.set_retry_info(Some(retry));
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
+/// `INTERNAL`: a defect of ours. Whoever answers it has logged the cause; the caller gets the trace to report.
+#[must_use]
+pub fn internal() -> Status {
+    let mut details = details("INTERNAL");
+    if let Some(trace) =
+        telemetry::propagation::traceparent().as_deref().and_then(|context| context.get(3..35))
+    {
+        details.set_request_info(trace, "");
+    }
+    Status::with_error_details(Code::Internal, "something went wrong in the service", details)
+}
+
+/// A failed statement: `UNAVAILABLE` while the database is down or another transaction was in the way; anything else
+/// is a defect, logged here and `INTERNAL`.
+#[must_use]
+pub fn from_db(error: &DbErr) -> Status {
+    if database::is_down(error) || database::is_conflict(error) {
+        tracing::warn!(%error, "the database did not answer");
+        return unavailable(SOON);
+    }
+    tracing::error!(%error, "a statement failed");
+    internal()
+}
+
+pub(crate) fn too_large(bytes: usize, most: usize) -> Status {
+    let message = format!("a message of {bytes} bytes is too large: at most {most} are accepted");
+    Status::with_error_details(Code::ResourceExhausted, message, details("MESSAGE_TOO_LARGE"))
+}
+
+pub(crate) fn malformed() -> Status {
+    let message = "the message cannot be decoded as this method's request";
+    Status::with_error_details(Code::InvalidArgument, message, details("MALFORMED_MESSAGE"))
+}
+
+pub(crate) fn malformed_deadline() -> Status {
+    let mut violations = Violations::new();
+    violations.add("grpc-timeout", "must be up to eight digits and one of H, M, S, m, u, n");
+    invalid(violations)
+}
+
+pub(crate) fn deadline_exceeded() -> Status {
+    Status::with_error_details(Code::DeadlineExceeded, "the deadline passed", details("DEADLINE_EXCEEDED"))
+}
