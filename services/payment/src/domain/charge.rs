@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use uuid::Uuid;
-use values::Money;
+use values::{Currency, Money, UserId};
 
 /// Why nothing was taken for an order, and nothing will be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,24 +22,27 @@ pub(crate) struct Wallet {
     pub(crate) closed: bool,
 }
 
-/// An order's total, due from the wallet of its currency.
+/// An order's total, due from its customer's wallet of that currency.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Charge {
-    /// Account id of the wallet.
-    pub(crate) wallet: Uuid,
+    /// Whose wallet.
+    pub(crate) user: UserId,
     /// The order's total.
     pub(crate) total: Money,
 }
 
+/// The wallets of the customers whose orders are decided.
+pub(crate) type Wallets = HashMap<(UserId, Currency), Wallet>;
+
 /// Decides each charge in its turn; a wallet that pays one has less for the next.
 ///
-/// `wallets` are left with what remains in them. A charge on a wallet that isn't among them is refused as if it were
-/// empty.
-pub(crate) fn decide(charges: &[Charge], wallets: &mut HashMap<Uuid, Wallet>) -> Vec<Result<(), Refusal>> {
+/// `wallets` are left with what remains in them. One that isn't among them was never opened, so it is empty.
+pub(crate) fn decide(charges: &[Charge], wallets: &mut Wallets) -> Vec<Result<(), Refusal>> {
     charges
         .iter()
         .map(|charge| {
-            let wallet = wallets.get_mut(&charge.wallet).ok_or(Refusal::InsufficientFunds)?;
+            let key = (charge.user, charge.total.currency());
+            let wallet = wallets.get_mut(&key).ok_or(Refusal::InsufficientFunds)?;
             if wallet.closed {
                 return Err(Refusal::WalletClosed);
             }
@@ -56,48 +58,51 @@ pub(crate) fn decide(charges: &[Charge], wallets: &mut HashMap<Uuid, Wallet>) ->
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use uuid::Uuid;
 
     use super::*;
 
-    fn eur(minor_units: i64) -> Money {
-        Money::new(minor_units, "EUR".parse().unwrap())
-    }
+    const USER: UserId = UserId::from_uuid(Uuid::nil());
+    const KEY: (UserId, Currency) = (USER, Currency::EUR);
 
-    fn wallet(balance: i64, closed: bool) -> HashMap<Uuid, Wallet> {
-        HashMap::from([(Uuid::nil(), Wallet { balance, closed })])
+    fn wallet(balance: i64, closed: bool) -> Wallets {
+        Wallets::from([(KEY, Wallet { balance, closed })])
     }
 
     fn charges(totals: &[i64]) -> Vec<Charge> {
-        totals.iter().map(|total| Charge { wallet: Uuid::nil(), total: eur(*total) }).collect()
+        totals.iter().map(|total| Charge { user: USER, total: Money::new(*total, Currency::EUR) }).collect()
     }
 
     #[test]
     fn the_first_to_come_is_served_and_a_smaller_one_may_still_fit() {
         let mut wallets = wallet(10_00, false);
-
         let decided = decide(&charges(&[7_00, 4_00, 3_00]), &mut wallets);
-
         assert_eq!(decided, [Ok(()), Err(Refusal::InsufficientFunds), Ok(())]);
-        assert_eq!(wallets[&Uuid::nil()].balance, 0);
+        assert_eq!(wallets[&KEY].balance, 0);
     }
 
     #[test]
     fn a_closed_wallet_pays_nothing() {
         let mut wallets = wallet(10_00, true);
-
         assert_eq!(decide(&charges(&[1]), &mut wallets), [Err(Refusal::WalletClosed)]);
-        assert_eq!(wallets[&Uuid::nil()].balance, 10_00);
+        assert_eq!(wallets[&KEY].balance, 10_00);
+    }
+
+    #[test]
+    fn a_wallet_of_another_currency_does_not_help() -> Result<(), values::CurrencyError> {
+        let charge = Charge { user: USER, total: Money::new(1, "USD".parse()?) };
+        assert_eq!(decide(&[charge], &mut wallet(10_00, false)), [Err(Refusal::InsufficientFunds)]);
+        Ok(())
     }
 
     proptest! {
         #[test]
         fn no_wallet_is_ever_overdrawn(balance in 0..100_000_i64, totals in prop::collection::vec(1..20_000_i64, 0..50)) {
             let mut wallets = wallet(balance, false);
-
             let decided = decide(&charges(&totals), &mut wallets);
-
-            let taken: i64 = totals.iter().zip(&decided).filter(|(_, decision)| decision.is_ok()).map(|(total, _)| total).sum();
-            prop_assert_eq!(wallets[&Uuid::nil()].balance, balance - taken);
+            let taken: i64 =
+                totals.iter().zip(&decided).filter(|(_, decision)| decision.is_ok()).map(|(total, _)| total).sum();
+            prop_assert_eq!(wallets[&KEY].balance, balance - taken);
             prop_assert!(taken <= balance);
         }
     }

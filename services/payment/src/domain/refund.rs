@@ -1,34 +1,25 @@
 //! Giving back what was taken for a cancelled order.
 
-use crate::domain::charge::Refusal;
+use super::{charge::Refusal, payment::State};
 
-/// Where a payment stands.
+/// What is recorded for an order, of which only a payment is shown to anybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    /// The amount was taken.
-    Captured,
-    /// Nothing was taken, and nothing will be.
-    Failed(Refusal),
-    /// The amount was taken and given back.
-    Refunded,
+pub(crate) enum Record {
+    /// The charge was attempted.
+    Payment(State),
     /// The order was cancelled before its charge arrived; the charge will meet this.
-    Cancelled,
+    Tombstone,
 }
 
-/// What the cancellation of its order means for a payment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OnCancel {
-    /// Give this many minor units back.
-    Refund(i64),
-    /// All is as it should be.
-    Nothing,
-}
-
-/// Everything that is left of a capture goes back; no other state holds the customer's money.
-pub(crate) const fn on_cancel(state: State, amount: i64, refunded: i64) -> OnCancel {
-    match state {
-        State::Captured => OnCancel::Refund(amount - refunded),
-        State::Failed(_) | State::Refunded | State::Cancelled => OnCancel::Nothing,
+/// Minor units to give back when the order is cancelled: all that is left of a capture, since no other state holds
+/// the customer's money.
+pub(crate) const fn due_on_cancel(record: Record, amount: i64, refunded: i64) -> Option<i64> {
+    match record {
+        Record::Payment(State::Captured) => Some(amount - refunded),
+        Record::Payment(
+            State::Failed(Refusal::InsufficientFunds | Refusal::WalletClosed) | State::Refunded,
+        )
+        | Record::Tombstone => None,
     }
 }
 
@@ -38,14 +29,18 @@ mod tests {
 
     #[test]
     fn a_cancelled_order_gets_back_all_that_is_left_of_its_capture() {
-        assert_eq!(on_cancel(State::Captured, 10_00, 0), OnCancel::Refund(10_00));
-        assert_eq!(on_cancel(State::Captured, 10_00, 3_00), OnCancel::Refund(7_00));
+        assert_eq!(due_on_cancel(Record::Payment(State::Captured), 10_00, 0), Some(10_00));
+        assert_eq!(due_on_cancel(Record::Payment(State::Captured), 10_00, 3_00), Some(7_00));
     }
 
     #[test]
     fn where_nothing_is_held_nothing_is_given_back() {
-        for state in [State::Failed(Refusal::InsufficientFunds), State::Refunded, State::Cancelled] {
-            assert_eq!(on_cancel(state, 10_00, 0), OnCancel::Nothing);
+        for record in [
+            Record::Payment(State::Failed(Refusal::InsufficientFunds)),
+            Record::Payment(State::Refunded),
+            Record::Tombstone,
+        ] {
+            assert_eq!(due_on_cancel(record, 10_00, 0), None);
         }
     }
 }

@@ -1,0 +1,36 @@
+//! The payment of an order.
+
+use chrono::{DateTime, Utc};
+use values::{Money, OrderId, PaymentId};
+
+use super::charge::Refusal;
+
+/// Where a payment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// The amount was taken.
+    Captured,
+    /// Nothing was taken, and nothing will be.
+    Failed(Refusal),
+    /// The amount was taken and given back.
+    Refunded,
+}
+
+/// What was charged, or was not, for an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Payment {
+    /// Its id.
+    pub(crate) id: PaymentId,
+    /// Which order.
+    pub(crate) order: OrderId,
+    /// Where it stands.
+    pub(crate) state: State,
+    /// The order's total.
+    pub(crate) amount: Money,
+    /// Given back so far, at most the amount.
+    pub(crate) refunded: Money,
+    /// When it was attempted.
+    pub(crate) created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub(crate) updated_at: DateTime<Utc>,
+}

@@ -1,0 +1,98 @@
+use std::collections::HashSet;
+
+use events::{Delivery, HandleError, Handler, Verdict, Wake, outbox};
+use proto::order::v1::{OrderPlaced, PaymentMethod};
+use sea_orm::DatabaseTransaction;
+use uuid::Uuid;
+use values::{PaymentId, Violations};
+
+use super::{published, reference, settled_meanwhile};
+use crate::{
+    domain::charge::{self, Charge, Refusal, Wallets},
+    store::charges::{self, Decided, Due, Standing},
+    wire::money_from_wire,
+};
+
+/// Charges orders to their customers' wallets: once an order, whatever is delivered how often.
+pub(crate) struct OnOrderPlaced {
+    pub(crate) wake: Wake,
+}
+
+impl Handler for OnOrderPlaced {
+    type Event = OrderPlaced;
+    type Prepared = ();
+    const DURABLE: &'static str = "payment_order_placed";
+
+    async fn apply(
+        &self,
+        tx: &DatabaseTransaction,
+        batch: &[(Delivery<OrderPlaced>, ())],
+    ) -> Result<Vec<Verdict>, HandleError> {
+        let parsed: Vec<Result<Due, String>> =
+            batch.iter().map(|(delivery, ())| due(&delivery.event)).collect();
+        let mut seen = HashSet::new();
+        let dues: Vec<Due> = parsed.iter().flatten().filter(|due| seen.insert(due.order)).copied().collect();
+        if !dues.is_empty() {
+            settle(tx, &dues).await?;
+        }
+        Ok(parsed.into_iter().map(|due| due.map_or_else(Verdict::Reject, |_| Verdict::Done)).collect())
+    }
+
+    fn committed(&self, _: &[(Delivery<OrderPlaced>, ())]) {
+        self.wake.wake();
+    }
+}
+
+async fn settle(tx: &DatabaseTransaction, dues: &[Due]) -> Result<(), HandleError> {
+    let standings = charges::lock(tx, dues).await?;
+    let open: Vec<(Due, Standing)> =
+        dues.iter().copied().zip(standings).filter(|(_, standing)| !standing.settled).collect();
+    if open.is_empty() {
+        return Ok(());
+    }
+    let decided = decide(&open);
+    if !charges::record(tx, &decided).await? {
+        return Err(settled_meanwhile());
+    }
+    let events: Result<Vec<_>, _> = decided.iter().map(published::charged).collect();
+    outbox::append(tx, &events.map_err(|error| HandleError::Failed(error.to_string()))?).await?;
+    Ok(())
+}
+
+fn decide(open: &[(Due, Standing)]) -> Vec<Decided> {
+    let charges: Vec<Charge> =
+        open.iter().map(|(due, _)| Charge { user: due.user, total: due.total }).collect();
+    let mut wallets: Wallets =
+        open.iter().map(|(due, standing)| ((due.user, due.total.currency()), standing.wallet)).collect();
+    let outcomes = charge::decide(&charges, &mut wallets);
+    let paid_from = |standing: &Standing, outcome: Result<(), Refusal>| -> Result<Uuid, Refusal> {
+        // A wallet that was never opened holds nothing, so it can't have paid.
+        outcome.and(standing.account.ok_or(Refusal::InsufficientFunds))
+    };
+    open.iter()
+        .zip(outcomes)
+        .map(|((due, standing), outcome)| Decided {
+            payment: PaymentId::new(),
+            due: *due,
+            outcome: paid_from(standing, outcome),
+        })
+        .collect()
+}
+
+fn due(event: &OrderPlaced) -> Result<Due, String> {
+    let mut violations = Violations::new();
+    let total = money_from_wire(&mut violations, "total", event.total.clone());
+    let total = violations.finish(total).map_err(|violations| violations.to_string())?;
+    if total.minor_units() <= 0 {
+        return Err(format!("total is {total}"));
+    }
+    match event.payment_method() {
+        PaymentMethod::Wallet => {}
+        PaymentMethod::Unspecified => return Err("payment_method is none that we know".to_owned()),
+    }
+    Ok(Due {
+        order: reference("order_id", &event.order_id)?,
+        user: reference("user_id", &event.user_id)?,
+        total,
+    })
+}

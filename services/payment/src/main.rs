@@ -1,0 +1,8 @@
+//! The payment service's process.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    server::main::<payment::Payment>().await
+}
