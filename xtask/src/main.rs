@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::process::{Interrupt, Interrupted};
+use crate::process::{INTERRUPTED, Interrupt, Interrupted};
 
 /// Developer commands.
 #[derive(Parser)]
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     });
     match outcome {
         Ok(code) => code,
-        Err(error) if error.is::<Interrupted>() => ExitCode::from(130),
+        Err(error) if error.is::<Interrupted>() => ExitCode::from(INTERRUPTED),
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

@@ -18,6 +18,9 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 const POLL: Duration = Duration::from_millis(50);
 
+/// The exit code of what Ctrl-C ended, by the shell's custom: 128 and the signal's number.
+pub(crate) const INTERRUPTED: u8 = 130;
+
 /// Whether somebody asked us to end: Ctrl-C, a closed terminal, `cargo xtask down`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Interrupt(Arc<AtomicBool>);

@@ -19,7 +19,7 @@ use anyhow::{Context, Result, bail};
 use crate::{
     build,
     local::{Local, Taken},
-    process::{self, Interrupt},
+    process::{self, INTERRUPTED, Interrupt},
     say,
 };
 
@@ -37,12 +37,13 @@ pub(crate) fn run(interrupt: &Interrupt) -> Result<ExitCode> {
     let mut shop = Shop::default();
     let outcome = open(&mut shop, &local, interrupt).and_then(|()| shop.watch(interrupt));
     let code = match outcome {
-        Err(error) if !interrupt.requested() => {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) if interrupt.requested() => ExitCode::from(INTERRUPTED),
+        Err(error) => {
             // Said at once: stopping takes a while.
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
-        _ => ExitCode::SUCCESS,
     };
     shop.close();
     Ok(code)
