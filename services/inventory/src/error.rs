@@ -53,7 +53,7 @@ pub(crate) enum Error {
 
 impl Error {
     /// There is no thing of this `kind` and `name`.
-    pub(crate) fn not_found(kind: &'static str, name: impl ToString) -> Self {
+    pub(crate) fn not_found(kind: &'static str, name: &impl ToString) -> Self {
         Self::NotFound { kind, name: name.to_string() }
     }
 }

@@ -1,6 +1,6 @@
 //! The inventory service: shops, books, prices, stock, and reservations of stock.
 
-pub mod config;
+mod config;
 pub mod domain;
 mod error;
 mod events;

@@ -1,8 +1,8 @@
-//! Runs the inventory service.
+//! The process of the inventory service.
 
 use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    server::main::<inventory::Inventory>().await
+    Box::pin(server::main::<inventory::Inventory>()).await
 }

@@ -63,7 +63,7 @@ impl Inventory {
         match store::shops::access(&self.db, caller.user_id, shop).await? {
             Access::Owner => Ok(()),
             Access::Stranger => Err(Error::NotTheOwner),
-            Access::NoShop => Err(Error::not_found("shop", shop)),
+            Access::NoShop => Err(Error::not_found("shop", &shop)),
         }
     }
 }

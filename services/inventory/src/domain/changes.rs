@@ -104,19 +104,19 @@ impl Changes {
     pub(super) fn move_stock(&mut self, reservation: ReservationId, lines: &[Line], effect: Effect) {
         for line in lines {
             for pick in &line.picks {
-                let shelf = Shelf { offer: line.offer, location: pick.location };
+                let place = Shelf { offer: line.offer, location: pick.location };
                 let copies = i64::from(pick.quantity);
                 let change =
                     StockChange { on_hand: copies * effect.on_hand(), reserved: copies * effect.reserved() };
                 if change == StockChange::default() {
                     continue;
                 }
-                let merged = self.stock.entry(shelf).or_default();
+                let merged = self.stock.entry(place).or_default();
                 merged.on_hand += change.on_hand;
                 merged.reserved += change.reserved;
                 if change.on_hand != 0 {
                     let kind = if change.on_hand < 0 { MovementKind::Sold } else { MovementKind::Restocked };
-                    self.movements.push(Movement { shelf, change: change.on_hand, kind, reservation });
+                    self.movements.push(Movement { shelf: place, change: change.on_hand, kind, reservation });
                 }
             }
         }

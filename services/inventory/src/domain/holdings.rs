@@ -79,9 +79,9 @@ impl Holdings {
         Self { reservations, by_key, ..Self::default() }
     }
 
-    /// Adds a locked shelf with the copies that are free on it.
-    pub fn add_shelf(&mut self, shelf: Shelf, free: i64) {
-        self.free.entry(shelf.offer).or_default().insert(shelf.location, free);
+    /// Adds the locked shelf `at` with the copies that are free on it.
+    pub fn add_shelf(&mut self, at: Shelf, copies: i64) {
+        self.free.entry(at.offer).or_default().insert(at.location, copies);
     }
 
     /// Adds what is known of an offer.

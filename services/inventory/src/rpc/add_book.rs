@@ -139,7 +139,7 @@ pub(super) async fn add_book(
         None => add(inventory, &offer).await?,
     };
     let book = store::books::find(&inventory.db, &BookName::Edition(edition)).await?;
-    book.map(pb::Book::from).ok_or_else(|| Error::not_found("book", edition))
+    book.map(pb::Book::from).ok_or_else(|| Error::not_found("book", &edition))
 }
 
 /// The edition that the same request offered before.
@@ -156,7 +156,7 @@ async fn add(inventory: &Inventory, offer: &NewOffer) -> Result<EditionId, Error
     let location = store::shops::location_of(&inventory.db, offer.shop, None)
         .await?
         .map(|location| LocationId::from_uuid(location.id))
-        .ok_or_else(|| Error::not_found("location", offer.shop))?;
+        .ok_or_else(|| Error::not_found("location", &offer.shop))?;
     // Ends: once lost against another transaction, the edition is found the next time.
     loop {
         let tx = inventory.db.begin().await?;

@@ -96,7 +96,7 @@ pub(super) async fn adjust_stock(
     };
     let offer = store::offers::find(&inventory.db, request.offer)
         .await?
-        .ok_or_else(|| Error::not_found("offer", request.offer))?;
+        .ok_or_else(|| Error::not_found("offer", &request.offer))?;
     let shop = ShopId::from_uuid(offer.shop_id);
     inventory.owned_by(caller, shop).await?;
     let adjusted = match earlier(inventory, &by).await? {
@@ -128,7 +128,7 @@ async fn adjust(
 ) -> Result<Adjusted, Error> {
     let location = store::shops::location_of(&inventory.db, shop, request.location).await?;
     let named = request.location.map(|location| location.to_string()).unwrap_or_default();
-    let location = location.ok_or_else(|| Error::not_found("location", named))?;
+    let location = location.ok_or_else(|| Error::not_found("location", &named))?;
     let shelf = Shelf { offer: request.offer, location: LocationId::from_uuid(location.id) };
 
     let tx = inventory.db.begin().await?;
@@ -140,5 +140,5 @@ async fn adjust(
         tx.rollback().await?;
     }
     // What was written, here or by an equal request that was faster.
-    earlier(inventory, by).await?.ok_or_else(|| Error::not_found("offer", request.offer))
+    earlier(inventory, by).await?.ok_or_else(|| Error::not_found("offer", &request.offer))
 }

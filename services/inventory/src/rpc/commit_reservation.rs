@@ -20,5 +20,5 @@ pub(super) async fn commit_reservation(
 ) -> Result<pb::Reservation, Error> {
     let id = parse(&wire)?;
     let reservation = inventory.commit.submit(id).await?;
-    reservation.map(pb::Reservation::from).ok_or_else(|| Error::not_found("reservation", id))
+    reservation.map(pb::Reservation::from).ok_or_else(|| Error::not_found("reservation", &id))
 }

@@ -31,7 +31,7 @@ pub(super) async fn get_book_details(
     let name = parse(wire)?;
     let book = store::books::find(&inventory.db, &name).await?;
     book.map(pb::Book::from).ok_or_else(|| match name {
-        BookName::Edition(edition) => Error::not_found("book", edition),
-        BookName::Isbn(isbn) => Error::not_found("book", isbn),
+        BookName::Edition(edition) => Error::not_found("book", &edition),
+        BookName::Isbn(isbn) => Error::not_found("book", &isbn),
     })
 }

@@ -23,7 +23,7 @@ pub(super) async fn get_stock(
     let offer_id = parse(&wire)?;
     let offer = store::offers::find(&inventory.db, offer_id)
         .await?
-        .ok_or_else(|| Error::not_found("offer", offer_id))?;
+        .ok_or_else(|| Error::not_found("offer", &offer_id))?;
     inventory.owned_by(caller, ShopId::from_uuid(offer.shop_id)).await?;
     let levels = store::stock::levels(&inventory.db, offer_id).await?;
     Ok(pb::GetStockResponse {

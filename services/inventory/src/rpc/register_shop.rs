@@ -66,7 +66,7 @@ pub(super) async fn register_shop(
     // This shop, or the one that the same request opened before.
     let shop = store::shops::find_by_request(&inventory.db, caller.user_id, &new.request_id)
         .await?
-        .ok_or_else(|| Error::not_found("shop", new.id))?;
+        .ok_or_else(|| Error::not_found("shop", &new.id))?;
     if shop.fingerprint()? != fingerprint {
         return Err(Error::RequestIdReused);
     }
