@@ -10,6 +10,7 @@ mod eventually;
 mod gate;
 mod identity;
 mod messages;
+mod service;
 
 pub use broker::{Broker, Snapshot};
 pub use collector::{Collector, Link, Span};
@@ -18,3 +19,4 @@ pub use eventually::eventually;
 pub use gate::Gate;
 pub use identity::{PEER_SECRET, TestIdentity, as_service, as_user};
 pub use messages::{Published, publish, publish_as, publish_bytes, published};
+pub use service::{Running, config, database, get, running, running_with_clock, starting};
