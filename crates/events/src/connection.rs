@@ -1,19 +1,92 @@
+use std::{future::Future, time::Duration};
+
+use async_nats::{Client, ConnectOptions, Event, ServerAddr, connection::State};
 use tokio::sync::watch;
 
-/// How often the connection to the broker was made: a change means that the broker may not be what it was.
+/// How long a dead connection may look alive.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long the client waits between two attempts to connect, at most.
+const LONGEST_DELAY: Duration = Duration::from_secs(1);
+
+/// How often the connection to the broker was made. A change means that the broker may not hold what it held: the
+/// client reconnects without a word, and a restarted broker may have lost its last messages.
 #[derive(Clone, Debug)]
 pub struct Reconnects(watch::Receiver<u64>);
 
-/// The broker's address or options are unusable.
+/// The broker's address is unusable.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use the broker's address")]
-pub struct ConnectError(#[from] async_nats::ConnectError);
+pub enum ConnectError {
+    /// It isn't a list of URLs.
+    #[error("a broker's address is nats://host:port, several are separated by commas")]
+    Address(#[source] std::io::Error),
+    /// The client can't work with it.
+    #[error("cannot connect to the broker")]
+    Connect(#[from] async_nats::ConnectError),
+}
 
-/// A client that connects as soon as the broker is there and never gives up.
+/// A client that connects as soon as the broker is there and never gives up. `url` may be several with commas.
 ///
 /// # Errors
-/// The address is malformed; a broker that isn't there is none.
-pub async fn connect(url: &str, name: &str) -> Result<(async_nats::Client, Reconnects), ConnectError> {
-    let _ = (url, name);
-    unimplemented!()
+/// The address is malformed; a broker that isn't there is no error.
+pub async fn connect(url: &str, name: &str) -> Result<(Client, Reconnects), ConnectError> {
+    let servers = url
+        .split(',')
+        .map(|server| server.trim().parse::<ServerAddr>())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(ConnectError::Address)?;
+    let (made, reconnects) = watch::channel(0);
+    let client = ConnectOptions::new()
+        .name(name)
+        .retry_on_initial_connect()
+        .max_reconnects(None)
+        .ping_interval(PING_INTERVAL)
+        .reconnect_delay_callback(|attempts| {
+            let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
+            Duration::from_millis(50).saturating_mul(attempts).min(LONGEST_DELAY)
+        })
+        .event_callback(move |event| {
+            match &event {
+                Event::Connected => made.send_modify(|count| *count += 1),
+                Event::Disconnected
+                | Event::SlowConsumer(_)
+                | Event::ServerError(_)
+                | Event::ClientError(_) => {
+                    tracing::warn!(%event, "broker");
+                }
+                Event::LameDuckMode | Event::Draining | Event::Closed => tracing::info!(%event, "broker"),
+            }
+            std::future::ready(())
+        })
+        .connect(servers)
+        .await?;
+    Ok((client, Reconnects(reconnects)))
+}
+
+impl Reconnects {
+    /// How often the connection was made so far.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        *self.0.borrow()
+    }
+
+    /// Waits for the next connection that this handle hasn't seen.
+    pub fn changed(&mut self) -> impl Future<Output = ()> + Send + '_ {
+        async {
+            if self.0.changed().await.is_err() {
+                // The client is gone, and with it all that could change.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// The count, from which on [`Self::changed`] waits.
+    pub(crate) fn seen(&mut self) -> u64 {
+        *self.0.borrow_and_update()
+    }
+}
+
+/// Whether messages leave at once. What is published while this is false is kept and may land much later.
+pub(crate) fn is_connected(client: &Client) -> bool {
+    client.connection_state() == State::Connected
 }

@@ -1,6 +1,10 @@
-use chrono::{DateTime, Utc};
+use std::str::FromStr;
 
-use crate::EventId;
+use async_nats::HeaderMap;
+use chrono::{DateTime, Utc};
+use tracing::Span;
+
+use crate::{Event, EventId, consumer::Held};
 
 /// An event as it reached a consumer.
 #[derive(Clone, Debug)]
@@ -9,10 +13,98 @@ pub struct Delivery<E> {
     pub event: E,
     /// The event's id, the same in every delivery.
     pub id: EventId,
-    /// TypeID of what it happened to.
+    /// `TypeID` of what it happened to.
     pub aggregate_id: String,
     /// The version of the aggregate that it made.
     pub sequence: i64,
     /// When it was written, by the clock of the publisher's database.
     pub time: DateTime<Utc>,
+    pub(crate) held: Held,
+    pub(crate) span: Span,
+    /// Whether this delivery was noted as an attempt.
+    pub(crate) is_noted: bool,
+}
+
+/// Nobody will ever make sense of a message.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Undecodable {
+    #[error("the header {0} is missing")]
+    Missing(&'static str),
+    #[error("the header {name} is malformed: {value:?}")]
+    Malformed { name: &'static str, value: String },
+    #[error("the body is no {subject}: {source}")]
+    Body { subject: &'static str, source: prost::DecodeError },
+}
+
+impl<E> Delivery<E> {
+    /// The span of this message's handling, in the trace of what caused it.
+    ///
+    /// Many messages share a transaction, whose span is none of theirs: what a handler does for one of them, such as
+    /// a call to another service or [`Outgoing::within`](crate::outbox::Outgoing::within), belongs into this one.
+    #[must_use]
+    pub const fn span(&self) -> &Span {
+        &self.span
+    }
+}
+
+impl<E: Event> Delivery<E> {
+    pub(crate) fn read(held: Held) -> Result<Self, (Held, Undecodable)> {
+        match Self::parse(&held) {
+            Ok((event, attributes)) => Ok(Self {
+                event,
+                span: span::<E>(&held, attributes.id),
+                id: attributes.id,
+                aggregate_id: attributes.aggregate_id,
+                sequence: attributes.sequence,
+                time: attributes.time,
+                held,
+                is_noted: false,
+            }),
+            Err(error) => Err((held, error)),
+        }
+    }
+
+    fn parse(held: &Held) -> Result<(E, Attributes), Undecodable> {
+        let headers = held.headers();
+        let attributes = Attributes {
+            id: header(headers, "ce-id")?,
+            aggregate_id: header(headers, "ce-subject")?,
+            sequence: header(headers, "ce-sequence")?,
+            time: header(headers, "ce-time")?,
+        };
+        let event = E::decode(held.payload().clone())
+            .map_err(|source| Undecodable::Body { subject: E::SUBJECT, source })?;
+        Ok((event, attributes))
+    }
+}
+
+/// `CloudEvents`' attributes.
+struct Attributes {
+    id: EventId,
+    aggregate_id: String,
+    sequence: i64,
+    time: DateTime<Utc>,
+}
+
+fn header<T: FromStr>(headers: Option<&HeaderMap>, name: &'static str) -> Result<T, Undecodable> {
+    let value = headers.and_then(|headers| headers.get(name)).ok_or(Undecodable::Missing(name))?.as_str();
+    value.parse().map_err(|_| Undecodable::Malformed { name, value: value.to_owned() })
+}
+
+fn span<E: Event>(held: &Held, id: EventId) -> Span {
+    let span = tracing::info_span!(
+        "process",
+        otel.name = format!("process {}", E::SUBJECT),
+        otel.kind = "consumer",
+        messaging.system = "nats",
+        messaging.operation.r#type = "process",
+        messaging.destination.name = E::SUBJECT,
+        messaging.message.id = %id,
+        deliveries = held.deliveries(),
+    );
+    let traceparent = held.headers().and_then(|headers| headers.get(telemetry::propagation::TRACEPARENT));
+    if let Some(traceparent) = traceparent {
+        telemetry::propagation::set_parent_from(&span, traceparent.as_str());
+    }
+    span
 }

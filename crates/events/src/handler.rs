@@ -1,6 +1,6 @@
 use std::future::Future;
 
-use sea_orm::{DatabaseTransaction, DbErr};
+use sea_orm::{ConnAcquireErr, DatabaseTransaction, DbErr, RuntimeErr};
 
 use crate::{Delivery, Event};
 
@@ -9,33 +9,72 @@ use crate::{Delivery, Event};
 pub enum Verdict {
     /// Its effects are in the transaction, or it needed none.
     Done,
-    /// What it refers to isn't known here yet: it comes back later.
+    /// What it refers to isn't known here yet: it comes back later. Nothing was written for it.
     TooEarly,
-    /// It can never be handled, for this reason: a dead letter.
+    /// It can never be handled, for this reason: a dead letter. Nothing was written for it.
     Reject(String),
 }
 
 /// Why a batch, or one of its messages, could not be handled.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HandleError {
     /// Our own database or a service that we depend on is down: the messages are held and nothing is counted.
     #[error("unavailable: {0}")]
     Unavailable(String),
-    /// The batch failed: it is retried by halves, and counted for the message to blame.
-    #[error("{0}")]
-    Failed(String),
     /// The database resolved a deadlock or a conflict against us: retried at once.
     #[error("conflict: {0}")]
     Conflict(String),
+    /// The batch failed: it is retried by halves, and counted for the message that is to blame.
+    #[error("{0}")]
+    Failed(String),
 }
 
 impl From<DbErr> for HandleError {
     fn from(error: DbErr) -> Self {
-        Self::Failed(error.to_string())
+        let text = error.to_string();
+        match error {
+            DbErr::ConnectionAcquire(ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed) => {
+                Self::Unavailable(text)
+            }
+            DbErr::Conn(RuntimeErr::SqlxError(cause))
+            | DbErr::Exec(RuntimeErr::SqlxError(cause))
+            | DbErr::Query(RuntimeErr::SqlxError(cause)) => classify(&cause, text),
+            DbErr::Conn(_) => Self::Unavailable(text),
+            _ => Self::Failed(text),
+        }
+    }
+}
+
+fn classify(cause: &sqlx::Error, text: String) -> HandleError {
+    match cause {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => HandleError::Unavailable(text),
+        sqlx::Error::Database(database) => {
+            let code = database.code().unwrap_or_default();
+            match code.as_ref() {
+                // serialization_failure, deadlock_detected
+                "40001" | "40P01" => HandleError::Conflict(text),
+                // read_only_sql_transaction: a primary that became a standby
+                "25006" => HandleError::Unavailable(text),
+                // Connection trouble, insufficient resources, shutdown
+                code if ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) => {
+                    HandleError::Unavailable(text)
+                }
+                _ => HandleError::Failed(text),
+            }
+        }
+        _ => HandleError::Failed(text),
     }
 }
 
 /// What a consumer does with one kind of event.
+///
+/// Messages come in any order and more than once; of those that come again only ones that had no effect reach the
+/// handler.
 pub trait Handler: Send + Sync + 'static {
     /// The kind of event.
     type Event: Event;
@@ -46,7 +85,8 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Calls other services, outside any transaction; one result a delivery, in their order.
     ///
-    /// A delivery whose call had no answer gets an error for itself alone.
+    /// A delivery whose call had no answer gets an error for itself alone. A call belongs into its
+    /// [`Delivery::span`].
     fn prepare(
         &self,
         batch: &[Delivery<Self::Event>],
@@ -55,6 +95,9 @@ pub trait Handler: Send + Sync + 'static {
     }
 
     /// Handles deliveries that are new, inside the transaction that notes them in the inbox; one verdict each.
+    ///
+    /// An error fails the transaction, which is then tried again by halves. Events that follow from a delivery are
+    /// put [`within`](crate::outbox::Outgoing::within) its [`Delivery::span`].
     fn apply(
         &self,
         tx: &DatabaseTransaction,
@@ -64,5 +107,21 @@ pub trait Handler: Send + Sync + 'static {
     /// Called after the commit with what was [`Verdict::Done`], to wake the relay or watchers.
     fn committed(&self, batch: &[(Delivery<Self::Event>, Self::Prepared)]) {
         let _ = batch;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_without_a_connection_is_no_fault_of_the_message() {
+        let error = DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
+        assert!(matches!(HandleError::from(error), HandleError::Unavailable(_)));
+    }
+
+    #[test]
+    fn what_the_database_was_told_wrongly_is() {
+        assert!(matches!(HandleError::from(DbErr::Type("bigint".to_owned())), HandleError::Failed(_)));
     }
 }

@@ -5,11 +5,15 @@
 //! them; a [`Consumer`] takes them from there and runs a [`Handler`] whose effects, together with the event's id in
 //! the inbox, are one transaction again: everything may happen twice on the way, and its effect happens once.
 
+mod attempts;
 mod catalogue;
 mod connection;
 mod consumer;
+mod dead_letters;
 mod delivery;
 mod handler;
+mod inbox;
+mod metrics;
 mod migrations;
 pub mod outbox;
 mod relay;
@@ -21,6 +25,6 @@ pub use consumer::{Consumer, ConsumerConfig};
 pub use delivery::Delivery;
 pub use handler::{HandleError, Handler, Verdict};
 pub use migrations::migrations;
-pub use relay::{Relay, RelayConfig};
+pub use relay::{Pace, Relay, RelayConfig};
 pub use values::EventId;
 pub use wake::Wake;

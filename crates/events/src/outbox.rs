@@ -2,9 +2,14 @@
 
 use std::fmt::Display;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use tracing::Span;
 
 use crate::{Event, EventId};
+
+/// The longest payload, as the table checks it too. Far below what brokers take (1 MiB unless configured otherwise),
+/// since a message carries headers as well.
+const PAYLOAD_LIMIT: usize = 256 * 1024;
 
 /// An event on its way into the outbox.
 #[derive(Clone, Debug)]
@@ -18,19 +23,39 @@ pub struct Outgoing {
 }
 
 /// The event is larger than the broker takes.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the event {subject} is {bytes} bytes long; at most {limit} are possible")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the event {subject} is {bytes} bytes long, which is more than {PAYLOAD_LIMIT}")]
 pub struct TooLarge {
     subject: &'static str,
     bytes: usize,
-    limit: usize,
 }
 
 impl Outgoing {
     /// Encodes `event` of the aggregate (`ord_…`) whose version it made is `sequence`, as part of the current trace.
+    ///
+    /// Where many callers share a transaction the current span is one of them for all: say whose it is with
+    /// [`within`](Self::within).
     pub fn new<E: Event>(aggregate: impl Display, sequence: i64, event: &E) -> Result<Self, TooLarge> {
-        let _ = (aggregate, sequence, event);
-        unimplemented!()
+        let payload = event.encode_to_vec();
+        if payload.len() > PAYLOAD_LIMIT {
+            return Err(TooLarge { subject: E::SUBJECT, bytes: payload.len() });
+        }
+        Ok(Self {
+            id: EventId::new(),
+            subject: E::SUBJECT,
+            aggregate_id: aggregate.to_string(),
+            sequence,
+            payload,
+            traceparent: telemetry::propagation::traceparent(),
+        })
+    }
+
+    /// Makes the event part of the trace of `span`: of [`Delivery::span`](crate::Delivery::span) in a handler, of the
+    /// caller's span in a group commit.
+    #[must_use]
+    pub fn within(mut self, span: &Span) -> Self {
+        self.traceparent = telemetry::propagation::traceparent_of(span);
+        self
     }
 
     /// The id under which the event will be known everywhere.
@@ -40,8 +65,30 @@ impl Outgoing {
     }
 }
 
-/// Writes `events` in their order with one statement, in the caller's transaction.
+/// Writes `events` in their order with one statement, in the caller's transaction. After the commit, tell the relay
+/// with [`Wake::wake`](crate::Wake::wake).
 pub async fn append(tx: &impl ConnectionTrait, events: &[Outgoing]) -> Result<(), DbErr> {
-    let _ = (tx, events);
-    unimplemented!()
+    if events.is_empty() {
+        return Ok(());
+    }
+    let column = |value: fn(&Outgoing) -> String| events.iter().map(value).collect::<Vec<_>>();
+    let statement = Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        // Identity values follow the order of the rows that are inserted.
+        "INSERT INTO outbox (event_id, subject, aggregate_id, sequence, payload, traceparent)
+         SELECT event_id, subject, aggregate_id, sequence, payload, NULLIF(traceparent, '')
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bytea[], $6::text[])
+              WITH ORDINALITY AS event (event_id, subject, aggregate_id, sequence, payload, traceparent, place)
+         ORDER BY place",
+        [
+            events.iter().map(|event| event.id.uuid()).collect::<Vec<_>>().into(),
+            column(|event| event.subject.to_owned()).into(),
+            column(|event| event.aggregate_id.clone()).into(),
+            events.iter().map(|event| event.sequence).collect::<Vec<_>>().into(),
+            events.iter().map(|event| event.payload.clone()).collect::<Vec<_>>().into(),
+            column(|event| event.traceparent.clone().unwrap_or_default()).into(),
+        ],
+    );
+    tx.execute_raw(statement).await?;
+    Ok(())
 }

@@ -1,8 +1,24 @@
-use sea_orm::DatabaseConnection;
+mod compare;
+mod lock;
+mod publish;
+mod rows;
+
+use std::time::Duration;
+
+use async_nats::{
+    Client, Subscriber,
+    jetstream::{self, Context},
+};
+use compare::Comparison;
+use futures::StreamExt as _;
+use publish::Publisher;
+use sea_orm::{DatabaseConnection, DbErr};
 use secrecy::SecretString;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Reconnects, Wake};
+use self::lock::Lock;
+use crate::{Reconnects, Wake, connection::is_connected, metrics, wake};
 
 /// Whose outbox goes to which stream.
 #[derive(Clone, Debug)]
@@ -17,34 +33,283 @@ pub struct RelayConfig {
     pub replicas: usize,
 }
 
+/// How often the active relay looks by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// For rows that nobody told it of.
+    pub poll: Duration,
+    /// Whether the stream is still what it was, while there is nothing to publish.
+    pub compare: Duration,
+    /// For rows to delete.
+    pub delete: Duration,
+    /// How many days after their first publication rows are deleted.
+    pub keep_days: i32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            poll: Duration::from_millis(200),
+            compare: Duration::from_secs(10),
+            delete: Duration::from_mins(1),
+            keep_days: 7,
+        }
+    }
+}
+
+/// After what cannot be done now it is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+/// How often the session that holds the lock is asked for a sign of life.
+const LOCK_CHECK: Duration = Duration::from_secs(1);
+/// How often the lag is measured.
+const MEASURE: Duration = Duration::from_secs(5);
+/// How long an acknowledgement may take.
+const ACK_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Brings the outbox to the broker and checks that the broker kept it.
 pub struct Relay {
     config: RelayConfig,
+    pace: Pace,
     db: DatabaseConnection,
-    nats: async_nats::Client,
+    nats: Client,
+    jetstream: Context,
     reconnects: Reconnects,
+    wake: Wake,
+}
+
+/// Why a relay is no longer the active one.
+enum Ended {
+    Stopped,
+    LockLost,
+}
+
+/// What the active relay knows of the stream.
+struct Known {
+    /// The last comparison, unless something has happened since.
+    comparison: Option<Comparison>,
+    compared: Instant,
+    deleted: Option<Instant>,
+    measured: Option<Instant>,
+    lock_checked: Instant,
+    /// How many attempts to publish have brought nothing, one after the other.
+    in_vain: u32,
 }
 
 impl Relay {
     /// A relay that does nothing until [`Self::run`].
     #[must_use]
-    pub fn new(
-        config: RelayConfig,
-        db: DatabaseConnection,
-        nats: async_nats::Client,
-        reconnects: Reconnects,
-    ) -> Self {
-        Self { config, db, nats, reconnects }
+    pub fn new(config: RelayConfig, db: DatabaseConnection, nats: Client, reconnects: Reconnects) -> Self {
+        let mut jetstream = jetstream::new(nats.clone());
+        jetstream.set_timeout(ACK_TIMEOUT);
+        Self { config, pace: Pace::default(), db, nats, jetstream, reconnects, wake: Wake::default() }
+    }
+
+    /// The same relay at another pace.
+    #[must_use]
+    pub const fn at_pace(mut self, pace: Pace) -> Self {
+        self.pace = pace;
+        self
     }
 
     /// What tells this relay that events were committed.
     #[must_use]
     pub fn wake_handle(&self) -> Wake {
-        unimplemented!()
+        self.wake.clone()
     }
 
     /// Publishes until `stop`; of all replicas of a service one is active and the others stand by.
-    pub async fn run(self, stop: CancellationToken) {
-        stop.cancelled().await;
+    pub async fn run(mut self, stop: CancellationToken) {
+        while let Some(mut lock) = self.stand_by(&stop).await {
+            tracing::info!(stream = self.config.stream, "this replica publishes");
+            let ended = self.publish_while_held(Some(&mut lock), &stop).await;
+            lock.release().await;
+            match ended {
+                Ended::Stopped => return,
+                Ended::LockLost => tracing::warn!(stream = self.config.stream, "the relay's lock was lost"),
+            }
+        }
+    }
+
+    /// Publishes until `stop` without asking whether another replica does: what a relay does that has lost its lock
+    /// and not noticed. For tests of how the broker keeps two relays apart.
+    #[doc(hidden)]
+    pub async fn run_unlocked(mut self, stop: CancellationToken) {
+        self.publish_while_held(None, &stop).await;
+    }
+
+    /// Waits for the lock, and passes on meanwhile what the active relay should know. `None` on `stop`.
+    async fn stand_by(&self, stop: &CancellationToken) -> Option<Lock> {
+        let acquire = async {
+            loop {
+                match Lock::acquire(&self.config.database_url).await {
+                    Ok(lock) => return lock,
+                    Err(error) => tracing::warn!(%error, "the relay's lock can't be asked for"),
+                }
+                sleep(RETRY).await;
+            }
+        };
+        let pass_on = async {
+            let subject = wake::subject(self.config.service);
+            loop {
+                self.wake.called().await;
+                if is_connected(&self.nats) {
+                    // Lost at worst: the active relay looks by itself.
+                    let _ = self.nats.publish(subject.clone(), bytes::Bytes::new()).await;
+                }
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => None,
+            lock = acquire => Some(lock),
+            () = pass_on => None,
+        }
+    }
+
+    async fn publish_while_held(&mut self, mut lock: Option<&mut Lock>, stop: &CancellationToken) -> Ended {
+        let now = Instant::now();
+        let mut known = Known {
+            comparison: None,
+            compared: now,
+            deleted: None,
+            measured: None,
+            lock_checked: now,
+            in_vain: 0,
+        };
+        let mut woken = None;
+        let mut connection = self.reconnects.seen();
+        while !stop.is_cancelled() {
+            if let Some(lock) = &mut lock
+                && known.lock_checked.elapsed() >= LOCK_CHECK
+            {
+                if !lock.is_held().await {
+                    return Ended::LockLost;
+                }
+                known.lock_checked = Instant::now();
+            }
+            if connection != self.reconnects.seen() {
+                connection = self.reconnects.seen();
+                known.comparison = None;
+            }
+            if woken.is_none() && is_connected(&self.nats) {
+                woken = self.nats.subscribe(wake::subject(self.config.service)).await.ok();
+            }
+            match self.turn(&mut known).await {
+                Ok(true) => {}
+                Ok(false) => self.idle(self.pace.poll, &mut woken, stop).await,
+                Err(error) => {
+                    tracing::warn!(stream = self.config.stream, %error, "events can't be published now");
+                    known.comparison = None;
+                    self.idle(RETRY, &mut woken, stop).await;
+                }
+            }
+        }
+        Ended::Stopped
+    }
+
+    /// Compares if need be, publishes what there is. Whether to go on at once.
+    async fn turn(&mut self, known: &mut Known) -> Result<bool, async_nats::Error> {
+        self.measure(known).await?;
+        if !is_connected(&self.nats) {
+            return Ok(false);
+        }
+        let comparison = match known.comparison {
+            Some(comparison) => comparison,
+            None => self.compare(known).await?,
+        };
+        let rows = if comparison.lost > 0 {
+            rows::lost(&self.db).await?
+        } else {
+            rows::unpublished(&self.db).await?
+        };
+        if rows.is_empty() {
+            if comparison.lost > 0 {
+                known.comparison = None;
+                return Ok(true);
+            }
+            let more_to_delete = self.delete(known, comparison).await?;
+            if known.compared.elapsed() >= self.pace.compare {
+                known.comparison = None;
+                return Ok(true);
+            }
+            return Ok(more_to_delete);
+        }
+
+        let publisher = Publisher { config: &self.config, db: &self.db, jetstream: &self.jetstream };
+        let published = publisher.publish(&rows, comparison.last, &mut self.reconnects).await?;
+        if let Some(reason) = published.disturbed {
+            tracing::info!(stream = self.config.stream, reason, "the stream is not as expected");
+            known.comparison = None;
+            // The first time the comparison helps; after that something else is wrong, which takes time.
+            known.in_vain = if published.noted > 0 { 0 } else { known.in_vain + 1 };
+            return Ok(known.in_vain < 2);
+        }
+        known.in_vain = 0;
+        known.comparison = Some(Comparison { last: published.last, ..comparison });
+        self.delete(known, comparison).await?;
+        Ok(true)
+    }
+
+    async fn compare(&self, known: &mut Known) -> Result<Comparison, async_nats::Error> {
+        let mut comparison = compare::compare(&self.config, &self.db, &self.jetstream).await?;
+        if comparison.lost > 0 {
+            tracing::warn!(
+                stream = self.config.stream,
+                events = comparison.lost,
+                last = comparison.last,
+                "the stream has lost events: they are published again"
+            );
+            metrics::METRICS.lost.add(comparison.lost, &metrics::stream(self.config.stream));
+        } else {
+            // An earlier relay may have died after it marked them.
+            comparison.lost = rows::lost(&self.db).await?.len() as u64;
+        }
+        known.compared = Instant::now();
+        known.comparison = Some(comparison);
+        Ok(comparison)
+    }
+
+    /// Deletes old rows, a part of them at a time, as long as the stream was found whole: what it may have lost has
+    /// to be published again. Whether there is more.
+    async fn delete(&self, known: &mut Known, comparison: Comparison) -> Result<bool, DbErr> {
+        let due = known.deleted.is_none_or(|last| last.elapsed() >= self.pace.delete);
+        if !due || comparison.lost > 0 || known.comparison.is_none() {
+            return Ok(false);
+        }
+        let more = rows::delete_expired(&self.db, self.pace.keep_days).await?;
+        known.deleted = (!more).then(Instant::now);
+        Ok(more)
+    }
+
+    async fn measure(&self, known: &mut Known) -> Result<(), DbErr> {
+        if known.measured.is_none_or(|last| last.elapsed() >= MEASURE) {
+            let (rows, age) = rows::lag(&self.db).await?;
+            let stream = metrics::stream(self.config.stream);
+            metrics::METRICS.unpublished.record(rows, &stream);
+            metrics::METRICS.oldest.record(age, &stream);
+            known.measured = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Waits until there may be something to do, `longest` at most.
+    async fn idle(&self, longest: Duration, woken: &mut Option<Subscriber>, stop: &CancellationToken) {
+        let mut reconnects = self.reconnects.clone();
+        let from_replicas = async {
+            match woken {
+                Some(subscriber) => {
+                    subscriber.next().await;
+                    // One turn answers them all.
+                    while let Some(Some(_)) = futures::FutureExt::now_or_never(subscriber.next()) {}
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.wake.called() => {}
+            () = from_replicas => {}
+            () = reconnects.changed() => {}
+            () = sleep(longest) => {}
+        }
     }
 }

@@ -1,0 +1,129 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_nats::{
+    Client, HeaderMap,
+    jetstream::{AckKind, Message},
+};
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::{Reconnects, connection::is_connected};
+
+/// How long what is said to the broker may wait for the connection's buffer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// One connection's time with one durable consumer.
+///
+/// An acknowledgement names a place in the stream. After a reconnect the stream may have been rolled back and another
+/// message may lie there, which must not be acknowledged unseen: what was held before is left to be delivered again.
+#[derive(Debug)]
+pub(crate) struct Session {
+    nats: Client,
+    reconnects: Reconnects,
+    connection: u64,
+    is_over: AtomicBool,
+}
+
+impl Session {
+    pub(crate) fn new(nats: &Client, reconnects: &Reconnects) -> Self {
+        Self {
+            nats: nats.clone(),
+            reconnects: reconnects.clone(),
+            connection: reconnects.count(),
+            is_over: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn end(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the broker would hear now, and take it for what it is.
+    fn is_live(&self) -> bool {
+        !self.is_over.load(Ordering::Relaxed) && self.is_connected() && is_connected(&self.nats)
+    }
+
+    /// Whether the connection is still the same one, as far as is known.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.reconnects.count() == self.connection
+    }
+}
+
+/// A message that the broker has given us and waits to hear of.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    message: Message,
+    session: Arc<Session>,
+    deliveries: i64,
+    /// The place in the stream, and when it was put there: unique without any header.
+    place: (u64, u64),
+}
+
+impl Held {
+    pub(crate) fn new(message: Message, session: Arc<Session>) -> Result<Self, async_nats::Error> {
+        let info = message.info()?;
+        let published = info.published.unix_timestamp_nanos();
+        let place = (info.stream_sequence, u64::try_from(published).unwrap_or_default());
+        let deliveries = info.delivered;
+        Ok(Self { message, session, deliveries, place })
+    }
+
+    pub(crate) fn headers(&self) -> Option<&HeaderMap> {
+        self.message.headers.as_ref()
+    }
+
+    pub(crate) fn payload(&self) -> &Bytes {
+        &self.message.payload
+    }
+
+    pub(crate) fn subject(&self) -> &str {
+        self.message.subject.as_str()
+    }
+
+    /// How often the broker has delivered it, this time included.
+    pub(crate) const fn deliveries(&self) -> i64 {
+        self.deliveries
+    }
+
+    /// An id for a message that doesn't tell its own: the same each time.
+    pub(crate) fn id_of_place(&self) -> Uuid {
+        Uuid::from_u64_pair(self.place.1, self.place.0)
+    }
+
+    /// It is dealt with.
+    pub(crate) async fn acknowledge(&self) {
+        self.tell(AckKind::Ack).await;
+    }
+
+    /// It shall come again after `delay`.
+    pub(crate) async fn send_back(&self, delay: Duration) {
+        self.tell(AckKind::Nak(Some(delay))).await;
+    }
+
+    /// Somebody else shall have it now.
+    pub(crate) async fn give_back(&self) {
+        self.tell(AckKind::Nak(None)).await;
+    }
+
+    /// It is still being dealt with.
+    pub(crate) async fn keep(&self) {
+        self.tell(AckKind::Progress).await;
+    }
+
+    /// Whatever isn't heard by the broker makes it deliver the message again.
+    async fn tell(&self, what: AckKind) {
+        if self.session.is_live() {
+            let told = tokio::time::timeout(PATIENCE, self.message.ack_with(what)).await;
+            if !matches!(told, Ok(Ok(()))) {
+                // The others of its batch need not wait as long.
+                self.session.end();
+            }
+        }
+    }
+}
