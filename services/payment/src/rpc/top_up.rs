@@ -8,7 +8,6 @@ use crate::{
     domain::wallet::top_up_amount,
     error::Error,
     store::top_ups::{self, Booked},
-    wire::money_from_wire,
 };
 
 /// Puts money from a card into the caller's wallet.
@@ -67,10 +66,14 @@ impl TopUp {
     fn parse(request: wire::TopUpRequest) -> Result<Self, Violations> {
         let mut violations = Violations::new();
         let request_id = violations.parse("request_id", &request.request_id);
-        let amount = money_from_wire(&mut violations, "amount", request.amount)
-            .and_then(|amount| violations.take("amount.minor_units", top_up_amount(amount)));
+        let amount = request.amount.unwrap_or_default();
+        let minor_units = violations.take("amount.minor_units", top_up_amount(amount.minor_units));
+        let currency = violations.parse("amount.currency_code", &amount.currency_code);
         let parsed =
-            request_id.zip(amount).map(|(request_id, amount)| Self { request_id, body: Body { amount } });
+            request_id.zip(minor_units).zip(currency).map(|((request_id, minor_units), currency)| {
+                let amount = Money::new(minor_units, currency);
+                Self { request_id, body: Body { amount } }
+            });
         violations.finish(parsed)
     }
 }

@@ -1,0 +1,103 @@
+//! What is refused, and how it is named.
+
+use anyhow::{Context as _, Result};
+use proto::{
+    payment::v1::{
+        GetBalanceRequest, GetPaymentRequest, ListLedgerEntriesRequest, TopUpRequest,
+        get_payment_request::Payment as Asked,
+    },
+    types::v1::Money,
+};
+use testkit::as_user;
+use tonic::{Code, Response, Status};
+use tonic_types::StatusExt as _;
+
+use crate::shop::Shop;
+
+fn wrong_fields<T: std::fmt::Debug>(answer: Result<Response<T>, Status>) -> Result<Vec<String>> {
+    let status = answer.expect_err("an answer");
+    assert_eq!(status.code(), Code::InvalidArgument);
+    let request = status.get_details_bad_request().context("no BadRequest")?;
+    Ok(request.field_violations.into_iter().map(|violation| violation.field).collect())
+}
+
+#[tokio::test]
+async fn every_wrong_field_is_named() -> Result<()> {
+    let shop = Shop::open().await?;
+    let reader = shop.reader()?;
+    let mut client = shop.client.clone();
+
+    let amount = |minor_units, code: &str| Some(Money { minor_units, currency_code: code.to_owned() });
+    for (request, wrong) in [
+        (TopUpRequest::default(), vec!["request_id", "amount.minor_units", "amount.currency_code"]),
+        (TopUpRequest { request_id: "a b".to_owned(), amount: amount(1, "EUR") }, vec!["request_id"]),
+        (TopUpRequest { request_id: "a".repeat(65), amount: amount(1, "EUR") }, vec!["request_id"]),
+        (TopUpRequest { request_id: "a".to_owned(), amount: amount(0, "EUR") }, vec!["amount.minor_units"]),
+        (TopUpRequest { request_id: "a".to_owned(), amount: amount(-1, "EUR") }, vec!["amount.minor_units"]),
+        (
+            TopUpRequest { request_id: "a".to_owned(), amount: amount(1_000_001, "EUR") },
+            vec!["amount.minor_units"],
+        ),
+        (
+            TopUpRequest { request_id: "a".to_owned(), amount: amount(1, "euro") },
+            vec!["amount.currency_code"],
+        ),
+        (
+            TopUpRequest { request_id: "'; --".to_owned(), amount: amount(i64::MAX, "XXX") },
+            vec!["request_id", "amount.minor_units", "amount.currency_code"],
+        ),
+    ] {
+        let answer = client.top_up(as_user(&reader.token, request.clone())?).await;
+        assert_eq!(wrong_fields(answer)?, wrong, "{request:?}");
+    }
+
+    let request = GetBalanceRequest { currency_code: "EURO".to_owned() };
+    assert_eq!(wrong_fields(client.get_balance(as_user(&reader.token, request)?).await)?, ["currency_code"]);
+
+    for (request, wrong) in [
+        (ListLedgerEntriesRequest { page_size: -1, ..Default::default() }, vec!["page_size"]),
+        (
+            ListLedgerEntriesRequest { page_token: "made up".to_owned(), ..Default::default() },
+            vec!["page_token"],
+        ),
+        (
+            ListLedgerEntriesRequest { page_size: -1, currency_code: "?".to_owned(), ..Default::default() },
+            vec!["currency_code", "page_size"],
+        ),
+    ] {
+        let answer = client.list_ledger_entries(as_user(&reader.token, request.clone())?).await;
+        assert_eq!(wrong_fields(answer)?, wrong, "{request:?}");
+    }
+
+    for (payment, wrong) in [
+        (None, "payment"),
+        (Some(Asked::PaymentId(String::new())), "payment_id"),
+        (Some(Asked::PaymentId("ord_01h455vb4pex5vsknk084sn02q".to_owned())), "payment_id"),
+        (Some(Asked::OrderId("ord_01H455VB4PEX5VSKNK084SN02Q".to_owned())), "order_id"),
+    ] {
+        let answer = client.get_payment(as_user(&reader.token, GetPaymentRequest { payment })?).await;
+        assert_eq!(wrong_fields(answer)?, [wrong]);
+    }
+    assert_eq!(shop.number("SELECT count(*) FROM accounts").await?, 0, "nothing is half-written");
+    Ok(())
+}
+
+#[tokio::test]
+async fn nobody_reads_a_wallet_without_signing_in() -> Result<()> {
+    let shop = Shop::open().await?;
+    let mut client = shop.client.clone();
+    let refused = [
+        client.get_balance(GetBalanceRequest::default()).await.expect_err("an answer"),
+        client.top_up(TopUpRequest::default()).await.expect_err("an answer"),
+        client.list_ledger_entries(ListLedgerEntriesRequest::default()).await.expect_err("an answer"),
+        client.get_payment(GetPaymentRequest::default()).await.expect_err("an answer"),
+        client
+            .get_balance(as_user("made.up.token", GetBalanceRequest::default())?)
+            .await
+            .expect_err("an answer"),
+    ];
+    for status in refused {
+        assert_eq!(status.code(), Code::Unauthenticated);
+    }
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! The payment service as others see it: over gRPC and through events, on real Postgres and NATS.
+
+mod charges;
+mod faults;
+mod input;
+mod ledger;
+mod random;
+mod refunds;
+mod shop;
+mod users;
+mod wallets;

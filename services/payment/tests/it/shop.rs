@@ -1,0 +1,206 @@
+//! A payment service of a test's own, with its neighbours: tokens that it believes and a broker to be told things by.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use payment::{Config, Payment};
+use proto::{
+    identity::v1::{UserDeleted, UserRegistered},
+    order::v1::{CancelReason, OrderCancelled, OrderPlaced, PaymentMethod},
+    payment::v1::{
+        self as wire, GetBalanceRequest, GetPaymentRequest, LedgerEntry, ListLedgerEntriesRequest,
+        PaymentState, TopUpRequest, get_payment_request::Payment as Asked,
+        payment_service_client::PaymentServiceClient,
+    },
+    types::v1::Money,
+};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
+use testkit::{Broker, Database, PEER_SECRET, Running, TestIdentity, as_user, eventually};
+use tonic::{Status, transport::Channel};
+use values::{EventId, OrderId, ReservationId, UserId};
+
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+pub(crate) struct Shop {
+    pub(crate) broker: Broker,
+    pub(crate) database: Database,
+    pub(crate) db: DatabaseConnection,
+    pub(crate) client: PaymentServiceClient<Channel>,
+    identity: TestIdentity,
+    _running: Running,
+}
+
+/// Somebody who is signed in.
+#[derive(Clone)]
+pub(crate) struct Reader {
+    pub(crate) user: UserId,
+    pub(crate) token: String,
+}
+
+pub(crate) fn euros(minor_units: i64) -> Money {
+    Money { minor_units, currency_code: "EUR".to_owned() }
+}
+
+impl Shop {
+    pub(crate) async fn open() -> Result<Self> {
+        Self::open_on(testkit::database::<Payment>().await?, str::to_owned).await
+    }
+
+    /// A service that reaches its database under another address than the test does.
+    pub(crate) async fn open_on(database: Database, reached_at: impl Fn(&str) -> String) -> Result<Self> {
+        let broker = Broker::start().await?;
+        let identity = TestIdentity::start().await?;
+        let config = Config {
+            server: server::Config::new(
+                reached_at(database.url()),
+                broker.url().to_owned(),
+                PEER_SECRET.to_owned(),
+            ),
+            identity_target: identity.target().parse()?,
+            currency: "EUR".parse()?,
+        };
+        let running = testkit::running::<Payment>(config).await?;
+        let channel = Channel::from_shared(format!("http://{}", running.address))?.connect().await?;
+        let db = database.connect().await?;
+        Ok(Self {
+            broker,
+            database,
+            db,
+            client: PaymentServiceClient::new(channel),
+            identity,
+            _running: running,
+        })
+    }
+
+    pub(crate) fn reader(&self) -> Result<Reader> {
+        let user = UserId::new();
+        Ok(Reader { user, token: self.identity.token(user)? })
+    }
+
+    /// A reader whose wallet holds so much.
+    pub(crate) async fn reader_with(&self, minor_units: i64) -> Result<Reader> {
+        let reader = self.reader()?;
+        self.top_up(&reader, "first", euros(minor_units)).await??;
+        Ok(reader)
+    }
+
+    pub(crate) async fn top_up(
+        &self,
+        reader: &Reader,
+        request_id: &str,
+        amount: Money,
+    ) -> Result<Result<LedgerEntry, Status>> {
+        let request = TopUpRequest { request_id: request_id.to_owned(), amount: Some(amount) };
+        let answer = self.client.clone().top_up(as_user(&reader.token, request)?).await;
+        Ok(answer.map(tonic::Response::into_inner))
+    }
+
+    pub(crate) async fn balance(&self, reader: &Reader) -> Result<i64> {
+        let request = as_user(&reader.token, GetBalanceRequest::default())?;
+        let balance = self.client.clone().get_balance(request).await?.into_inner().balance;
+        Ok(balance.context("no balance")?.minor_units)
+    }
+
+    pub(crate) async fn entries(&self, reader: &Reader) -> Result<Vec<LedgerEntry>> {
+        let request = ListLedgerEntriesRequest { page_size: 200, ..ListLedgerEntriesRequest::default() };
+        let page = self.client.clone().list_ledger_entries(as_user(&reader.token, request)?).await?;
+        Ok(page.into_inner().entries)
+    }
+
+    pub(crate) async fn payment(
+        &self,
+        reader: &Reader,
+        order: OrderId,
+    ) -> Result<Result<wire::Payment, Status>> {
+        let request = GetPaymentRequest { payment: Some(Asked::OrderId(order.to_string())) };
+        let answer = self.client.clone().get_payment(as_user(&reader.token, request)?).await;
+        Ok(answer.map(tonic::Response::into_inner))
+    }
+
+    /// Waits until the payment of an order has come to this state.
+    pub(crate) async fn payment_in(
+        &self,
+        state: PaymentState,
+        reader: &Reader,
+        order: OrderId,
+    ) -> Result<wire::Payment> {
+        eventually(&format!("payment {}", state.as_str_name()), SOON, async || {
+            let payment = self.payment(reader, order).await.ok()?.ok()?;
+            (payment.state() == state).then_some(payment)
+        })
+        .await
+    }
+
+    pub(crate) async fn place(&self, reader: &Reader, minor_units: i64) -> Result<OrderId> {
+        let order = OrderId::new();
+        self.place_as(EventId::new(), order, reader, minor_units).await?;
+        Ok(order)
+    }
+
+    pub(crate) async fn place_as(
+        &self,
+        event: EventId,
+        order: OrderId,
+        reader: &Reader,
+        minor_units: i64,
+    ) -> Result<()> {
+        let placed = OrderPlaced {
+            order_id: order.to_string(),
+            user_id: reader.user.to_string(),
+            total: Some(euros(minor_units)),
+            payment_method: PaymentMethod::Wallet.into(),
+        };
+        testkit::publish_as(&self.broker, event, &placed.order_id, 1, &placed).await
+    }
+
+    pub(crate) async fn cancel(&self, reader: &Reader, order: OrderId) -> Result<EventId> {
+        let event = EventId::new();
+        self.cancel_as(event, reader, order).await?;
+        Ok(event)
+    }
+
+    pub(crate) async fn cancel_as(&self, event: EventId, reader: &Reader, order: OrderId) -> Result<()> {
+        let cancelled = OrderCancelled {
+            order_id: order.to_string(),
+            user_id: reader.user.to_string(),
+            reservation_id: ReservationId::new().to_string(),
+            reason: CancelReason::CustomerRequest.into(),
+        };
+        testkit::publish_as(&self.broker, event, &cancelled.order_id, 2, &cancelled).await
+    }
+
+    pub(crate) async fn register(&self, reader: &Reader) -> Result<EventId> {
+        let user_id = reader.user.to_string();
+        testkit::publish(&self.broker, &user_id.clone(), 1, &UserRegistered { user_id }).await
+    }
+
+    pub(crate) async fn delete(&self, reader: &Reader) -> Result<EventId> {
+        let user_id = reader.user.to_string();
+        testkit::publish(&self.broker, &user_id.clone(), 2, &UserDeleted { user_id }).await
+    }
+
+    /// Waits until the service has handled all of these events.
+    pub(crate) async fn handled(&self, events: &[EventId]) -> Result<()> {
+        let ids: Vec<_> = events.iter().map(|event| event.uuid()).collect();
+        let count = "SELECT count(*) AS handled FROM inbox WHERE event_id = ANY($1)";
+        eventually("events are handled", SOON, async || {
+            let statement = Statement::from_sql_and_values(DbBackend::Postgres, count, [ids.clone().into()]);
+            let row = self.db.query_one_raw(statement).await.ok()??;
+            let handled: i64 = row.try_get("", "handled").ok()?;
+            (usize::try_from(handled) == Ok(ids.len())).then_some(())
+        })
+        .await
+    }
+
+    /// One number that the database computes.
+    pub(crate) async fn number(&self, query: &str) -> Result<i64> {
+        let row = self.db.query_one_raw(Statement::from_string(DbBackend::Postgres, query)).await?;
+        Ok(row.context("no row")?.try_get_by_index(0)?)
+    }
+
+    /// What the database says to a statement that it must refuse.
+    pub(crate) async fn refusal(&self, statement: &str) -> Result<String> {
+        let refused = self.db.execute_unprepared(statement).await;
+        Ok(refused.err().with_context(|| format!("the database took: {statement}"))?.to_string())
+    }
+}
