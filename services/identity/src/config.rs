@@ -1,4 +1,4 @@
-use std::num::NonZeroUsize;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use auth::{SigningKey, SigningKeyError};
@@ -7,6 +7,7 @@ use clap::Parser;
 /// What identity is configured with.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "identity", about = "Users, their credentials and their addresses")]
+#[group(skip)]
 pub struct Config {
     /// What every service is configured with.
     #[command(flatten)]
@@ -36,7 +37,7 @@ pub struct Config {
         help = "how many passwords are hashed at once; each takes a core and 19 MiB",
         default_value_t = cores()
     )]
-    pub password_hashes: NonZeroUsize,
+    pub password_hashes: NonZeroU16,
 }
 
 impl Config {
@@ -53,8 +54,9 @@ impl AsRef<server::Config> for Config {
     }
 }
 
-fn cores() -> NonZeroUsize {
-    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+fn cores() -> NonZeroU16 {
+    let cores = std::thread::available_parallelism().ok().and_then(|cores| cores.try_into().ok());
+    cores.unwrap_or(NonZeroU16::MIN)
 }
 
 fn signing_key(pem: &str) -> Result<SigningKey, SigningKeyError> {
@@ -66,4 +68,18 @@ fn token_ttl(text: &str) -> Result<Duration, String> {
     let ttl = server::config::duration(text).map_err(|error| error.to_string())?;
     let (least, most) = (Duration::from_secs(1), Duration::from_hours(1));
     if (least..=most).contains(&ttl) { Ok(ttl) } else { Err("must be 1s to 1h".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_lasts_a_second_to_an_hour() {
+        for (text, valid) in
+            [("0s", false), ("1s", true), ("15m", true), ("1h", true), ("61m", false), ("soon", false)]
+        {
+            assert_eq!(token_ttl(text).is_ok(), valid, "{text}");
+        }
+    }
 }

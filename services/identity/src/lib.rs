@@ -41,7 +41,7 @@ impl Application for Identity {
         let identity = rpc::IdentityService {
             db: context.db.clone(),
             clock: context.clock.clone(),
-            passwords: passwords::Passwords::new(config.password_hashes.get()),
+            passwords: passwords::Passwords::new(config.password_hashes.get().into()),
             issuer: Issuer::new(config.signing_key, config.token_ttl),
             public_keys: public_keys.clone(),
             relay: relay.wake_handle(),

@@ -109,13 +109,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_accepted_address_fits_the_table(recipient: String, lines: Vec<String>, city: String, region: String) {
-            let wire = CreateAddressRequest { recipient, lines, city, region, ..request() };
+        fn an_accepted_address_fits_the_table(
+            recipient in "\\PC{0,110}",
+            lines in prop::collection::vec("\\PC{1,110}", 0..5),
+            city in any::<String>(),
+            region in "[ \\PC]{0,110}",
+            postal_code in "\\PC{0,20}",
+        ) {
+            let wire = CreateAddressRequest { recipient, lines, city, region, postal_code, ..request() };
             if let Ok(address) = NewAddress::parse(&wire) {
-                prop_assert!((1..=100).contains(&address.recipient.chars().count()));
-                prop_assert!((1..=3).contains(&address.lines.len()));
-                prop_assert!(address.lines.iter().all(|line| (1..=100).contains(&line.chars().count())));
-                prop_assert!(address.region.chars().count() <= 100);
+                let is_line = |text: &String| (1..=100).contains(&text.chars().count());
+                prop_assert!(is_line(&address.recipient) && is_line(&address.city));
+                prop_assert!((1..=3).contains(&address.lines.len()) && address.lines.iter().all(is_line));
+                prop_assert!(address.region.chars().count() <= 100 && address.postal_code.chars().count() <= 16);
             }
         }
     }

@@ -1,0 +1,46 @@
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use proto::identity::v1::GetJwksRequest;
+use testkit::{Gate, as_user, eventually};
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use crate::desk::{Desk, PASSWORD, address, registration, sign_in};
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn assert_unavailable<T: std::fmt::Debug>(answer: Result<T, Status>) -> Result<()> {
+    let status = answer.err().context("answered without a database")?;
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    let retry = status.get_details_retry_info().context("no RetryInfo")?;
+    assert!(retry.retry_delay.is_some());
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_its_database_identity_says_so_within_a_second_and_recovers_by_itself() -> Result<()> {
+    let (desk, gate) = Desk::open_behind_a_gate().await?;
+    let mut client = desk.client.clone();
+    let ada = desk.reader("ada@example.org").await?;
+
+    for takes_the_database_away in [Gate::close, Gate::stall] {
+        takes_the_database_away(&gate);
+        let start = Instant::now();
+        assert_unavailable(client.authenticate_user(sign_in("ada@example.org", PASSWORD)).await)?;
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+        assert_unavailable(client.create_user(registration("r-1", "grace@example.org")).await)?;
+        assert_unavailable(client.create_address(as_user(&ada.token, address("a-1"))?).await)?;
+        client.get_jwks(GetJwksRequest {}).await.context("keys need no database")?;
+
+        gate.open();
+        eventually("answers again", SOON, async || {
+            client.authenticate_user(sign_in("ada@example.org", PASSWORD)).await.ok()
+        })
+        .await?;
+    }
+    client.create_user(registration("r-1", "grace@example.org")).await?;
+    client.create_address(as_user(&ada.token, address("a-1"))?).await?;
+    assert_eq!((desk.count("users").await?, desk.count("addresses").await?), (2, 1));
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! identity as its callers see it: over gRPC, on real Postgres and real NATS.
+
+mod addresses;
+mod configuration;
+mod database_down;
+mod desk;
+mod get_user;
+mod registered_event;
+mod registering;
+mod signing_in;
