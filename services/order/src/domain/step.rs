@@ -1,5 +1,7 @@
 //! The steps that an order may take.
 
+use super::names::names;
+
 /// Where an order stands.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum State {
@@ -38,6 +40,32 @@ pub(crate) enum StockState {
     Released,
 }
 
+/// Who makes an order take a step.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Actor {
+    /// The customer who placed it.
+    Customer,
+    /// The shop's software.
+    System,
+}
+
+names!(State { Pending => "PENDING", Confirmed => "CONFIRMED", Cancelled => "CANCELLED" });
+names!(CancelReason {
+    CustomerRequest => "CUSTOMER_REQUEST",
+    InsufficientFunds => "INSUFFICIENT_FUNDS",
+    PaymentDeclined => "PAYMENT_DECLINED",
+    PaymentTimeout => "PAYMENT_TIMEOUT",
+    StockLost => "STOCK_LOST",
+});
+names!(PaymentState {
+    Pending => "PENDING",
+    Captured => "CAPTURED",
+    Failed => "FAILED",
+    Refunded => "REFUNDED",
+});
+names!(StockState { Reserved => "RESERVED", Committed => "COMMITTED", Released => "RELEASED" });
+names!(Actor { Customer => "CUSTOMER", System => "SYSTEM" });
+
 /// Everything about an order that a step depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Standing {
@@ -69,7 +97,7 @@ pub(crate) enum Happening {
 
 /// What a happening does to an order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Cause {
+pub(crate) enum Effect {
     /// A step to another state, which belongs in the history and is announced.
     Step(Standing),
     /// The state stays; what is known of the payment changes.
@@ -107,53 +135,56 @@ impl State {
 }
 
 /// The table of steps.
-pub(crate) const fn step(now: Standing, happening: Happening) -> Cause {
+pub(crate) const fn step(now: Standing, happening: Happening) -> Effect {
     use Happening as H;
     match (now.state, happening) {
-        (State::Pending, H::CapturedAndCommitted) => Cause::Step(Standing {
+        (State::Pending, H::CapturedAndCommitted) => Effect::Step(Standing {
             state: State::Confirmed,
             stock: StockState::Committed,
             ..now.paid(PaymentState::Captured)
         }),
         (State::Pending, H::CapturedAndStockLost) => {
-            Cause::Step(now.paid(PaymentState::Captured).cancelled(CancelReason::StockLost))
+            Effect::Step(now.paid(PaymentState::Captured).cancelled(CancelReason::StockLost))
         }
-        (State::Pending, H::PaymentFailed(reason)) => Cause::Step(now.paid(PaymentState::Failed).cancelled(reason)),
+        (State::Pending, H::PaymentFailed(reason)) => {
+            Effect::Step(now.paid(PaymentState::Failed).cancelled(reason))
+        }
         (State::Pending | State::Confirmed, H::CancelRequested) => {
-            Cause::Step(now.cancelled(CancelReason::CustomerRequest))
+            Effect::Step(now.cancelled(CancelReason::CustomerRequest))
         }
         // A capture ends the time limit, even while inventory cannot be asked.
         (State::Pending, H::PaymentTimedOut) => match now.payment {
-            PaymentState::Pending => Cause::Step(now.cancelled(CancelReason::PaymentTimeout)),
-            _ => Cause::Nothing,
+            PaymentState::Pending => Effect::Step(now.cancelled(CancelReason::PaymentTimeout)),
+            _ => Effect::Nothing,
         },
-        (State::Cancelled, H::CancelRequested) => Cause::Illegal,
-        (State::Confirmed | State::Cancelled, H::PaymentTimedOut) => Cause::Nothing,
+        (State::Cancelled, H::CancelRequested) => Effect::Illegal,
+        (State::Confirmed | State::Cancelled, H::PaymentTimedOut) => Effect::Nothing,
         // Whatever else is told of the payment is noted, and a refund is the last word on it.
         (_, H::Refunded) => note(now, PaymentState::Refunded),
         (State::Cancelled, H::PaymentFailed(_)) => match now.payment {
             PaymentState::Pending => note(now, PaymentState::Failed),
-            _ => Cause::Nothing,
+            _ => Effect::Nothing,
         },
         (State::Pending | State::Cancelled, H::Captured)
         | (State::Cancelled, H::CapturedAndCommitted | H::CapturedAndStockLost) => match now.payment {
             PaymentState::Pending => note(now, PaymentState::Captured),
-            _ => Cause::Nothing,
+            _ => Effect::Nothing,
         },
-        (State::Confirmed, H::Captured | H::CapturedAndCommitted | H::CapturedAndStockLost | H::PaymentFailed(_)) => {
-            Cause::Nothing
-        }
+        (
+            State::Confirmed,
+            H::Captured | H::CapturedAndCommitted | H::CapturedAndStockLost | H::PaymentFailed(_),
+        ) => Effect::Nothing,
     }
 }
 
-const fn note(now: Standing, payment: PaymentState) -> Cause {
+const fn note(now: Standing, payment: PaymentState) -> Effect {
     match (now.payment, payment) {
         (PaymentState::Refunded, _)
         | (PaymentState::Captured, PaymentState::Captured)
-        | (PaymentState::Failed, PaymentState::Failed) => Cause::Nothing,
+        | (PaymentState::Failed, PaymentState::Failed) => Effect::Nothing,
         // A CONFIRMED order is paid for: a refund by staff doesn't change it.
-        _ if matches!(now.state, State::Confirmed) => Cause::Nothing,
-        _ => Cause::Note(now.paid(payment)),
+        _ if matches!(now.state, State::Confirmed) => Effect::Nothing,
+        _ => Effect::Note(now.paid(payment)),
     }
 }
 
@@ -165,8 +196,8 @@ mod tests {
 
     fn after(happenings: &[Happening]) -> Standing {
         happenings.iter().fold(Standing::PLACED, |now, happening| match step(now, *happening) {
-            Cause::Step(next) | Cause::Note(next) => next,
-            Cause::Nothing | Cause::Illegal => now,
+            Effect::Step(next) | Effect::Note(next) => next,
+            Effect::Nothing | Effect::Illegal => now,
         })
     }
 
@@ -174,7 +205,10 @@ mod tests {
     fn paid_and_committed_is_confirmed() {
         let now = after(&[Happening::CapturedAndCommitted]);
 
-        assert_eq!((now.state, now.payment, now.stock), (State::Confirmed, PaymentState::Captured, StockState::Committed));
+        assert_eq!(
+            (now.state, now.payment, now.stock),
+            (State::Confirmed, PaymentState::Captured, StockState::Committed)
+        );
     }
 
     #[test]
@@ -208,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_cancelled_order_cannot_be_cancelled_again() {
-        assert_eq!(step(after(&[Happening::PaymentTimedOut]), Happening::CancelRequested), Cause::Illegal);
+        assert_eq!(step(after(&[Happening::PaymentTimedOut]), Happening::CancelRequested), Effect::Illegal);
     }
 
     fn happening() -> impl Strategy<Value = Happening> {
@@ -231,16 +265,16 @@ mod tests {
             let mut now = Standing::PLACED;
             for happening in happenings {
                 let next = match step(now, happening) {
-                    Cause::Step(next) => {
+                    Effect::Step(next) => {
                         prop_assert_ne!(next.state, now.state, "a step goes somewhere");
                         next
                     }
-                    Cause::Note(next) => {
+                    Effect::Note(next) => {
                         prop_assert_eq!(next.state, now.state, "a note stays where it is");
                         prop_assert_ne!(next, now, "a note tells something new");
                         next
                     }
-                    Cause::Nothing | Cause::Illegal => now,
+                    Effect::Nothing | Effect::Illegal => now,
                 };
                 prop_assert!(now.state != State::Cancelled || next.state == State::Cancelled, "CANCELLED is final");
                 prop_assert!(now.state == State::Pending || next.state != State::Pending, "nothing becomes PENDING");

@@ -1,0 +1,111 @@
+use std::{sync::Arc, time::Duration};
+
+use batch::SubmitError;
+use events::outbox::TooLarge;
+use sea_orm::DbErr;
+use server::status;
+use tonic::Status;
+use values::Violations;
+
+use crate::{clients::CallError, domain::TotalError, settle::SettleError};
+
+/// Why a call has no answer but a status.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// Fields are malformed.
+    #[error("malformed request: {0}")]
+    Invalid(#[from] Violations),
+    /// The caller has no such order.
+    #[error("the caller has no such order")]
+    NoSuchOrder(String),
+    /// The `request_id` was used for another request.
+    #[error("the request id was used for another request")]
+    RequestIdReused,
+    /// The request's reservation has ended, without an order.
+    #[error("the reservation of the request has ended")]
+    ReservationClosed,
+    /// The lines have no total.
+    #[error(transparent)]
+    Total(#[from] TotalError),
+    /// The order has ended.
+    #[error("the order cannot be cancelled any more")]
+    NotCancellable,
+    /// Another service did not give what was needed.
+    #[error(transparent)]
+    Call(CallError),
+    /// The group commit did not take it or did not succeed.
+    #[error(transparent)]
+    Batch(#[from] SubmitError<BatchError>),
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+    /// An event does not fit the broker.
+    #[error(transparent)]
+    Event(#[from] TooLarge),
+}
+
+/// The transaction of a whole batch failed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct BatchError(Arc<DbErr>);
+
+impl BatchError {
+    /// Whether one order may be to blame: not for a database that is down.
+    pub(crate) fn may_blame_an_item(&self) -> bool {
+        !server::database::is_down(&self.0)
+    }
+}
+
+impl From<DbErr> for BatchError {
+    fn from(error: DbErr) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+impl From<SettleError> for Error {
+    fn from(error: SettleError) -> Self {
+        match error {
+            SettleError::Database(error) => Self::Database(error),
+            SettleError::Event(error) => Self::Event(error),
+        }
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Invalid(violations) => status::invalid(violations),
+            Error::NoSuchOrder(id) => status::not_found("order", id),
+            Error::RequestIdReused => status::request_id_reused(),
+            Error::ReservationClosed => status::precondition(
+                "RESERVATION_CLOSED",
+                "the stock of this request was given back: order again with a new request_id",
+                vec![("request_id".to_owned(), "its reservation has ended".to_owned())],
+            ),
+            Error::Total(error @ TotalError::SeveralCurrencies) => {
+                status::precondition("SEVERAL_CURRENCIES", error.to_string(), vec![])
+            }
+            Error::Total(error @ (TotalError::NoLines | TotalError::TooLarge)) => {
+                status::precondition("NO_TOTAL", error.to_string(), vec![])
+            }
+            Error::NotCancellable => status::precondition(
+                "ORDER_NOT_CANCELLABLE",
+                "the order cannot be cancelled any more",
+                vec![("order_id".to_owned(), "it has been cancelled before".to_owned())],
+            ),
+            Error::Call(error) => error.into(),
+            Error::Batch(SubmitError::QueueFull) => {
+                status::exhausted("QUEUE_FULL", "too many orders are waiting", Duration::from_millis(100))
+            }
+            Error::Batch(SubmitError::Stopped) => status::unavailable(Duration::from_secs(1)),
+            // The worker has told what happened.
+            Error::Batch(SubmitError::Broken) => status::internal(),
+            Error::Batch(SubmitError::Failed(BatchError(error))) => status::from_db(&error),
+            Error::Database(error) => status::from_db(&error),
+            Error::Event(error) => {
+                tracing::error!(%error, "an event is too large");
+                status::internal()
+            }
+        }
+    }
+}

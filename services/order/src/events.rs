@@ -1,0 +1,50 @@
+//! What the service hears of others, one file an event, and what it tells them.
+
+pub(crate) mod on_payment_captured;
+pub(crate) mod on_payment_failed;
+pub(crate) mod on_payment_refunded;
+pub(crate) mod published;
+
+use events::{Delivery, Event, HandleError, Verdict};
+use sea_orm::DatabaseTransaction;
+use values::{IdError, OrderId};
+
+use crate::{
+    domain::Happening,
+    settle::{Report, SettleError, settle},
+};
+
+/// Lets what payments tell happen to their orders. An order that isn't known yet will be, since payments learn of
+/// orders from us only.
+async fn settle_deliveries<'a, E: Event>(
+    tx: &DatabaseTransaction,
+    deliveries: impl Iterator<Item = (&'a Delivery<E>, Result<(OrderId, Happening), IdError>)>,
+) -> Result<Vec<Verdict>, HandleError> {
+    let told: Vec<Result<Report, IdError>> = deliveries
+        .map(|(delivery, told)| {
+            told.map(|(order, happening)| Report::by_system(order, happening, delivery.span()))
+        })
+        .collect();
+    let reports: Vec<Report> = told.iter().flatten().cloned().collect();
+    let mut effects = settle(tx, &reports).await?.into_iter();
+    let verdicts = told.into_iter().map(|told| match told {
+        Err(error) => Verdict::Reject(format!("order_id {error}")),
+        Ok(_) if effects.next().flatten().is_some() => Verdict::Done,
+        Ok(_) => Verdict::TooEarly,
+    });
+    Ok(verdicts.collect())
+}
+
+impl From<SettleError> for HandleError {
+    fn from(error: SettleError) -> Self {
+        match error {
+            SettleError::Database(error) => error.into(),
+            SettleError::Event(error) => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+/// The orders that payments' events are about, as far as they can be read.
+fn orders<'a>(ids: impl Iterator<Item = &'a str>) -> impl Iterator<Item = OrderId> {
+    ids.filter_map(|id| id.parse().ok())
+}

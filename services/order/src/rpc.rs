@@ -1,0 +1,79 @@
+//! What the service answers, one file an RPC.
+
+mod cancel_order;
+mod get_order;
+mod get_order_history;
+mod get_order_status;
+mod place_order;
+mod watch_order;
+pub(crate) mod wire;
+
+use std::pin::Pin;
+
+use batch::Batcher;
+use futures::Stream;
+use proto::order::v1::{self as pb, order_service_server};
+use sea_orm::DatabaseConnection;
+use server::caller::customer;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+use crate::{
+    clients::{Identity, Inventory},
+    notifier::Notifier,
+    place::Place,
+    watchers::Watchers,
+};
+
+/// What the RPCs work with.
+#[derive(Clone, Debug)]
+pub(crate) struct OrderService {
+    pub(crate) db: DatabaseConnection,
+    pub(crate) identity: Identity,
+    pub(crate) inventory: Inventory,
+    pub(crate) new_orders: Batcher<Place>,
+    pub(crate) notifier: Notifier,
+    pub(crate) watchers: Watchers,
+    /// Cancelled when open streams end.
+    pub(crate) streams_end: CancellationToken,
+}
+
+#[tonic::async_trait]
+impl order_service_server::OrderService for OrderService {
+    type WatchOrderStream = Pin<Box<dyn Stream<Item = Result<pb::OrderStatus, Status>> + Send>>;
+
+    async fn place_order(&self, call: Request<pb::PlaceOrderRequest>) -> Answer<pb::Order> {
+        let caller = customer(&call)?;
+        Ok(Response::new(place_order::place_order(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn get_order(&self, call: Request<pb::GetOrderRequest>) -> Answer<pb::Order> {
+        let caller = customer(&call)?;
+        Ok(Response::new(get_order::get_order(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn get_order_status(&self, call: Request<pb::GetOrderStatusRequest>) -> Answer<pb::OrderStatus> {
+        let caller = customer(&call)?;
+        Ok(Response::new(get_order_status::get_order_status(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn watch_order(&self, call: Request<pb::WatchOrderRequest>) -> Answer<Self::WatchOrderStream> {
+        let caller = customer(&call)?;
+        Ok(Response::new(watch_order::watch_order(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn cancel_order(&self, call: Request<pb::CancelOrderRequest>) -> Answer<pb::Order> {
+        let caller = customer(&call)?;
+        Ok(Response::new(cancel_order::cancel_order(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn get_order_history(
+        &self,
+        call: Request<pb::GetOrderHistoryRequest>,
+    ) -> Answer<pb::GetOrderHistoryResponse> {
+        let caller = customer(&call)?;
+        Ok(Response::new(get_order_history::get_order_history(self, &caller, call.into_inner()).await?))
+    }
+}
+
+type Answer<T> = Result<Response<T>, Status>;

@@ -1,0 +1,19 @@
+use auth::Customer;
+use proto::order::v1 as pb;
+
+use super::{OrderService, wire::order_id};
+use crate::{error::Error, store};
+
+/// Reads where an order of the caller stands.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` malformed field · `NOT_FOUND` no such order, or another user's
+pub(super) async fn get_order_status(
+    shop: &OrderService,
+    caller: &Customer,
+    wire: pb::GetOrderStatusRequest,
+) -> Result<pb::OrderStatus, Error> {
+    let id = order_id(&wire.order_id)?;
+    let status = store::orders::status_for(&shop.db, caller.user_id, id).await?;
+    Ok(status.ok_or_else(|| Error::NoSuchOrder(id.to_string()))?.into())
+}

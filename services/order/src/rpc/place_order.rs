@@ -1,0 +1,130 @@
+use std::collections::HashMap;
+
+use auth::Customer;
+use proto::order::v1 as pb;
+use serde::Serialize;
+use values::{AddressId, Fingerprint, OfferId, OrderId, Quantity, RequestId, Violations};
+
+use super::OrderService;
+use crate::{
+    clients::Reservation,
+    domain::{self, NewOrder, Order, PaymentMethod, ShippingAddress},
+    error::Error,
+    events::published,
+    place::Placing,
+    store,
+};
+
+const MAX_ITEMS: usize = 100;
+
+/// What a customer asks for; without its id it is what a repeated request is compared by.
+#[derive(Serialize)]
+struct PlaceOrder {
+    #[serde(skip)]
+    request_id: RequestId,
+    items: Vec<(OfferId, Quantity)>,
+    address: AddressId,
+    payment_method: PaymentMethod,
+}
+
+impl PlaceOrder {
+    fn parse(wire: &pb::PlaceOrderRequest) -> Result<Self, Violations> {
+        let mut violations = Violations::new();
+        let request_id = violations.parse("request_id", &wire.request_id);
+        let items = parse_items(&mut violations, &wire.items);
+        let address = violations.parse("address_id", &wire.address_id);
+        let payment_method = match wire.payment_method() {
+            pb::PaymentMethod::Wallet => Some(PaymentMethod::Wallet),
+            pb::PaymentMethod::Unspecified => {
+                violations.add("payment_method", "must be one of the payment methods");
+                None
+            }
+        };
+        let request =
+            request_id.zip(address).zip(payment_method).map(|((request_id, address), payment_method)| Self {
+                request_id,
+                items,
+                address,
+                payment_method,
+            });
+        violations.finish(request)
+    }
+}
+
+fn parse_items(violations: &mut Violations, items: &[pb::OrderItem]) -> Vec<(OfferId, Quantity)> {
+    if items.is_empty() || items.len() > MAX_ITEMS {
+        violations.add("items", format!("must have 1 to {MAX_ITEMS} items"));
+        return vec![];
+    }
+    let mut seen = HashMap::new();
+    let parse = |(index, item): (usize, &pb::OrderItem)| {
+        let field = format!("items[{index}].offer_id");
+        let offer: Option<OfferId> = violations.parse(field.clone(), &item.offer_id);
+        let quantity = violations.take(format!("items[{index}].quantity"), Quantity::try_from(item.quantity));
+        if let Some(earlier) = offer.and_then(|offer| seen.insert(offer, index)) {
+            violations.add(field, format!("is in items[{earlier}] too"));
+        }
+        offer.zip(quantity)
+    };
+    items.iter().enumerate().filter_map(parse).collect()
+}
+
+/// Places an order: snapshots the address, reserves the stock, stores the order as PENDING.
+///
+/// Repeating a `request_id` returns the order that it made. Nothing is released where an attempt fails: its retry needs
+/// the reservation, and otherwise it expires.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` malformed field · `NOT_FOUND` address or offer · `FAILED_PRECONDITION` out of stock, or the
+/// reservation has ended · `ALREADY_EXISTS` same `request_id`, other body
+pub(super) async fn place_order(
+    shop: &OrderService,
+    caller: &Customer,
+    wire: pb::PlaceOrderRequest,
+) -> Result<pb::Order, Error> {
+    let request = PlaceOrder::parse(&wire)?;
+    if let Some(earlier) = earlier(shop, caller, &request).await? {
+        return Ok(earlier.into());
+    }
+    let address = shop.identity.address_of(caller, request.address).await?;
+    let reservation = shop.inventory.reserve(caller.user_id, &request.request_id, &request.items).await?;
+    if !reservation.is_held {
+        // An equal request has made an order of it meanwhile, or nothing ever will.
+        return earlier(shop, caller, &request).await?.map(Into::into).ok_or(Error::ReservationClosed);
+    }
+    let order = new_order(caller, request, address, reservation)?;
+    let event = published::placed(&order)?;
+    let placed = shop.new_orders.submit(Placing { order, event }).await?;
+    Ok(placed.ok_or(Error::RequestIdReused)?.into()) // the winner's, if an equal request was faster
+}
+
+/// The order that this request has made before.
+async fn earlier(
+    shop: &OrderService,
+    caller: &Customer,
+    request: &PlaceOrder,
+) -> Result<Option<Order>, Error> {
+    match store::orders::find_by_request(&shop.db, caller.user_id, &request.request_id).await? {
+        Some(earlier) if earlier.fingerprint != Fingerprint::of(request) => Err(Error::RequestIdReused),
+        earlier => Ok(earlier.map(|earlier| earlier.order)),
+    }
+}
+
+fn new_order(
+    caller: &Customer,
+    request: PlaceOrder,
+    shipping_address: ShippingAddress,
+    reservation: Reservation,
+) -> Result<NewOrder, Error> {
+    Ok(NewOrder {
+        id: OrderId::new(),
+        user: caller.user_id,
+        fingerprint: Fingerprint::of(&request),
+        request_id: request.request_id,
+        reservation: reservation.id,
+        total: domain::total(&reservation.lines)?,
+        lines: reservation.lines,
+        payment_method: request.payment_method,
+        shipping_address,
+    })
+}

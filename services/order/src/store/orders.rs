@@ -1,0 +1,109 @@
+//! Reading orders. There is no way to read one for a customer without saying whose it is.
+
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
+use uuid::Uuid;
+use values::{Fingerprint, OrderId, RequestId, UserId, page::PageSize};
+
+use super::{
+    rows::{OrderRow, RequestedRow, STANDING, StatusRow, StepRow, fingerprint},
+    sql,
+};
+use crate::domain::{Order, Status, Step};
+
+/// The columns of an [`OrderRow`].
+fn columns() -> String {
+    format!(
+        "id, {STANDING}, version, updated_at, currency, total, lines, payment_method, shipping_address, created_at"
+    )
+}
+
+/// An order and what the request said that made it.
+pub(crate) struct Requested {
+    pub(crate) user: UserId,
+    pub(crate) request_id: String,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) order: Order,
+}
+
+/// An order of this user.
+pub(crate) async fn find_for(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    id: OrderId,
+) -> Result<Option<Order>, DbErr> {
+    let find = format!("SELECT {} FROM orders WHERE id = $1 AND user_id = $2", columns());
+    let row = OrderRow::find_by_statement(sql(&find, [id.uuid().into(), user.uuid().into()])).one(db).await?;
+    row.map(Order::try_from).transpose()
+}
+
+/// Where an order of this user stands.
+pub(crate) async fn status_for(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    id: OrderId,
+) -> Result<Option<Status>, DbErr> {
+    let find =
+        format!("SELECT id, {STANDING}, version, updated_at FROM orders WHERE id = $1 AND user_id = $2");
+    let row =
+        StatusRow::find_by_statement(sql(&find, [id.uuid().into(), user.uuid().into()])).one(db).await?;
+    row.map(Status::try_from).transpose()
+}
+
+/// The steps of an order that has been found for its user, the first one first.
+pub(crate) async fn history(db: &impl ConnectionTrait, id: OrderId) -> Result<Vec<Step>, DbErr> {
+    let find = "SELECT version, state, cancel_reason, actor, note, at FROM order_history
+                WHERE order_id = $1 ORDER BY version";
+    let rows = StepRow::find_by_statement(sql(find, [id.uuid().into()])).all(db).await?;
+    rows.into_iter().map(Step::try_from).collect()
+}
+
+/// A user's orders older than `before`, the newest first: one more than fit the page, if there are more.
+pub(crate) async fn page_for(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    before: Option<OrderId>,
+    size: PageSize,
+) -> Result<Vec<Order>, DbErr> {
+    let find =
+        format!("SELECT {} FROM orders WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3", columns());
+    let before = before.map_or(Uuid::max(), OrderId::uuid);
+    let limit = i64::try_from(size.get()).unwrap_or(i64::MAX).saturating_add(1);
+    let values = [user.uuid().into(), before.into(), limit.into()];
+    let rows = OrderRow::find_by_statement(sql(&find, values)).all(db).await?;
+    rows.into_iter().map(Order::try_from).collect()
+}
+
+/// The order that this user's request has made.
+pub(crate) async fn find_by_request(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    request_id: &RequestId,
+) -> Result<Option<Requested>, DbErr> {
+    Ok(find_by_requests(db, [(user, request_id)]).await?.pop())
+}
+
+/// The orders that these requests have made.
+pub(crate) async fn find_by_requests(
+    db: &impl ConnectionTrait,
+    requests: impl IntoIterator<Item = (UserId, &RequestId)>,
+) -> Result<Vec<Requested>, DbErr> {
+    let (users, ids): (Vec<Uuid>, Vec<String>) =
+        requests.into_iter().map(|(user, id)| (user.uuid(), id.to_string())).unzip();
+    let find = format!(
+        "SELECT user_id, request_id, request_fingerprint, {}
+         FROM unnest($1::uuid[], $2::text[]) AS request (user_id, request_id)
+              JOIN orders USING (user_id, request_id)",
+        columns()
+    );
+    let rows = RequestedRow::find_by_statement(sql(&find, [users.into(), ids.into()])).all(db).await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Requested {
+                user: UserId::from_uuid(row.user_id),
+                request_id: row.request_id,
+                fingerprint: fingerprint(&row.request_fingerprint)?,
+                order: row.order.try_into()?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,192 @@
+//! Rows as they are read, and what they mean.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{DbErr, FromJsonQueryResult, FromQueryResult};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use values::{Currency, EditionId, Fingerprint, Money, OfferId, OrderId, Quantity, ReservationId, ShopId};
+
+use super::{known, stored};
+use crate::domain::{
+    Actor, CancelReason, Line, Order, PaymentMethod, PaymentState, ShippingAddress, Standing, State, Status,
+    Step, StockState,
+};
+
+/// The columns of a [`StandingRow`].
+pub(super) const STANDING: &str = "state, cancel_reason, payment_state, stock_state";
+
+#[derive(FromQueryResult)]
+pub(super) struct StandingRow {
+    state: String,
+    cancel_reason: Option<String>,
+    payment_state: String,
+    stock_state: String,
+}
+
+impl TryFrom<StandingRow> for Standing {
+    type Error = DbErr;
+
+    fn try_from(row: StandingRow) -> Result<Self, DbErr> {
+        Ok(Self {
+            state: known(State::named(&row.state))?,
+            payment: known(PaymentState::named(&row.payment_state))?,
+            stock: known(StockState::named(&row.stock_state))?,
+            reason: row.cancel_reason.map(|name| known(CancelReason::named(&name))).transpose()?,
+        })
+    }
+}
+
+#[derive(FromQueryResult)]
+pub(super) struct StatusRow {
+    id: Uuid,
+    #[sea_orm(nested)]
+    standing: StandingRow,
+    version: i64,
+    updated_at: DateTime<Utc>,
+}
+
+impl TryFrom<StatusRow> for Status {
+    type Error = DbErr;
+
+    fn try_from(row: StatusRow) -> Result<Self, DbErr> {
+        Ok(Self {
+            id: OrderId::from_uuid(row.id),
+            standing: row.standing.try_into()?,
+            version: row.version,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+#[derive(FromQueryResult)]
+pub(super) struct OrderRow {
+    #[sea_orm(nested)]
+    status: StatusRow,
+    currency: String,
+    total: i64,
+    lines: StoredLines,
+    payment_method: String,
+    shipping_address: StoredAddress,
+    created_at: DateTime<Utc>,
+}
+
+impl TryFrom<OrderRow> for Order {
+    type Error = DbErr;
+
+    fn try_from(row: OrderRow) -> Result<Self, DbErr> {
+        let currency: Currency = stored(row.currency.parse())?;
+        let lines = row.lines.0.into_iter();
+        Ok(Self {
+            status: row.status.try_into()?,
+            lines: lines.map(|line| line.parse(currency)).collect::<Result<_, _>>()?,
+            total: Money::new(row.total, currency),
+            payment_method: known(PaymentMethod::named(&row.payment_method))?,
+            shipping_address: row.shipping_address.0,
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// What a repeated request is compared with, beside the order that the first one made.
+#[derive(FromQueryResult)]
+pub(super) struct RequestedRow {
+    pub(super) user_id: Uuid,
+    pub(super) request_id: String,
+    pub(super) request_fingerprint: Vec<u8>,
+    #[sea_orm(nested)]
+    pub(super) order: OrderRow,
+}
+
+pub(super) fn fingerprint(bytes: &[u8]) -> Result<Fingerprint, DbErr> {
+    stored(Fingerprint::try_from(bytes))
+}
+
+#[derive(FromQueryResult)]
+pub(super) struct StepRow {
+    version: i64,
+    state: String,
+    cancel_reason: Option<String>,
+    actor: String,
+    note: String,
+    at: DateTime<Utc>,
+}
+
+impl TryFrom<StepRow> for Step {
+    type Error = DbErr;
+
+    fn try_from(row: StepRow) -> Result<Self, DbErr> {
+        Ok(Self {
+            version: row.version,
+            state: known(State::named(&row.state))?,
+            reason: row.cancel_reason.map(|name| known(CancelReason::named(&name))).transpose()?,
+            actor: known(Actor::named(&row.actor))?,
+            note: row.note,
+            time: row.at,
+        })
+    }
+}
+
+/// What the column `shipping_address` holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+pub(super) struct StoredAddress(pub(super) ShippingAddress);
+
+/// What the column `lines` holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+pub(super) struct StoredLines(Vec<StoredLine>);
+
+/// The currency is the order's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct StoredLine {
+    offer_id: OfferId,
+    edition_id: EditionId,
+    shop_id: ShopId,
+    title: String,
+    quantity: Quantity,
+    unit_price_minor_units: i64,
+}
+
+impl StoredLine {
+    fn parse(self, currency: Currency) -> Result<Line, DbErr> {
+        Ok(Line {
+            offer: self.offer_id,
+            edition: self.edition_id,
+            shop: self.shop_id,
+            title: self.title,
+            quantity: self.quantity,
+            unit_price: Money::new(self.unit_price_minor_units, currency),
+        })
+    }
+}
+
+/// The text of the column `lines`.
+pub(super) fn lines_json(lines: &[Line]) -> Result<String, DbErr> {
+    let lines = lines.iter().map(|line| StoredLine {
+        offer_id: line.offer,
+        edition_id: line.edition,
+        shop_id: line.shop,
+        title: line.title.clone(),
+        quantity: line.quantity,
+        unit_price_minor_units: line.unit_price.minor_units(),
+    });
+    stored(serde_json::to_string(&StoredLines(lines.collect())))
+}
+
+/// The text of the column `shipping_address`.
+pub(super) fn address_json(address: &ShippingAddress) -> Result<String, DbErr> {
+    stored(serde_json::to_string(address))
+}
+
+/// An order that the transaction has locked.
+#[derive(FromQueryResult)]
+pub(super) struct LockedRow {
+    pub(super) id: Uuid,
+    pub(super) user_id: Uuid,
+    pub(super) reservation_id: Uuid,
+    pub(super) version: i64,
+    #[sea_orm(nested)]
+    pub(super) standing: StandingRow,
+}
+
+pub(super) fn reservation(id: Uuid) -> ReservationId {
+    ReservationId::from_uuid(id)
+}

@@ -1,0 +1,30 @@
+use sea_orm::TransactionTrait;
+use values::OrderId;
+
+use super::{BATCH, Sweeper, span};
+use crate::{
+    domain::Happening,
+    settle::{Report, SettleError, settle},
+    store::sweep::lock_unpaid,
+};
+
+impl Sweeper {
+    /// Cancels orders whose payment is overdue by the database's clock.
+    pub(super) async fn end_unpaid(&self) -> Result<(), SettleError> {
+        let mut after = OrderId::from_uuid(uuid::Uuid::nil());
+        loop {
+            let tx = self.db.begin().await?;
+            let overdue = lock_unpaid(&tx, self.payment_deadline, after, BATCH).await?;
+            let Some(last) = overdue.last() else { return Ok(tx.rollback().await?) };
+            after = last.id;
+            let reports: Vec<_> = overdue
+                .iter()
+                .map(|order| Report::by_system(order.id, Happening::PaymentTimedOut, &span(order)))
+                .collect();
+            settle(&tx, &reports).await?;
+            tx.commit().await?;
+            self.notifier.changed(overdue.iter().map(|order| order.id));
+            tracing::info!(orders = overdue.len(), "orders were cancelled because no payment came in time");
+        }
+    }
+}
