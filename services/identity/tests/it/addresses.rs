@@ -1,12 +1,8 @@
-use std::time::Duration;
-
 use anyhow::Result;
-use auth::Issuer;
 use proto::identity::v1::{CreateAddressRequest, GetAddressRequest, ListAddressesRequest};
-use secrecy::ExposeSecret;
 use testkit::as_user;
 use tonic::Code;
-use values::{AddressId, Clock, SessionId, UserId};
+use values::AddressId;
 
 use crate::desk::{Desk, address, refused, wrong_fields};
 
@@ -14,8 +10,8 @@ fn page(page_size: i32, page_token: &str) -> ListAddressesRequest {
     ListAddressesRequest { page_size, page_token: page_token.to_owned() }
 }
 
-fn by_id(id: impl ToString) -> GetAddressRequest {
-    GetAddressRequest { address_id: id.to_string() }
+fn by_id(id: impl Into<String>) -> GetAddressRequest {
+    GetAddressRequest { address_id: id.into() }
 }
 
 #[tokio::test]
@@ -180,9 +176,7 @@ async fn what_is_no_addresss_id_is_named() -> Result<()> {
 #[tokio::test]
 async fn a_user_who_is_gone_has_no_addresses() -> Result<()> {
     let desk = Desk::open().await?;
-    let issuer = Issuer::new(desk.key.clone(), Duration::from_mins(1));
-    let issued = issuer.issue(UserId::new(), SessionId::new(), Clock::system().now())?;
-    let request = as_user(issued.token.expose_secret(), address("a-1"))?;
+    let request = as_user(&desk.token_of_nobody()?, address("a-1"))?;
     refused(desk.client.clone().create_address(request).await, Code::Unauthenticated)?;
     Ok(())
 }

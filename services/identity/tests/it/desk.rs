@@ -1,18 +1,20 @@
 //! A running identity service, and what tests ask of it.
 
 use std::num::NonZeroU16;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use auth::SigningKey;
+use auth::{Issuer, SigningKey};
 use identity::{Config, Identity};
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::{AuthenticateUserRequest, CreateAddressRequest, CreateUserRequest, User};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use secrecy::ExposeSecret;
 use testkit::{Database, Gate, PEER_SECRET, Running};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
-use values::UserId;
+use values::{Clock, SessionId, UserId};
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
@@ -77,6 +79,13 @@ impl Desk {
         Ok(Reader { id: user_of(signed_in.user)?.user_id.parse()?, token: signed_in.access_token })
     }
 
+    /// A valid token of a user who isn't there.
+    pub(crate) fn token_of_nobody(&self) -> Result<String> {
+        let issuer = Issuer::new(self.key.clone(), Duration::from_mins(1));
+        let access = issuer.issue(UserId::new(), SessionId::new(), Clock::system().now())?;
+        Ok(access.token.expose_secret().to_owned())
+    }
+
     /// Counts what a query finds.
     pub(crate) async fn count(&self, query: &str) -> Result<i64> {
         let db = self.database.connect().await?;
@@ -133,7 +142,7 @@ pub(crate) fn reason(status: &Status, code: Code) -> Result<String> {
     Ok(info.reason)
 }
 
-/// The answer must be INVALID_ARGUMENT; the fields that it names are returned.
+/// The answer must be `INVALID_ARGUMENT`; the fields that it names are returned.
 pub(crate) fn wrong_fields<T>(answer: Result<T, Status>) -> Result<Vec<String>> {
     let status = status_of(answer)?;
     ensure!(status.code() == Code::InvalidArgument, "INVALID_ARGUMENT expected: {status:?}");
