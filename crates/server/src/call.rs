@@ -81,9 +81,8 @@ impl Door {
         let handled = AssertUnwindSafe(self.handle(request)).catch_unwind();
         let response = match deadline.limit(handled).await {
             Ok(Ok(Ok(response))) => incoming::blame_the_caller(response),
-            Ok(Ok(Err(status))) => status.into_http(),
+            Ok(Ok(Err(status))) | Err(status) => status.into_http(),
             Ok(Err(_panic)) => status::internal().into_http(),
-            Err(status) => status.into_http(),
         };
         response.map(|body| Body::new(Guarded::new(body, deadline, self.streams_end.clone())))
     }

@@ -13,7 +13,6 @@ pub(crate) struct Peer;
 ///
 /// # Errors
 /// `UNAUTHENTICATED`: nobody is signed in.
-#[expect(clippy::result_large_err, reason = "handlers answer with a status")]
 pub fn customer<T>(request: &Request<T>) -> Result<Customer, Status> {
     match request.extensions().get() {
         Some(Caller::Customer(customer)) => Ok(customer.clone()),
@@ -25,7 +24,6 @@ pub fn customer<T>(request: &Request<T>) -> Result<Customer, Status> {
 ///
 /// # Errors
 /// `PERMISSION_DENIED`: a user calls, signed in or not.
-#[expect(clippy::result_large_err, reason = "handlers answer with a status")]
 pub fn service_only<T>(request: &Request<T>) -> Result<(), Status> {
     match request.extensions().get() {
         Some(Peer) => Ok(()),

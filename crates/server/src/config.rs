@@ -5,6 +5,8 @@
 //! of the machine may read.
 
 mod read;
+#[cfg(test)]
+mod tests;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},

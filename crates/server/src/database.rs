@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use opentelemetry::KeyValue;
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr, sqlx};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -26,7 +27,24 @@ pub async fn connect(
         .set_application_name(format!("bookstore-{service}"))
         // A plan made for the first parameters seen costs up to three times the generic one at few callers.
         .map_sqlx_postgres_opts(|options| options.options([("plan_cache_mode", "force_generic_plan")]));
-    Database::connect(options).await
+    let db = Database::connect(options).await?;
+    watch(&db);
+    Ok(db)
+}
+
+/// How many connections are in use and idle, by OpenTelemetry's conventions.
+fn watch(db: &DatabaseConnection) {
+    let pool = db.get_postgres_connection_pool().clone();
+    let gauge = telemetry::meter().u64_observable_gauge("db.client.connection.count");
+    gauge
+        .with_description("Connections of the pool, by whether they are used or idle")
+        .with_callback(move |connections| {
+            let state = |name: &'static str| [KeyValue::new("db.client.connection.state", name)];
+            let idle = pool.num_idle() as u64;
+            connections.observe(idle, &state("idle"));
+            connections.observe(u64::from(pool.size()).saturating_sub(idle), &state("used"));
+        })
+        .build();
 }
 
 /// Whether the database, not the statement, is to blame, so that the same statement may succeed later.

@@ -20,7 +20,7 @@ impl Deadline {
         Ok(Self(Instant::now().checked_add(timeout)))
     }
 
-    /// Ends the work with DEADLINE_EXCEEDED when the time is up.
+    /// Ends the work with `DEADLINE_EXCEEDED` when the time is up.
     pub(crate) async fn limit<T>(self, work: impl Future<Output = T>) -> Result<T, Status> {
         match self.0 {
             None => Ok(work.await),

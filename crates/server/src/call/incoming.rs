@@ -13,12 +13,12 @@ use tonic::{Code, Status, body::Body};
 
 use crate::status;
 
-/// The largest message read. The largest one that passes validation, AddBook's, has some 100 kB.
+/// The largest message read. The largest one that passes validation has some 100 kB.
 const MAX_MESSAGE: usize = 256 * 1024;
 /// A compression flag and four bytes of length precede each message.
 const PREFIX: usize = 5;
 
-/// A request body that ends with RESOURCE_EXHAUSTED at the first message that is too large, before it is read.
+/// A request body that ends with `RESOURCE_EXHAUSTED` at the first message that is too large, before it is read.
 pub(crate) struct Limited {
     inner: Incoming,
     prefix: [u8; PREFIX],

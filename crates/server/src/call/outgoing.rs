@@ -20,7 +20,7 @@ use crate::status;
 /// When to come back after the server stopped: at once, another replica is there.
 const ELSEWHERE: Duration = Duration::from_millis(100);
 
-/// A response body that ends with DEADLINE_EXCEEDED when the time is up, with UNAVAILABLE when the server stops and the
+/// A response body that ends with `DEADLINE_EXCEEDED` when the time is up, with UNAVAILABLE when the server stops and the
 /// stream has nothing more to say, and with INTERNAL when what makes it panics.
 pub(crate) struct Guarded {
     inner: Body,

@@ -28,9 +28,11 @@ pub(crate) fn read<C: Parser>(
     environment: impl Fn(&str) -> Option<OsString>,
 ) -> Result<C, Refused> {
     let arguments: Vec<_> = arguments.into_iter().collect();
-    let known = with_ports(C::command().name(name), port);
+    let mut known = with_ports(C::command().name(name), port);
     let mut wrong = Vec::new();
     let command = with_variables(known.clone(), &environment, &mut wrong);
+    // Completes the arguments, which can't be shown before.
+    known.build();
     if !wrong.is_empty() {
         return Err(refused(name, wrong));
     }

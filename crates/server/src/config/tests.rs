@@ -1,0 +1,151 @@
+use std::{collections::HashMap, ffi::OsString, io::Write as _};
+
+use clap::Parser;
+use secrecy::ExposeSecret as _;
+
+use super::{
+    Config,
+    read::{Refused, read},
+};
+
+#[derive(Parser, Debug)]
+struct Order {
+    #[command(flatten)]
+    server: Config,
+}
+
+const COMPLETE: [(&str, &str); 3] = [
+    ("BOOKSTORE_DATABASE_URL", "postgres://order:hunter2@localhost/order"),
+    ("BOOKSTORE_NATS_URL", "nats://localhost:4222"),
+    ("BOOKSTORE_PEER_SECRET", "0123456789abcdef0123456789abcdef"),
+];
+
+/// Reads a complete environment after `changes`; a variable changed to nothing isn't set.
+fn configured(changes: &[(&str, &str)], arguments: &[&str]) -> Result<Order, Vec<String>> {
+    let mut variables: HashMap<&str, &str> = COMPLETE.into();
+    variables.extend(changes.iter().copied());
+    let arguments = ["order"].iter().chain(arguments).map(OsString::from);
+    read(Order::NAME, 50053, arguments, |name| variables.get(name).map(OsString::from)).map_err(|refused| {
+        match refused {
+            Refused::Wrong(lines) => lines,
+            Refused::Asked(answer) => vec![answer.to_string()],
+        }
+    })
+}
+
+impl Order {
+    const NAME: &str = "order";
+}
+
+#[test]
+fn what_has_a_default_need_not_be_set() {
+    let Order { server } = configured(&[], &[]).unwrap();
+    assert_eq!(server.listen.to_string(), "0.0.0.0:50053");
+    assert_eq!(server.admin_listen.to_string(), "0.0.0.0:51053");
+    assert_eq!((server.database_pool, server.log.as_str()), (16, "info"));
+    assert_eq!((server.stop_grace.as_secs(), server.endpoint_propagation.as_secs()), (20, 0));
+}
+
+#[test]
+fn a_missing_variable_is_named_in_one_line() {
+    assert_eq!(
+        configured(&[("BOOKSTORE_DATABASE_URL", "")], &[]).unwrap_err(),
+        ["order: BOOKSTORE_DATABASE_URL is not set: the Postgres URL of this service's database"]
+    );
+}
+
+#[test]
+fn every_missing_variable_has_its_line() {
+    let nothing = [("BOOKSTORE_DATABASE_URL", ""), ("BOOKSTORE_PEER_SECRET", "")];
+    let lines = configured(&nothing, &[]).unwrap_err();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(
+        lines[0].contains("BOOKSTORE_DATABASE_URL") && lines[1].contains("BOOKSTORE_PEER_SECRET"),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn a_wrong_variable_is_named_with_its_value_and_what_is_wrong() {
+    assert_eq!(
+        configured(&[("BOOKSTORE_LISTEN", "here")], &[]).unwrap_err(),
+        [
+            "order: BOOKSTORE_LISTEN is wrong: `here`: invalid socket address syntax (the address that answers gRPC)"
+        ]
+    );
+    for (variable, value) in [
+        ("BOOKSTORE_DATABASE_POOL", "0"),
+        ("BOOKSTORE_STOP_GRACE", "soon"),
+        ("BOOKSTORE_LOG_FORMAT", "xml"),
+        ("BOOKSTORE_ADMIN_LISTEN", "0.0.0.0"),
+    ] {
+        let lines = configured(&[(variable, value)], &[]).unwrap_err();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].starts_with(&format!("order: {variable} is wrong: `{value}`: ")), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_wrong_secret_is_named_and_not_repeated() {
+    for (variable, value) in [
+        ("BOOKSTORE_DATABASE_URL", "mysql://root:hunter2@localhost/order"),
+        ("BOOKSTORE_PEER_SECRET", "hunter2"),
+        ("BOOKSTORE_PEER_SECRET", "hunter2 hunter2 hunter2 hunter2 hunter2"),
+    ] {
+        let lines = configured(&[(variable, value)], &[]).unwrap_err();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].starts_with(&format!("order: {variable} is wrong: ")), "{lines:?}");
+        assert!(!lines[0].contains("hunter2"), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_secret_may_stand_in_a_file() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "postgres://from:file@localhost/order").unwrap();
+    let path = file.path().to_str().unwrap();
+    let read =
+        configured(&[("BOOKSTORE_DATABASE_URL", ""), ("BOOKSTORE_DATABASE_URL_FILE", path)], &[]).unwrap();
+    assert_eq!(read.server.database_url.expose_secret(), "postgres://from:file@localhost/order");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_with_its_variable() {
+    let lines =
+        configured(&[("BOOKSTORE_DATABASE_URL", ""), ("BOOKSTORE_DATABASE_URL_FILE", "/nowhere")], &[])
+            .unwrap_err();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(
+        lines[0].starts_with("order: BOOKSTORE_DATABASE_URL_FILE names /nowhere, which cannot be read: "),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn a_variable_and_its_file_contradict_each_other() {
+    assert_eq!(
+        configured(&[("BOOKSTORE_DATABASE_URL_FILE", "/nowhere")], &[]).unwrap_err(),
+        ["order: BOOKSTORE_DATABASE_URL and BOOKSTORE_DATABASE_URL_FILE are both set: set one of them"]
+    );
+}
+
+#[test]
+fn a_flag_wins_over_its_variable() {
+    let read = configured(&[("BOOKSTORE_LOG", "warn")], &["--log", "debug"]).unwrap();
+    assert_eq!(read.server.log, "debug");
+}
+
+#[test]
+fn secrets_are_refused_on_the_command_line() {
+    let lines = configured(&[], &["--peer-secret", "0123456789abcdef0123456789abcdef"]).unwrap_err();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("BOOKSTORE_PEER_SECRET_FILE") && !lines[0].contains("0123"), "{lines:?}");
+}
+
+#[test]
+fn help_names_the_variables_whatever_is_set() {
+    let help = configured(&[("BOOKSTORE_DATABASE_URL", "")], &["--help"]).unwrap_err().concat();
+    for (variable, _) in COMPLETE {
+        assert!(help.contains(variable), "{variable} is missing in {help}");
+    }
+}

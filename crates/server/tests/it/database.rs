@@ -1,0 +1,75 @@
+//! The database, down for a while.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use testkit::{Gate, eventually};
+use tokio::time::Instant;
+use tonic::Code;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_types::StatusExt as _;
+
+use crate::{
+    raw,
+    shop::{self, SOON, order},
+};
+
+#[tokio::test]
+async fn while_the_database_is_down_calls_are_unavailable_within_a_second() -> Result<()> {
+    let database = testkit::empty_database().await?;
+    let (gate, url) = Gate::before(database.url()).await?;
+    let shop = shop::start_on(&url, None, |_| {}).await?;
+    shop.becomes(ServingStatus::Serving).await?;
+    let mut orders = shop.orders().await?;
+    orders.get_order(order("count")).await?;
+
+    let down: [fn(&Gate); 2] = [Gate::close, Gate::stall];
+    for take_down in down {
+        take_down(&gate);
+        let begun = Instant::now();
+        let refused = orders.get_order(order("count")).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unavailable);
+        assert!(refused.get_details_retry_info().is_some_and(|info| info.retry_delay.is_some()));
+        assert!(begun.elapsed() < Duration::from_secs(1), "took {:?}", begun.elapsed());
+        assert_eq!(orders.get_order(order("any")).await?.into_inner().order_id, "any", "needs no database");
+
+        gate.open();
+        eventually("calls succeed again", SOON, async || orders.clone().get_order(order("count")).await.ok())
+            .await?;
+    }
+    shop.stopped().await
+}
+
+#[tokio::test]
+async fn a_service_whose_database_is_down_at_its_start_waits_for_it() -> Result<()> {
+    let database = testkit::empty_database().await?;
+    let (gate, url) = Gate::before(database.url()).await?;
+    gate.close();
+    let shop = shop::start_on(&url, None, |_| {}).await?;
+
+    shop.becomes(ServingStatus::NotServing).await?;
+    assert_eq!(raw::get(shop.admin, "/livez").await?.0, "HTTP/1.1 200 OK");
+    assert_eq!(raw::get(shop.admin, "/readyz").await?.0, "HTTP/1.1 503 Service Unavailable");
+    let refused = shop.orders().await?.get_order(order("any")).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable);
+    assert!(refused.get_details_retry_info().is_some());
+
+    gate.open();
+    shop.becomes(ServingStatus::Serving).await?;
+    shop.orders().await?.get_order(order("count")).await?;
+    shop.stopped().await
+}
+
+#[tokio::test]
+async fn a_service_that_still_waits_for_its_database_can_be_stopped() -> Result<()> {
+    let database = testkit::empty_database().await?;
+    let (gate, url) = Gate::before(database.url()).await?;
+    gate.stall();
+    let shop = shop::start_on(&url, None, |_| {}).await?;
+    shop.becomes(ServingStatus::NotServing).await?;
+
+    let begun = Instant::now();
+    shop.stopped().await?;
+    assert!(begun.elapsed() < Duration::from_secs(5), "took {:?}", begun.elapsed());
+    Ok(())
+}

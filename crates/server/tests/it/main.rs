@@ -1,0 +1,9 @@
+//! A small service on real Postgres, called over gRPC: what every service does because `server` does it.
+
+mod callers;
+mod calls;
+mod database;
+mod migrator;
+mod raw;
+mod shop;
+mod stopping;

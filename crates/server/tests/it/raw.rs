@@ -1,0 +1,66 @@
+//! Calls made of bytes, for what a well-behaved client doesn't send or doesn't wait for.
+
+use std::{net::SocketAddr, pin::pin};
+
+use anyhow::{Context as _, Result};
+use http::{HeaderMap, Request};
+use http_body::Body as _;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+use tonic::{Status, body::Body};
+
+pub(crate) const GET_ORDER: &str = "/bookstore.order.v1.OrderService/GetOrder";
+pub(crate) const WATCH_ORDER: &str = "/bookstore.order.v1.OrderService/WatchOrder";
+
+/// The status that a call ends with.
+pub(crate) async fn call(
+    address: SocketAddr,
+    method: &str,
+    headers: &[(&'static str, &str)],
+    body: Vec<u8>,
+) -> Result<Status> {
+    let stream = TcpStream::connect(address).await?;
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
+    let connection = tokio::spawn(connection);
+    let mut request = Request::post(format!("http://{address}{method}"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = sender.send_request(request.body(Body::new(axum::body::Body::from(body)))?).await?;
+    let (head, body) = response.into_parts();
+    let mut trailers = HeaderMap::new();
+    let mut body = pin!(body);
+    while let Some(frame) = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await {
+        if let Ok(found) = frame?.into_trailers() {
+            trailers = found;
+        }
+    }
+    connection.abort();
+    Status::from_header_map(&head.headers)
+        .or_else(|| Status::from_header_map(&trailers))
+        .context("the call ended without a status")
+}
+
+/// A message as it goes over the wire.
+pub(crate) fn framed(message: &[u8]) -> Result<Vec<u8>> {
+    let length = u32::try_from(message.len())?.to_be_bytes();
+    Ok([&[0], length.as_slice(), message].concat())
+}
+
+/// The answer to a plain GET: its first line and its body.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<(String, String)> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("no HTTP answer")?;
+    let first = head.lines().next().unwrap_or_default();
+    Ok((first.to_owned(), body.to_owned()))
+}
