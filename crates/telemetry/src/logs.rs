@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
+    level_filters::LevelFilter,
 };
 use tracing_subscriber::{
     EnvFilter, Layer,
@@ -21,10 +22,16 @@ use tracing_subscriber::{
 use crate::{CHATTY, Error};
 
 pub(crate) fn filter(directives: &str) -> Result<EnvFilter, Error> {
+    let parsed = |directives: String| EnvFilter::builder().parse(directives);
+    let asked = parsed(directives.to_owned());
+    let asked = asked.map_err(|error| Error::Filter(directives.to_owned(), error))?;
+    if asked.max_level_hint().is_some_and(|level| level <= LevelFilter::WARN) {
+        return Ok(asked);
+    }
     let mut all: Vec<String> = CHATTY.iter().map(|target| format!("{target}=warn")).collect();
     // A later directive for the same target wins, so that anything can be asked for by name.
     all.push(directives.to_owned());
-    EnvFilter::builder().parse(all.join(",")).map_err(|error| Error::Filter(directives.to_owned(), error))
+    parsed(all.join(",")).map_err(|error| Error::Filter(directives.to_owned(), error))
 }
 
 pub(crate) fn layer<S>(
@@ -202,6 +209,11 @@ mod tests {
         let speak = || tracing::info!(target: "h2::frame", "a frame");
         assert!(logging("info", speak).is_empty());
         assert_eq!(logging("info,h2=info", speak).len(), 1);
+        let warn = || tracing::warn!(target: "h2::frame", "a frame");
+        assert_eq!(
+            (logging("info", warn).len(), logging("error", warn).len(), logging("off", warn).len()),
+            (1, 0, 0)
+        );
     }
 
     #[test]

@@ -2,12 +2,19 @@
 
 use values::{Money, RequestId};
 
-/// A card that always pays, until there is a real gateway.
+/// Who charges cards.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SimulatedCard;
+pub(crate) enum Card {
+    /// Nobody: every charge succeeds. All there is until a real gateway is connected.
+    Simulated,
+}
 
-impl SimulatedCard {
-    /// Charges the card. A gateway would take the request's id as its idempotency key, so that a repeated request
-    /// charges once.
-    pub(crate) fn charge(self, _key: &RequestId, _amount: Money) {}
+impl Card {
+    /// Charges a card. A gateway takes the request's id as its idempotency key, so that a repeated request charges
+    /// once.
+    pub(crate) fn charge(self, _key: &RequestId, _amount: Money) {
+        match self {
+            Self::Simulated => {}
+        }
+    }
 }

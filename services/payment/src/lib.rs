@@ -16,7 +16,7 @@ use proto::payment::v1::payment_service_server::PaymentServiceServer;
 use server::{Application, BuildError, Context, Service, SqlMigration};
 
 use crate::{
-    card::SimulatedCard,
+    card::Card,
     events::{OnOrderCancelled, OnOrderPlaced, OnUserDeleted, OnUserRegistered},
     rpc::Payments,
 };
@@ -45,7 +45,7 @@ impl Application for Payment {
         );
         let wake = relay.wake_handle();
         let identity = mesh::Client::new(&config.identity_target, mesh::Policy::default());
-        let rpc = Payments { db: context.db.clone(), card: SimulatedCard, currency: config.currency };
+        let rpc = Payments { db: context.db.clone(), card: Card::Simulated, currency: config.currency };
         Ok(Service::new(Self::NAME, server::jwks(identity))
             .rpc(PaymentServiceServer::new(rpc))
             .task("relay", relay.run(context.stop.clone()))

@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status};
 use values::Currency;
 
 use crate::{
-    card::SimulatedCard,
+    card::Card,
     store::entries::{Entry, Kind},
     wire::{money_to_wire, time_to_wire},
 };
@@ -21,7 +21,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Payments {
     pub(crate) db: DatabaseConnection,
-    pub(crate) card: SimulatedCard,
+    pub(crate) card: Card,
     /// Currency of the wallet that every user has.
     pub(crate) currency: Currency,
 }

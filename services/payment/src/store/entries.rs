@@ -59,7 +59,7 @@ impl TryFrom<Row> for Entry {
 
 /// At most `limit` entries of a user's wallet, the newest first, older than `before`.
 ///
-/// Transfers are named by UUIDv7, so their ids are in the order of time.
+/// Transfers are named by `UUIDv7`, so their ids are in the order of time.
 pub(crate) async fn page_for(
     db: &impl ConnectionTrait,
     user: UserId,

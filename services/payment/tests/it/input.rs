@@ -15,7 +15,7 @@ use tonic_types::StatusExt as _;
 use crate::shop::Shop;
 
 fn wrong_fields<T: std::fmt::Debug>(answer: Result<Response<T>, Status>) -> Result<Vec<String>> {
-    let status = answer.expect_err("an answer");
+    let status = answer.err().context("an answer")?;
     assert_eq!(status.code(), Code::InvalidArgument);
     let request = status.get_details_bad_request().context("no BadRequest")?;
     Ok(request.field_violations.into_iter().map(|violation| violation.field).collect())

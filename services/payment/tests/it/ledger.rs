@@ -31,10 +31,10 @@ async fn the_database_refuses_a_transfer_that_makes_no_sense() -> Result<()> {
     let (shop, paid, refunded) = ledger().await?;
     let (paid, refunded) = (paid.uuid().to_string(), refunded.uuid().to_string());
     let fresh = OrderId::new().uuid();
-    let fresh_order = format!(r#"{{"order_id": "{fresh}"}}"#);
+    let another_order = format!(r#"{{"order_id": "{}"}}"#, OrderId::new().uuid());
     let with = |member: &str| format!(r#"{{"order_id": "{fresh}", {member}}}"#);
     // The statement itself is sound: it is refused for what is changed.
-    shop.database.execute(&transfer("CAPTURE", &paid, &fresh_order)).await?;
+    shop.database.execute(&transfer("CAPTURE", &paid, &another_order)).await?;
 
     for (statement, constraint) in [
         (transfer("CAPTURE", &paid, "{}"), "transfers_one_capture_an_order"),

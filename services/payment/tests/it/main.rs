@@ -7,5 +7,6 @@ mod ledger;
 mod random;
 mod refunds;
 mod shop;
+mod traces;
 mod users;
 mod wallets;

@@ -1,6 +1,6 @@
 //! Whatever is told in whatever order, how often ever, the money adds up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
 use proptest::{
@@ -65,7 +65,7 @@ async fn play(shop: &Shop, steps: &[Step]) -> Result<()> {
         .collect();
     let mut topped_up = [0; READERS];
     let (mut placed, mut cancelled) = (BTreeSet::new(), BTreeSet::new());
-    let mut told = BTreeMap::new();
+    let mut told = BTreeSet::new();
     for (number, step) in steps.iter().enumerate() {
         match *step {
             Step::TopUp { reader, amount } => {
@@ -76,17 +76,17 @@ async fn play(shop: &Shop, steps: &[Step]) -> Result<()> {
                 let Order { id, reader, total, placed: event, .. } = orders[order];
                 shop.place_as(event, id, &readers[reader], total).await?;
                 placed.insert(order);
-                told.insert(event, ());
+                told.insert(event);
             }
             Step::Cancel { order } => {
                 let Order { id, reader, cancelled: event, .. } = orders[order];
                 shop.cancel_as(event, &readers[reader], id).await?;
                 cancelled.insert(order);
-                told.insert(event, ());
+                told.insert(event);
             }
         }
     }
-    shop.handled(&told.into_keys().collect::<Vec<_>>()).await?;
+    shop.handled(&told.into_iter().collect::<Vec<_>>()).await?;
 
     let mut expected = topped_up;
     for (number, order) in orders.iter().enumerate() {
