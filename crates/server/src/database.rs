@@ -35,8 +35,8 @@ pub async fn connect(
 /// How many connections are in use and idle, by OpenTelemetry's conventions.
 fn watch(db: &DatabaseConnection) {
     let pool = db.get_postgres_connection_pool().clone();
-    let gauge = telemetry::meter().u64_observable_gauge("db.client.connection.count");
-    gauge
+    telemetry::meter()
+        .u64_observable_gauge("db.client.connection.count")
         .with_description("Connections of the pool, by whether they are used or idle")
         .with_callback(move |connections| {
             let state = |name: &'static str| [KeyValue::new("db.client.connection.state", name)];
