@@ -1,0 +1,183 @@
+use std::time::Duration;
+
+use anyhow::Result;
+use async_nats::jetstream::consumer::pull;
+use testkit::{eventually, publish};
+
+use crate::{
+    recorder::Recorder,
+    shop::{SOON, Shop, pace, placed, quick},
+};
+
+#[tokio::test]
+async fn a_lost_tail_is_published_again_in_the_old_order() -> Result<()> {
+    let shop = Shop::open().await?;
+    let _relay = shop.start_relay(pace()).await?;
+    shop.place(&["a", "b"]).await?;
+    shop.stream_is(&["a", "b"]).await?;
+    shop.lose(async || {
+        // Not in the order of their ids.
+        shop.place(&["c", "d", "e"]).await?;
+        shop.stream_is(&["a", "b", "c", "d", "e"]).await
+    })
+    .await?;
+    shop.place(&["f"]).await?;
+    shop.stream_is(&["a", "b", "c", "d", "e", "f"]).await?;
+    assert!(shop.notes_are_right().await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_old_order_is_that_of_the_stream_and_not_that_of_the_rows() -> Result<()> {
+    let shop = Shop::open().await?;
+    let relay = shop.start_relay(pace()).await?;
+    shop.place(&["a", "b", "c"]).await?;
+    shop.stream_is(&["a", "b", "c"]).await?;
+    relay.stop().await?;
+    shop.jetstream().await?.delete_stream("ORDER").await?;
+    shop.database.execute("UPDATE outbox SET stream_sequence = 10 - id").await?;
+    let _relay = shop.start_relay(pace()).await?;
+    shop.stream_is(&["c", "b", "a"]).await
+}
+
+#[tokio::test]
+async fn publishing_again_does_not_move_the_time_of_the_first_publication() -> Result<()> {
+    let shop = Shop::open().await?;
+    let relay = shop.start_relay(pace()).await?;
+    shop.place(&["a"]).await?;
+    shop.stream_is(&["a"]).await?;
+    relay.stop().await?;
+    let first = "SELECT first_published_at::text FROM outbox";
+    let before = shop.text(first).await?;
+    shop.jetstream().await?.delete_stream("ORDER").await?;
+    let _relay = shop.start_relay(pace()).await?;
+    shop.stream_is(&["a"]).await?;
+    assert_eq!(shop.text(first).await?, before);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_empty_store_is_filled_again_and_its_consumer_made_anew() -> Result<()> {
+    let shop = Shop::open().await?;
+    let _relay = shop.start_relay(pace()).await?;
+    let recorder = Recorder::plain();
+    let _consumer = shop.start_consumer(&recorder, quick()).await?;
+    shop.place(&["a", "b", "c"]).await?;
+    shop.handled_are(3).await?;
+    shop.broker.stop().await?;
+    shop.broker.wipe().await?;
+    shop.broker.start_again().await?;
+    shop.place(&["d"]).await?;
+    shop.stream_is(&["a", "b", "c", "d"]).await?;
+    shop.handled_are(4).await
+}
+
+#[tokio::test]
+async fn a_stream_that_is_lost_without_a_reconnect_is_found_when_idle() -> Result<()> {
+    let shop = Shop::open().await?;
+    let often = events::Pace { compare: Duration::from_millis(50), ..pace() };
+    let _relay = shop.start_relay(often).await?;
+    shop.place(&["a", "b"]).await?;
+    shop.stream_is(&["a", "b"]).await?;
+    shop.jetstream().await?.delete_stream("ORDER").await?;
+    shop.stream_is(&["a", "b"]).await
+}
+
+#[tokio::test]
+async fn a_foreign_message_in_the_stream_stops_nobody() -> Result<()> {
+    let shop = Shop::open().await?;
+    let _relay = shop.start_relay(pace()).await?;
+    shop.place(&["a"]).await?;
+    shop.stream_is(&["a"]).await?;
+    publish(&shop.broker, "foreign", 1, &placed("foreign")).await?;
+    shop.place(&["b"]).await?;
+    shop.stream_is(&["a", "foreign", "b"]).await?;
+    assert_eq!(shop.number("SELECT stream_sequence FROM outbox WHERE aggregate_id = 'b'").await?, 3);
+    Ok(())
+}
+
+/// The stream's last sequence alone would say that all is well.
+#[tokio::test]
+async fn foreign_messages_in_the_place_of_lost_ones_do_not_hide_the_loss() -> Result<()> {
+    let shop = Shop::open().await?;
+    let relay = shop.start_relay(pace()).await?;
+    shop.place(&["a", "b"]).await?;
+    shop.stream_is(&["a", "b"]).await?;
+    relay.stop().await?;
+    shop.lose(async || {
+        let relay = shop.start_relay(pace()).await?;
+        shop.place(&["c", "d"]).await?;
+        shop.stream_is(&["a", "b", "c", "d"]).await?;
+        relay.stop().await
+    })
+    .await?;
+    for _ in 0..3 {
+        publish(&shop.broker, "foreign", 1, &placed("foreign")).await?;
+    }
+    let _relay = shop.start_relay(pace()).await?;
+    shop.stream_is(&["a", "b", "foreign", "foreign", "foreign", "c", "d"]).await
+}
+
+#[tokio::test]
+async fn the_relay_deletes_a_consumer_that_stands_ahead_of_the_stream() -> Result<()> {
+    let shop = Shop::open().await?;
+    let often = events::Pace { compare: Duration::from_millis(50), ..pace() };
+    let _relay = shop.start_relay(often).await?;
+    shop.place(&["a"]).await?;
+    shop.stream_is(&["a"]).await?;
+    let stream = shop.jetstream().await?.get_stream("ORDER").await?;
+    for name in ["ahead", "sound"] {
+        let config = pull::Config { durable_name: Some(name.to_owned()), ..pull::Config::default() };
+        stream.create_consumer(config).await?;
+    }
+    put_ahead(&shop, "ahead").await?;
+    eventually("the consumer that is ahead is gone", SOON, async || {
+        stream.consumer_info("ahead").await.is_err().then_some(())
+    })
+    .await?;
+    assert!(stream.consumer_info("sound").await.is_ok());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_consumer_finds_out_itself_that_it_stands_ahead_of_the_stream() -> Result<()> {
+    let shop = Shop::open().await?;
+    let relay = shop.start_relay(pace()).await?;
+    shop.place(&["a"]).await?;
+    shop.stream_is(&["a"]).await?;
+    let recorder = Recorder::plain();
+    let often = events::ConsumerConfig { check: Duration::from_millis(100), ..quick() };
+    let _consumer = shop.start_consumer(&recorder, often).await?;
+    shop.handled_are(1).await?;
+    // The relay compares every ten seconds only, and is not needed for this.
+    put_ahead(&shop, "test_order_placed").await?;
+    shop.place(&["b"]).await?;
+    shop.stream_is(&["a", "b"]).await?;
+    drop(relay);
+    shop.handled_are(2).await
+}
+
+#[tokio::test]
+async fn a_consumer_that_stands_ahead_at_its_start_is_made_anew() -> Result<()> {
+    let shop = Shop::open().await?;
+    let _relay = shop.start_relay(pace()).await?;
+    shop.place(&["a"]).await?;
+    shop.stream_is(&["a"]).await?;
+    let recorder = Recorder::plain();
+    shop.start_consumer(&recorder, quick()).await?.stop().await?;
+    put_ahead(&shop, "test_order_placed").await?;
+    let rarely = events::ConsumerConfig { check: Duration::from_secs(3600), ..quick() };
+    let _consumer = shop.start_consumer(&recorder, rarely).await?;
+    shop.handled_are(1).await
+}
+
+/// As a consumer is whose stream was rolled back.
+async fn put_ahead(shop: &Shop, durable: &str) -> Result<()> {
+    let client = shop.broker.client().await?;
+    let subject = format!("$JS.API.CONSUMER.RESET.ORDER.{durable}");
+    let answer = client.request(subject, r#"{"seq":1000}"#.into()).await?;
+    let stream = shop.jetstream().await?.get_stream("ORDER").await?;
+    let position = stream.consumer_info(durable).await?.delivered.stream_sequence;
+    anyhow::ensure!(position == 999, "{position}: {:?}", answer.payload);
+    Ok(())
+}

@@ -1,0 +1,114 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use events::{Delivery, HandleError, Handler, Verdict};
+use proto::order::v1::OrderPlaced;
+use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, Statement};
+
+/// Where effects are counted; nothing keeps one from happening twice.
+pub(crate) const TABLE: &str = "CREATE TABLE effects (order_id text NOT NULL, handled_by text NOT NULL)";
+
+/// What a test wants to happen to a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// An effect.
+    Effect,
+    /// A verdict without an effect.
+    Verdict(Verdict),
+    /// The transaction fails because of it.
+    Break(HandleError),
+    /// A statement that Postgres refuses.
+    WrongSql,
+    /// The handler panics.
+    Panic,
+    /// The process dies: nothing after it happens.
+    Die,
+}
+
+type Decide = dyn Fn(&Delivery<OrderPlaced>) -> Fate + Send + Sync;
+
+/// A handler that does what the test says, and remembers the batches it saw.
+#[derive(Clone)]
+pub(crate) struct Recorder {
+    name: &'static str,
+    decide: Arc<Decide>,
+    prepare: Arc<dyn Fn(&str) -> Result<(), HandleError> + Send + Sync>,
+    batches: Arc<Mutex<Vec<Vec<String>>>>,
+    pub(crate) died: Arc<tokio::sync::Notify>,
+}
+
+impl Recorder {
+    pub(crate) fn new(decide: impl Fn(&str) -> Fate + Send + Sync + 'static) -> Self {
+        Self {
+            name: "one",
+            decide: Arc::new(move |delivery| decide(&delivery.aggregate_id)),
+            prepare: Arc::new(|_| Ok(())),
+            batches: Arc::default(),
+            died: Arc::default(),
+        }
+    }
+
+    /// Has an effect for every message.
+    pub(crate) fn plain() -> Self {
+        Self::new(|_| Fate::Effect)
+    }
+
+    pub(crate) fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// What the call before the transaction answers.
+    pub(crate) fn preparing(
+        mut self,
+        prepare: impl Fn(&str) -> Result<(), HandleError> + Send + Sync + 'static,
+    ) -> Self {
+        self.prepare = Arc::new(prepare);
+        self
+    }
+
+    pub(crate) fn batches(&self) -> Vec<Vec<String>> {
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Handler for Recorder {
+    type Event = OrderPlaced;
+    type Prepared = ();
+    const DURABLE: &'static str = "test_order_placed";
+
+    async fn prepare(&self, batch: &[Delivery<OrderPlaced>]) -> Vec<Result<(), HandleError>> {
+        batch.iter().map(|delivery| (self.prepare)(&delivery.aggregate_id)).collect()
+    }
+
+    async fn apply(
+        &self,
+        tx: &DatabaseTransaction,
+        batch: &[(Delivery<OrderPlaced>, ())],
+    ) -> Result<Vec<Verdict>, HandleError> {
+        let names = batch.iter().map(|(delivery, ())| delivery.aggregate_id.clone()).collect();
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner).push(names);
+        let mut verdicts = Vec::new();
+        for (delivery, ()) in batch {
+            verdicts.push(match (self.decide)(delivery) {
+                Fate::Effect => {
+                    let sql = "INSERT INTO effects (order_id, handled_by) VALUES ($1, $2)";
+                    let values = [delivery.event.order_id.clone().into(), self.name.into()];
+                    tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
+                    Verdict::Done
+                }
+                Fate::Verdict(verdict) => verdict,
+                Fate::Break(error) => return Err(error),
+                Fate::WrongSql => {
+                    tx.execute_unprepared("SELECT 1 / 0").await?;
+                    Verdict::Done
+                }
+                Fate::Panic => panic!("a handler that panics on {}", delivery.aggregate_id),
+                Fate::Die => {
+                    self.died.notify_one();
+                    std::future::pending().await
+                }
+            });
+        }
+        Ok(verdicts)
+    }
+}
