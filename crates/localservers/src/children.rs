@@ -29,6 +29,10 @@ pub(crate) struct Launch<'a> {
 
 /// Starts a process in a group of its own, so that Ctrl-C in a terminal reaches it only through us.
 pub(crate) fn start(launch: &Launch<'_>) -> Result<Child> {
+    on_lasting_thread(prepared(launch)?).with_context(|| format!("cannot start {}", launch.program.display()))
+}
+
+fn prepared(launch: &Launch<'_>) -> Result<Command> {
     let log = File::create(launch.log).with_context(|| format!("cannot write {}", launch.log.display()))?;
     let mut command = match setpriv() {
         Some(setpriv) => {
@@ -43,12 +47,21 @@ pub(crate) fn start(launch: &Launch<'_>) -> Result<Child> {
         // A folder of ours may be closed to that account.
         command.uid(account.uid).gid(account.gid).current_dir("/");
     }
-    let program = launch.program.display().to_string();
-    on_lasting_thread(command).with_context(|| format!("cannot start {program}"))
+    Ok(command)
 }
 
-/// Sends a signal by its name.
-pub(crate) fn signal(child: &Child, name: &str) -> Result<()> {
+/// Starts a program in a group of its own that ends, at once, when this process ends.
+///
+/// It gets `environment` beside ours, and both its outputs go to the file `log`, which is emptied.
+pub fn launch(program: &Path, environment: &[(String, String)], log: &Path) -> Result<Child> {
+    let command = prepared(&Launch { program, args: Vec::new(), log, account: None, last_signal: "KILL" });
+    let mut command = command?;
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    on_lasting_thread(command).with_context(|| format!("cannot start {}", program.display()))
+}
+
+/// Sends a process a signal by its name: `TERM`, `STOP`.
+pub fn signal(child: &Child, name: &str) -> Result<()> {
     let status = Command::new("sh")
         .args(["-c", "kill -s \"$0\" \"$1\"", name, &child.id().to_string()])
         .stderr(Stdio::null())

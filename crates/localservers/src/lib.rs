@@ -12,6 +12,7 @@ mod postgres;
 mod programs;
 
 pub use account::data_folder;
+pub use children::{launch, signal};
 pub use nats::{Nats, NatsBinary, NatsOptions};
 pub use ports::free_port;
 pub use postgres::{Postgres, PostgresBinaries};

@@ -1,1 +1,18 @@
-//! The whole shop on one machine.
+//! The whole shop on one machine: four processes with a database each, a broker, and what must be true of them.
+//!
+//! A [`Shop`] is started by a test, used over gRPC as customers and shop owners use it, broken by killing, pausing or
+//! cutting off its parts, and in the end looked at from behind: [`Shop::check`] reads the four databases.
+
+mod clients;
+mod customer;
+mod invariants;
+mod process;
+mod seller;
+mod service;
+mod shop;
+
+pub use clients::Clients;
+pub use customer::{Customer, is_passing};
+pub use seller::{Book, Seller};
+pub use service::Service;
+pub use shop::{Options, Shop};

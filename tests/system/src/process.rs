@@ -1,0 +1,119 @@
+use std::{
+    env, fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::{Child, Command},
+    sync::OnceLock,
+};
+
+use anyhow::{Context, Result, bail};
+use testkit::get;
+
+use crate::Service;
+
+/// The process of a service: its ports stay, whoever answers there.
+#[derive(Debug)]
+pub(crate) struct Process {
+    service: Service,
+    pub(crate) grpc: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    environment: Vec<(String, String)>,
+    logs: PathBuf,
+    starts: usize,
+    child: Option<Child>,
+}
+
+impl Process {
+    /// A process on free ports, not started yet.
+    pub(crate) fn new(service: Service, logs: &Path) -> Result<Self> {
+        let port = || anyhow::Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, localservers::free_port()?)));
+        let (grpc, admin) = (port()?, port()?);
+        let environment = vec![
+            ("BOOKSTORE_LISTEN".to_owned(), grpc.to_string()),
+            ("BOOKSTORE_ADMIN_LISTEN".to_owned(), admin.to_string()),
+        ];
+        Ok(Self { service, grpc, admin, environment, logs: logs.to_owned(), starts: 0, child: None })
+    }
+
+    pub(crate) fn set(&mut self, variable: &str, value: impl Into<String>) {
+        self.environment.push((variable.to_owned(), value.into()));
+    }
+
+    pub(crate) fn start(&mut self) -> Result<()> {
+        if self.child.is_some() {
+            bail!("{} runs already", self.service.name());
+        }
+        self.starts += 1;
+        self.child = Some(localservers::launch(&program(self.service)?, &self.environment, &self.log())?);
+        Ok(())
+    }
+
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        let mut child = self.child.take().with_context(|| format!("{} does not run", self.service.name()))?;
+        child.kill()?;
+        child.wait()?;
+        Ok(())
+    }
+
+    /// `STOP` and `CONT` for a process that hangs for a while, `TERM` for an orderly end.
+    pub(crate) fn signal(&self, name: &str) -> Result<()> {
+        let child = self.child.as_ref().with_context(|| format!("{} does not run", self.service.name()))?;
+        localservers::signal(child, name)
+    }
+
+    /// Fails with the end of its log if it has ended by itself.
+    pub(crate) async fn is_ready(&mut self) -> Result<bool> {
+        if let Some(child) = &mut self.child
+            && let Some(status) = child.try_wait()?
+        {
+            bail!("{} ended by itself ({status}):\n{}", self.service.name(), self.tail());
+        }
+        Ok(get(self.admin, "/readyz").await.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")))
+    }
+
+    fn log(&self) -> PathBuf {
+        self.logs.join(format!("{}.{}.log", self.service.name(), self.starts))
+    }
+
+    /// The end of its log.
+    pub(crate) fn tail(&self) -> String {
+        let text = fs::read_to_string(self.log()).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(15)..].join("\n")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            // It was about to end anyway.
+            let _ = self.kill();
+        }
+    }
+}
+
+/// The program of a service, beside this test's own; built if it isn't there.
+fn program(service: Service) -> Result<PathBuf> {
+    static FOLDER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| programs().map_err(|error| format!("{error:#}")));
+    Ok(folder.as_ref().map_err(anyhow::Error::msg)?.join(service.name()))
+}
+
+fn programs() -> Result<PathBuf> {
+    let test = env::current_exe()?;
+    // target/debug/deps/it-0123456789abcdef
+    let folder = test.ancestors().nth(2).context("the test lies in no target folder")?.to_owned();
+    let missing: Vec<Service> =
+        Service::ALL.into_iter().filter(|service| !folder.join(service.name()).exists()).collect();
+    if !missing.is_empty() {
+        let target = folder.parent().context("no target folder")?;
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.arg("build").arg("--target-dir").arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
+        cargo.args(missing.iter().flat_map(|service| ["--package", service.name()]));
+        let built = cargo.output().context("cannot run cargo")?;
+        if !built.status.success() {
+            bail!("the services don't build: {}", String::from_utf8_lossy(&built.stderr));
+        }
+    }
+    Ok(folder)
+}

@@ -1,0 +1,97 @@
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use proto::{
+    inventory::v1::{
+        AddBookRequest, AdjustStockRequest, GetStockRequest, RegisterShopRequest, StockLevel,
+        adjust_stock_request,
+    },
+    types::v1::Money,
+};
+use testkit::eventually;
+
+use crate::{
+    Clients, Customer,
+    customer::{EUR, new_request_id},
+};
+
+/// Somebody with a shop.
+#[derive(Clone, Debug)]
+pub struct Seller {
+    owner: Customer,
+    clients: Clients,
+    shop_id: String,
+}
+
+/// A book on offer.
+#[derive(Clone, Debug)]
+pub struct Book {
+    /// TypeID, `ofr_…`.
+    pub offer_id: String,
+    /// TypeID, `edn_…`.
+    pub edition_id: String,
+    /// Price of one copy, in minor units.
+    pub price: i64,
+}
+
+impl Seller {
+    pub(crate) async fn register(clients: Clients) -> Result<Self> {
+        let owner = Customer::register(clients.clone(), 0).await?;
+        let request = RegisterShopRequest {
+            request_id: new_request_id(),
+            name: "Shakespeare and Company".to_owned(),
+            city: "Paris".to_owned(),
+        };
+        let shop =
+            clients.inventory()?.register_shop(owner.request(request)?).await.context("RegisterShop")?;
+        Ok(Self { owner, clients, shop_id: shop.into_inner().shop_id })
+    }
+
+    /// Offers a book that nobody else offers.
+    pub async fn add_book(&self, price: i64, copies: i32) -> Result<Book> {
+        let request = AddBookRequest {
+            request_id: new_request_id(),
+            shop_id: self.shop_id.clone(),
+            title: format!("Notes on the Analytical Engine, {}", new_request_id()),
+            authors: vec!["Ada Lovelace".to_owned()],
+            price: Some(Money { minor_units: price, currency_code: EUR.to_owned() }),
+            initial_stock: copies,
+            ..Default::default()
+        };
+        let book =
+            self.clients.inventory()?.add_book(self.owner.request(request)?).await.context("AddBook")?;
+        let book = book.into_inner();
+        let offer = book.offers.first().context("AddBook answered without the offer")?;
+        Ok(Book { offer_id: offer.offer_id.clone(), edition_id: book.edition_id.clone(), price })
+    }
+
+    /// Counts the shelf anew.
+    pub async fn count(&self, book: &Book, on_hand: i32) -> Result<()> {
+        let request = AdjustStockRequest {
+            request_id: new_request_id(),
+            offer_id: book.offer_id.clone(),
+            location_id: String::new(),
+            reason: "counted".to_owned(),
+            change: Some(adjust_stock_request::Change::OnHand(on_hand)),
+        };
+        self.clients.inventory()?.adjust_stock(self.owner.request(request)?).await.context("AdjustStock")?;
+        Ok(())
+    }
+
+    /// Copies on the shelf, and how many of them are reserved.
+    pub async fn stock(&self, book: &Book) -> Result<(i64, i64)> {
+        let request = self.owner.request(GetStockRequest { offer_id: book.offer_id.clone() })?;
+        let stock = self.clients.inventory()?.get_stock(request).await.context("GetStock")?.into_inner();
+        let sum = |count: fn(&StockLevel) -> i64| stock.levels.iter().map(count).sum();
+        Ok((sum(|level| level.on_hand), sum(|level| level.reserved)))
+    }
+
+    /// Waits until so many copies are on the shelf, and so many of them reserved.
+    pub async fn stock_becomes(&self, book: &Book, on_hand: i64, reserved: i64) -> Result<()> {
+        let what = format!("{on_hand} copies on the shelf, {reserved} of them reserved");
+        eventually(&what, Duration::from_secs(30), async || {
+            self.stock(book).await.is_ok_and(|stock| stock == (on_hand, reserved)).then_some(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,90 @@
+use std::time::Duration;
+
+use anyhow::Result;
+use proto::{
+    inventory::v1::{Line, ReservationState, ReserveStockRequest},
+    order::v1::{CancelReason, OrderState, PaymentState, StockState},
+};
+use system_tests::{Options, Service, Shop};
+use testkit::as_service;
+
+fn with_short_reservations() -> Options {
+    Options { reservation_ttl: Duration::from_secs(1), ..Default::default() }
+}
+
+#[tokio::test]
+async fn a_reservation_that_no_order_followed_expires() -> Result<()> {
+    let shop = Shop::start_with(with_short_reservations()).await?;
+    let seller = shop.seller().await?;
+    let book = seller.add_book(1_000, 5).await?;
+
+    let lines = vec![Line { offer_id: book.offer_id.clone(), quantity: 3 }];
+    let request = ReserveStockRequest { key: "usr_somebody/lost".to_owned(), lines };
+    let reservation = shop.clients.inventory()?.reserve_stock(as_service(request)).await?.into_inner();
+    assert_eq!(reservation.state(), ReservationState::Held);
+
+    seller.stock_becomes(&book, 5, 0).await?;
+    shop.check(&[]).await
+}
+
+#[tokio::test]
+async fn a_paid_order_whose_reservation_expired_is_confirmed_while_there_is_stock() -> Result<()> {
+    let shop = Shop::start_with(with_short_reservations()).await?;
+    let seller = shop.seller().await?;
+    let book = seller.add_book(1_000, 5).await?;
+    let customer = shop.customer(5_000).await?;
+    shop.kill(Service::Payment).await?;
+    let order_id = customer.place(&book, 2).await?.order_id;
+    seller.stock_becomes(&book, 5, 0).await?;
+
+    shop.start_again(Service::Payment).await?;
+
+    assert_eq!(customer.ended(&order_id).await?.state(), OrderState::Confirmed);
+    assert_eq!(seller.stock(&book).await?, (3, 0));
+    shop.check(&[order_id]).await
+}
+
+#[tokio::test]
+async fn stock_lost_between_capture_and_commit_cancels_and_refunds() -> Result<()> {
+    let shop = Shop::start_with(with_short_reservations()).await?;
+    let seller = shop.seller().await?;
+    let book = seller.add_book(1_000, 2).await?;
+    let customer = shop.customer(5_000).await?;
+    shop.kill(Service::Payment).await?;
+    let order_id = customer.place(&book, 2).await?.order_id;
+    seller.stock_becomes(&book, 2, 0).await?;
+    seller.count(&book, 1).await?;
+
+    shop.start_again(Service::Payment).await?;
+
+    let order = customer.ended(&order_id).await?;
+    assert_eq!(order.state(), OrderState::Cancelled);
+    assert_eq!(order.cancel_reason(), CancelReason::StockLost);
+    assert_eq!(order.stock_state(), StockState::Released);
+    customer.balance_becomes(5_000).await?;
+    assert_eq!(seller.stock(&book).await?, (1, 0));
+    shop.check(std::slice::from_ref(&order_id)).await?;
+    assert_eq!(customer.order(&order_id).await?.payment_state(), PaymentState::Refunded);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_order_that_nobody_charges_in_time_is_cancelled_for_good() -> Result<()> {
+    let options = Options { payment_deadline: Duration::from_secs(1), ..Default::default() };
+    let shop = Shop::start_with(options).await?;
+    let seller = shop.seller().await?;
+    let book = seller.add_book(1_000, 2).await?;
+    let customer = shop.customer(5_000).await?;
+    shop.kill(Service::Payment).await?;
+
+    let order_id = customer.place(&book, 2).await?.order_id;
+
+    let order = customer.ended(&order_id).await?;
+    assert_eq!(order.state(), OrderState::Cancelled);
+    assert_eq!(order.cancel_reason(), CancelReason::PaymentTimeout);
+    seller.stock_becomes(&book, 2, 0).await?;
+    shop.start_again(Service::Payment).await?;
+    shop.check(&[order_id]).await?;
+    assert_eq!(customer.balance().await?, 5_000);
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! The whole shop on one machine: every way an order can go, and every part of the shop broken under it.
+
+mod broker_faults;
+mod cancelling;
+mod crashes;
+mod database_faults;
+mod expiring;
+mod placing;
+mod racing;
+mod tracing;

@@ -1,0 +1,79 @@
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Duration,
+};
+
+use anyhow::Result;
+use system_tests::{Options, Shop};
+use testkit::{Span, eventually};
+
+/// What one order causes, as the spans are called: the calls, and the handling of each event of a confirmed order.
+const CAUSED: [&str; 6] = [
+    "bookstore.order.v1.OrderService/PlaceOrder",
+    "bookstore.identity.v1.IdentityService/GetAddress",
+    "bookstore.inventory.v1.InventoryService/ReserveStock",
+    "bookstore.inventory.v1.InventoryService/CommitReservation",
+    "process bookstore.order.v1.placed",
+    "process bookstore.payment.v1.captured",
+];
+
+#[tokio::test]
+async fn what_one_order_causes_is_one_trace() -> Result<()> {
+    let shop = Shop::start_with(Options { collector: true, ..Default::default() }).await?;
+    let book = shop.seller().await?.add_book(1_000, 10).await?;
+    let customer = shop.customer(5_000).await?;
+    let order_id = customer.place(&book, 1).await?.order_id;
+    customer.ended(&order_id).await?;
+
+    let collector = shop.collector()?;
+    let missing = |spans: &[Span]| {
+        CAUSED.into_iter().filter(|name| spans.iter().all(|span| span.name != *name)).collect::<Vec<_>>()
+    };
+    let complete = eventually("every span", Duration::from_secs(20), async || {
+        let spans = collector.spans();
+        let trace = spans.iter().find(|span| span.name == CAUSED[0])?.trace_id.clone();
+        let spans: Vec<Span> = spans.into_iter().filter(|span| span.trace_id == trace).collect();
+        (missing(&spans).is_empty() && orphans(&spans).is_empty()).then_some(spans)
+    });
+    let Ok(spans) = complete.await else {
+        let all = collector.spans();
+        panic!("missing: {:?}; orphans: {:?}; of {:#?}", missing(&all), orphans(&all), names(&all));
+    };
+
+    let services: BTreeSet<&str> = spans.iter().map(|span| span.service.as_str()).collect();
+    assert_eq!(services, BTreeSet::from(["identity", "inventory", "order", "payment"]));
+    let roots: Vec<&Span> = spans.iter().filter(|span| span.parent.is_none()).collect();
+    assert_eq!(roots.len(), 1, "{roots:?}");
+    assert_eq!(roots[0].name, CAUSED[0]);
+    // Nothing that the order caused went on in a trace of its own.
+    let trace = &spans[0].trace_id;
+    let strays: Vec<Span> = collector
+        .spans()
+        .into_iter()
+        .filter(|span| CAUSED.contains(&span.name.as_str()) && span.trace_id != *trace)
+        .collect();
+    assert!(strays.is_empty(), "{strays:?}");
+    // No personal data in a trace.
+    for span in collector.spans() {
+        let said = format!("{span:?}");
+        for secret in [customer.user_id.as_str(), "@example.com", "Lovelace"] {
+            assert!(!said.contains(secret), "{said}");
+        }
+    }
+    Ok(())
+}
+
+/// Spans whose parent nobody has seen.
+fn orphans(spans: &[Span]) -> Vec<String> {
+    let known: HashSet<&str> = spans.iter().map(|span| span.span_id.as_str()).collect();
+    let has_parent = |span: &&Span| span.parent.as_deref().is_none_or(|parent| known.contains(parent));
+    spans
+        .iter()
+        .filter(|span| !has_parent(span))
+        .map(|span| format!("{}: {}", span.service, span.name))
+        .collect()
+}
+
+fn names(spans: &[Span]) -> Vec<String> {
+    spans.iter().map(|span| format!("{} {}: {}", span.trace_id, span.service, span.name)).collect()
+}
