@@ -21,6 +21,8 @@ pub(crate) use read::{Refused, read};
 
 /// What every service is configured with. Flattened into each service's own configuration.
 #[derive(Args, Clone, Debug)]
+// The derived group would be called like that of the configuration this is flattened into.
+#[group(skip)]
 pub struct Config {
     /// Where gRPC is answered.
     #[arg(
