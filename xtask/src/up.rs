@@ -51,7 +51,7 @@ pub(crate) fn run(interrupt: &Interrupt) -> Result<ExitCode> {
 
 fn open(shop: &mut Shop, local: &Local, interrupt: &Interrupt) -> Result<()> {
     let traces = Traces::choose();
-    ports::check(&traces)?;
+    let ports = ports::hold(&traces, interrupt)?;
     say::doing("Building", "the services, the command line and the demo");
     let mut packages: Vec<&str> = SERVICES.iter().map(|service| service.name).collect();
     packages.extend(["cli", "demo"]);
@@ -61,6 +61,7 @@ fn open(shop: &mut Shop, local: &Local, interrupt: &Interrupt) -> Result<()> {
     };
     let secrets = secrets::prepare(&local.folder("secrets")?)?;
     shop.start_servers(local, interrupt)?;
+    drop(ports);
     shop.start_traces(&traces, local, interrupt)?;
     for service in &SERVICES {
         shop.start_service(service, program(service.name)?, &secrets, &traces, local)?;

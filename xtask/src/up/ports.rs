@@ -2,29 +2,74 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, TcpListener},
+    net::TcpListener,
+    path::Path,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Result, bail};
 
-use super::{services::SERVICES, traces::Traces};
+use crate::{process::Interrupt, say};
 
-pub(crate) fn check(traces: &Traces) -> Result<()> {
+use super::{
+    services::{SERVICES, address},
+    traces::Traces,
+};
+
+/// A closed connection keeps its port for a minute.
+const PATIENCE: Duration = Duration::from_secs(75);
+
+/// The ports, kept from being handed to somebody's outgoing connection: the system picks those from the same range.
+#[derive(Debug)]
+pub(crate) struct Held(#[expect(dead_code, reason = "a port is held by an open socket")] Vec<TcpListener>);
+
+/// Takes the ports until the services do. Waits for those that only a connection has, which passes.
+pub(crate) fn hold(traces: &Traces, interrupt: &Interrupt) -> Result<Held> {
+    let mut waiting = wanted(traces);
+    let mut held = Vec::new();
+    let deadline = Instant::now() + PATIENCE;
+    let mut told = false;
+    interrupt.wait_for(|| {
+        let mut taken = Vec::new();
+        for (port, name) in std::mem::take(&mut waiting) {
+            match TcpListener::bind(address(port)) {
+                Ok(listener) => held.push(listener),
+                Err(_) => taken.push((port, name)),
+            }
+        }
+        let refused: Vec<String> = taken
+            .iter()
+            .filter(|(port, _)| is_listened_on(*port) || Instant::now() > deadline)
+            .map(|(port, name)| match owner(*port) {
+                Some(owner) => format!("port {port}, which {name} needs, is taken by {owner}"),
+                None => format!("port {port}, which {name} needs, is taken"),
+            })
+            .collect();
+        if !refused.is_empty() {
+            bail!("{}", refused.join("\n       "));
+        }
+        if let Some((port, name)) = taken.first()
+            && !told
+        {
+            say::doing("Waiting", format_args!("for port {port} of {name}: a passing connection has it"));
+            told = true;
+        }
+        waiting = taken;
+        Ok(waiting.is_empty().then_some(()))
+    })?;
+    Ok(Held(held))
+}
+
+fn wanted(traces: &Traces) -> Vec<(u16, &'static str)> {
     let services = SERVICES
         .iter()
         .flat_map(|service| [(service.port, service.name), (service.admin_port, service.name)]);
-    let wanted = services.chain(traces.ports().iter().map(|port| (*port, "jaeger")));
-    let taken: Vec<String> = wanted
-        .filter(|(port, _)| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_err())
-        .map(|(port, name)| match owner(port) {
-            Some(owner) => format!("port {port}, which {name} needs, is taken by {owner}"),
-            None => format!("port {port}, which {name} needs, is taken"),
-        })
-        .collect();
-    if taken.is_empty() {
-        return Ok(());
-    }
-    bail!("{}", taken.join("\n       "))
+    services.chain(traces.ports().iter().map(|port| (*port, "jaeger"))).collect()
+}
+
+/// Where the system doesn't tell, whoever has the port is taken for a server.
+fn is_listened_on(port: u16) -> bool {
+    !Path::new("/proc/net/tcp").exists() || listening_inode(port).is_some()
 }
 
 /// Who listens on a port, as Linux tells: `nginx (process 4711)`. Other users' processes show themselves to root only.
@@ -66,7 +111,7 @@ fn inode_in(table: &str, port: u16) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::net::Ipv4Addr;
 
     use super::*;
 
