@@ -1,4 +1,4 @@
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, Event, ServerAddr, connection::State};
 use tokio::sync::watch;
@@ -71,12 +71,10 @@ impl Reconnects {
     }
 
     /// Waits for the next connection that this handle hasn't seen.
-    pub fn changed(&mut self) -> impl Future<Output = ()> + Send + '_ {
-        async {
-            if self.0.changed().await.is_err() {
-                // The client is gone, and with it all that could change.
-                std::future::pending::<()>().await;
-            }
+    pub async fn changed(&mut self) {
+        if self.0.changed().await.is_err() {
+            // The client is gone, and with it all that could change.
+            std::future::pending::<()>().await;
         }
     }
 

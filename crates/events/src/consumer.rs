@@ -15,7 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::held::Held;
-use self::{attach::Found, held::Session, pull::Puller};
+use self::{held::Session, pull::Puller};
 use crate::{Event, Handler, Reconnects, connection::is_connected, inbox, metrics};
 
 /// How a consumer takes its messages.
@@ -44,7 +44,7 @@ impl ConsumerConfig {
             max_batch: 128,
             ack_wait: Duration::from_secs(30),
             first_delay: Duration::from_millis(100),
-            longest_delay: Duration::from_secs(60),
+            longest_delay: Duration::from_mins(1),
             check: Duration::from_secs(10),
         }
     }
@@ -184,15 +184,10 @@ impl<H: Handler> Consumer<H> {
             return Ok(None);
         }
         let subject = <H::Event as Event>::SUBJECT;
-        match attach::attach(&self.jetstream, &self.config, H::DURABLE, subject).await? {
-            Found::NoStream => Ok(None),
-            Found::Sound(consumer) => {
-                let waiting = std::mem::take(waiting);
-                let max_batch = self.config.max_batch;
-                Puller::new(&self.nats, &self.jetstream, consumer, session, max_batch, waiting)
-                    .await
-                    .map(Some)
-            }
-        }
+        let consumer = attach::attach(&self.jetstream, &self.config, H::DURABLE, subject).await?;
+        let Some(consumer) = consumer else { return Ok(None) };
+        let waiting = std::mem::take(waiting);
+        let max_batch = self.config.max_batch;
+        Puller::new(&self.nats, &self.jetstream, consumer, session, max_batch, waiting).await.map(Some)
     }
 }

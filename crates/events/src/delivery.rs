@@ -48,7 +48,7 @@ impl<E> Delivery<E> {
 }
 
 impl<E: Event> Delivery<E> {
-    pub(crate) fn read(held: Held) -> Result<Self, (Held, Undecodable)> {
+    pub(crate) fn read(held: Held) -> Result<Self, Box<(Held, Undecodable)>> {
         match Self::parse(&held) {
             Ok((event, attributes)) => Ok(Self {
                 event,
@@ -60,7 +60,7 @@ impl<E: Event> Delivery<E> {
                 held,
                 is_noted: false,
             }),
-            Err(error) => Err((held, error)),
+            Err(error) => Err(Box::new((held, error))),
         }
     }
 

@@ -235,16 +235,16 @@ impl Relay {
         }
 
         let publisher = Publisher { config: &self.config, db: &self.db, jetstream: &self.jetstream };
-        let published = publisher.publish(&rows, comparison.last, &mut self.reconnects).await?;
-        if let Some(reason) = published.disturbed {
+        let outcome = publisher.publish(&rows, comparison.last, &mut self.reconnects).await?;
+        if let Some(reason) = outcome.disturbed {
             tracing::info!(stream = self.config.stream, reason, "the stream is not as expected");
             known.comparison = None;
             // The first time the comparison helps; after that something else is wrong, which takes time.
-            known.in_vain = if published.noted > 0 { 0 } else { known.in_vain + 1 };
+            known.in_vain = if outcome.noted > 0 { 0 } else { known.in_vain + 1 };
             return Ok(known.in_vain < 2);
         }
         known.in_vain = 0;
-        known.comparison = Some(Comparison { last: published.last, ..comparison });
+        known.comparison = Some(Comparison { last: outcome.last, ..comparison });
         self.delete(known, comparison).await?;
         Ok(true)
     }

@@ -10,23 +10,16 @@ use super::ConsumerConfig;
 /// How many messages may be held or sent back at a time by all replicas together. Those that came too early count.
 const MAX_ACK_PENDING: i64 = 20_000;
 
-/// What a look at the durable consumer found.
-pub(super) enum Found {
-    /// It is there and stands where it may.
-    Sound(PullConsumer),
-    /// The stream isn't there; its publisher will make it.
-    NoStream,
-}
-
 /// Makes the durable consumer if it is missing, and anew if it stands ahead of the stream: it would skip what is
-/// published again at the sequences that it has behind it. What comes twice is absorbed by the inbox.
+/// published again at the sequences that it has behind it. What comes twice is absorbed by the inbox. `None` while there
+/// is no stream; its publisher will make it.
 pub(super) async fn attach(
     jetstream: &Context,
     config: &ConsumerConfig,
     durable: &'static str,
     subject: &'static str,
-) -> Result<Found, async_nats::Error> {
-    let Some(stream) = find(jetstream, config.stream).await? else { return Ok(Found::NoStream) };
+) -> Result<Option<PullConsumer>, async_nats::Error> {
+    let Some(stream) = find(jetstream, config.stream).await? else { return Ok(None) };
     let wanted = pull::Config {
         durable_name: Some(durable.to_owned()),
         deliver_policy: DeliverPolicy::All,
@@ -39,7 +32,7 @@ pub(super) async fn attach(
     };
     let consumer = stream.create_consumer(wanted.clone()).await?;
     if !is_ahead(&stream, consumer.cached_info()).await? {
-        return Ok(Found::Sound(consumer));
+        return Ok(Some(consumer));
     }
     tracing::warn!(
         consumer = durable,
@@ -47,7 +40,7 @@ pub(super) async fn attach(
         "the consumer stands ahead of its stream: made anew from the start"
     );
     stream.delete_consumer(durable).await?;
-    Ok(Found::Sound(stream.create_consumer(wanted).await?))
+    Ok(Some(stream.create_consumer(wanted).await?))
 }
 
 /// Whether the durable consumer is there and stands where it may, and how many messages it has yet to handle.

@@ -180,7 +180,7 @@ fn sort<E: crate::Event>(messages: Vec<Held>) -> VecDeque<Work<E>> {
                 others.push_back(Work::Alone(Box::new(delivery)));
             }
             Ok(delivery) => together.push(delivery),
-            Err(message) => others.push_back(Work::Undecodable(Box::new(message))),
+            Err(message) => others.push_back(Work::Undecodable(message)),
         }
     }
     if !together.is_empty() {

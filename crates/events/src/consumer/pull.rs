@@ -144,7 +144,7 @@ impl Puller {
             Some(StatusCode::TIMEOUT | StatusCode::NOT_FOUND) => self.outstanding = 0,
             Some(status) => {
                 self.outstanding = 0;
-                let reason = message.description.map(|reason| reason.to_string()).unwrap_or_default();
+                let reason = message.description.unwrap_or_default();
                 return Err(Detached(format!("the broker answers {status} {reason}")));
             }
         }

@@ -109,15 +109,15 @@ impl Publisher<'_> {
         }
 
         fault::point("events.published");
-        let noted = notes.ids.len() as u64;
-        if noted > 0 {
+        let published = notes.ids.len() as u64;
+        if published > 0 {
             rows::note(self.db, notes).await?;
-            metrics::METRICS.published.add(noted, &metrics::stream(self.config.stream));
+            metrics::METRICS.published.add(published, &metrics::stream(self.config.stream));
         }
         for row in refused {
             self.set_aside(row).await?;
         }
-        Ok(Published { last, noted, disturbed })
+        Ok(Published { last, noted: published, disturbed })
     }
 
     async fn send_one(&self, row: &Row, last: u64) -> Result<PublishAckFuture, Unsent> {

@@ -122,7 +122,7 @@ async fn two_replicas_share_the_work() -> Result<()> {
 #[tokio::test]
 async fn a_stopped_consumer_leaves_what_it_did_not_handle_to_others_at_once() -> Result<()> {
     let shop = Shop::open().await?;
-    let patient = events::ConsumerConfig { ack_wait: Duration::from_secs(120), ..quick() };
+    let patient = events::ConsumerConfig { ack_wait: Duration::from_mins(2), ..quick() };
     let down = Recorder::new(|_| Fate::Break(HandleError::Unavailable("down".to_owned())));
     let consumer = shop.start_consumer(&down, patient.clone()).await?;
     for order in ["a", "b", "c"] {

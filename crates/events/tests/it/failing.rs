@@ -246,7 +246,7 @@ async fn a_lost_conflict_is_tried_again_at_once() -> Result<()> {
         _ => Fate::Effect,
     });
     publish(&shop.broker, "a", 1, &placed("a")).await?;
-    let never = Duration::from_secs(3600);
+    let never = Duration::from_hours(1);
     let patient = events::ConsumerConfig { first_delay: never, ..quick() };
     let _consumer = shop.start_consumer(&recorder, patient).await?;
     shop.handled_are(1).await

@@ -55,7 +55,7 @@ async fn more_events_than_are_in_flight_at_once_all_arrive_in_order() -> Result<
 #[tokio::test]
 async fn a_wake_up_is_faster_than_the_poll() -> Result<()> {
     let shop = Shop::open().await?;
-    let never = events::Pace { poll: std::time::Duration::from_secs(3600), ..pace() };
+    let never = events::Pace { poll: std::time::Duration::from_hours(1), ..pace() };
     let relay = shop.start_relay(never).await?;
     shop.place(&["a"]).await?;
     // The relay may look before it sleeps; what is written later is found by the call only.

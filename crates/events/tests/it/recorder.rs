@@ -24,6 +24,7 @@ pub(crate) enum Fate {
     Die,
 }
 
+type Call = dyn Fn(&str) -> Result<(), HandleError> + Send + Sync;
 type Decide = dyn Fn(&Delivery<OrderPlaced>) -> Fate + Send + Sync;
 
 /// A handler that does what the test says, and remembers the batches it saw.
@@ -31,7 +32,7 @@ type Decide = dyn Fn(&Delivery<OrderPlaced>) -> Fate + Send + Sync;
 pub(crate) struct Recorder {
     name: &'static str,
     decide: Arc<Decide>,
-    prepare: Arc<dyn Fn(&str) -> Result<(), HandleError> + Send + Sync>,
+    prepare: Arc<Call>,
     batches: Arc<Mutex<Vec<Vec<String>>>>,
     pub(crate) died: Arc<tokio::sync::Notify>,
 }
@@ -102,6 +103,7 @@ impl Handler for Recorder {
                     tx.execute_unprepared("SELECT 1 / 0").await?;
                     Verdict::Done
                 }
+                #[expect(clippy::panic, reason = "what the test is about")]
                 Fate::Panic => panic!("a handler that panics on {}", delivery.aggregate_id),
                 Fate::Die => {
                     self.died.notify_one();

@@ -44,7 +44,7 @@ async fn the_relay_whose_session_dies_lets_go_and_another_goes_on() -> Result<()
 #[tokio::test]
 async fn a_replica_that_stands_by_passes_a_wake_up_on() -> Result<()> {
     let shop = Shop::open().await?;
-    let never = events::Pace { poll: Duration::from_secs(3600), ..pace() };
+    let never = events::Pace { poll: Duration::from_hours(1), ..pace() };
     let _active = shop.start_relay(never).await?;
     shop.place(&["a"]).await?;
     let standby = shop.start_relay(never).await?;
