@@ -1,0 +1,62 @@
+//! The database and the broker go away and come back.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use proto::order::v1::{GetOrderStatusRequest, OrderPlaced, OrderState};
+use testkit::{Gate, as_user, eventually, published};
+use tokio::time::Instant;
+use tonic::Code;
+use tonic_types::StatusExt as _;
+
+use crate::shop::{SOON, Setup, Shop, request};
+
+#[tokio::test]
+async fn without_its_database_the_service_says_so_within_a_second_and_recovers_by_itself() -> Result<()> {
+    let setup = Setup::new().await?;
+    let (gate, through) = Gate::before(&setup.database_url).await?;
+    let shop = Shop::open_with(Setup { database_url: through, ..setup }).await?;
+    let reader = shop.reader()?;
+    let order = shop.pending(&reader).await?;
+    let meanwhile = request(&reader);
+
+    gate.close();
+    for _ in 0..2 {
+        let began = Instant::now();
+        let status = shop.place(&reader, meanwhile.clone()).await?.expect_err("placed");
+        assert_eq!(status.code(), Code::Unavailable, "{status}");
+        assert!(status.get_details_retry_info().context("no RetryInfo")?.retry_delay.is_some());
+        assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
+        let request = as_user(&reader.token, GetOrderStatusRequest { order_id: order.order_id.clone() })?;
+        let status = shop.client.clone().get_order_status(request).await.expect_err("read");
+        assert_eq!(status.code(), Code::Unavailable, "{status}");
+    }
+    shop.capture(&order).await?;
+
+    gate.open();
+    shop.in_state(OrderState::Confirmed, &reader, &order).await?;
+    assert_eq!(shop.place(&reader, meanwhile).await??.state(), OrderState::Pending);
+    assert_eq!(shop.number("SELECT count(*) FROM dead_letters").await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_the_broker_orders_are_taken_and_end_when_it_is_back() -> Result<()> {
+    let shop = Shop::open().await?;
+    let reader = shop.reader()?;
+    shop.broker.stop().await?;
+
+    let order = shop.pending(&reader).await?;
+    let unwanted = shop.pending(&reader).await?;
+    assert_eq!(order.state(), OrderState::Pending);
+    shop.cancel(&reader, "cancel", &unwanted.order_id).await??;
+
+    shop.broker.start_again().await?;
+    eventually("both orders are told", SOON, async || {
+        (published::<OrderPlaced>(&shop.broker).await.ok()?.len() == 2).then_some(())
+    })
+    .await?;
+    shop.capture(&order).await?;
+    shop.in_state(OrderState::Confirmed, &reader, &order).await?;
+    Ok(())
+}

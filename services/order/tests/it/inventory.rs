@@ -1,0 +1,248 @@
+//! An inventory that does what the test says.
+
+use std::{
+    collections::HashMap,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use anyhow::Result;
+use proto::{
+    inventory::v1::{
+        AddBookRequest, AdjustStockRequest, Book, CheckAvailabilityRequest, CheckAvailabilityResponse,
+        CommitReservationRequest, GetBookDetailsRequest, GetStockRequest, GetStockResponse, ListBooksRequest,
+        ListBooksResponse, RegisterShopRequest, ReleaseReservationRequest, Reservation, ReservationState,
+        ReserveStockRequest, ReservedLine, Shop, StockLevel,
+        inventory_service_server::{InventoryService, InventoryServiceServer},
+    },
+    types::v1::Money,
+};
+use testkit::PEER_SECRET;
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{Request, Response, Status, transport::Server};
+use values::{EditionId, ReservationId, ShopId};
+
+/// What a copy of any book costs.
+pub(crate) const PRICE: i64 = 9_99;
+
+/// How an RPC of the inventory behaves.
+#[derive(Clone, Default)]
+pub(crate) enum Behaviour {
+    /// As it should.
+    #[default]
+    Answers,
+    /// Refuses or breaks.
+    Fails(Status),
+    /// Never answers.
+    Hangs,
+    /// Answers as often as the test adds permits.
+    Waits(Arc<Semaphore>),
+}
+
+impl Behaviour {
+    async fn happen(&self) -> Result<(), Status> {
+        match self {
+            Self::Answers => Ok(()),
+            Self::Fails(status) => Err(status.clone()),
+            Self::Hangs => std::future::pending().await,
+            Self::Waits(permits) => {
+                permits.acquire().await.map_err(|_| Status::internal("the test ended"))?.forget();
+                Ok(())
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Books {
+    reservations: HashMap<String, Reservation>,
+    reserve: Behaviour,
+    commit: Behaviour,
+    reserve_calls: usize,
+    commit_calls: usize,
+}
+
+/// Every offer exists and costs [`PRICE`]; its shop never runs out of it unless the test says so.
+pub(crate) struct TestInventory {
+    address: SocketAddr,
+    desk: Desk,
+    server: JoinHandle<()>,
+}
+
+#[derive(Clone, Default)]
+struct Desk(Arc<Mutex<Books>>);
+
+impl Desk {
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TestInventory {
+    pub(crate) async fn start() -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let desk = Desk::default();
+        let service = Server::builder()
+            .add_service(InventoryServiceServer::new(desk.clone()))
+            .serve_with_incoming(TcpListenerStream::new(listener));
+        let server = tokio::spawn(async move {
+            // It ends with the test only.
+            let _ = service.await;
+        });
+        Ok(Self { address, desk, server })
+    }
+
+    pub(crate) fn target(&self) -> String {
+        format!("ipv4:{}", self.address)
+    }
+
+    pub(crate) fn on_reserve(&self, behaviour: Behaviour) {
+        self.desk.books().reserve = behaviour;
+    }
+
+    pub(crate) fn on_commit(&self, behaviour: Behaviour) {
+        self.desk.books().commit = behaviour;
+    }
+
+    pub(crate) fn reserve_calls(&self) -> usize {
+        self.desk.books().reserve_calls
+    }
+
+    pub(crate) fn commit_calls(&self) -> usize {
+        self.desk.books().commit_calls
+    }
+
+    /// Every reservation there is.
+    pub(crate) fn reservations(&self) -> Vec<(String, Reservation)> {
+        self.desk.books().reservations.clone().into_iter().collect()
+    }
+
+    /// Brings every reservation to this state, whatever it was.
+    pub(crate) fn bring_all_to(&self, state: ReservationState) {
+        for reservation in self.desk.books().reservations.values_mut() {
+            reservation.set_state(state);
+        }
+    }
+}
+
+impl Drop for TestInventory {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+#[expect(clippy::result_large_err, reason = "as the RPCs answer")]
+fn services_only<T>(request: &Request<T>) -> Result<(), Status> {
+    match request.metadata().get("bookstore-peer-secret") {
+        Some(secret) if secret == PEER_SECRET => Ok(()),
+        _ => Err(Status::permission_denied("only services may call this")),
+    }
+}
+
+fn reserve(key: &str, request: &ReserveStockRequest) -> Reservation {
+    let lines = request.lines.iter().map(|line| ReservedLine {
+        offer_id: line.offer_id.clone(),
+        edition_id: EditionId::new().to_string(),
+        shop_id: ShopId::new().to_string(),
+        title: format!("A book for {}", key.len()),
+        quantity: line.quantity,
+        unit_price: Some(Money { minor_units: PRICE, currency_code: "EUR".to_owned() }),
+    });
+    Reservation {
+        reservation_id: ReservationId::new().to_string(),
+        state: ReservationState::Held.into(),
+        lines: lines.collect(),
+        expire_time: None,
+    }
+}
+
+#[tonic::async_trait]
+impl InventoryService for Desk {
+    async fn reserve_stock(
+        &self,
+        request: Request<ReserveStockRequest>,
+    ) -> Result<Response<Reservation>, Status> {
+        services_only(&request)?;
+        let behaviour = {
+            let mut books = self.books();
+            books.reserve_calls += 1;
+            books.reserve.clone()
+        };
+        behaviour.happen().await?;
+        let request = request.into_inner();
+        let mut books = self.books();
+        let key = request.key.clone();
+        let reservation = books.reservations.entry(key).or_insert_with_key(|key| reserve(key, &request));
+        if !reservation
+            .lines
+            .iter()
+            .map(|line| &line.offer_id)
+            .eq(request.lines.iter().map(|line| &line.offer_id))
+        {
+            return Err(Status::already_exists("the key has other lines"));
+        }
+        Ok(Response::new(reservation.clone()))
+    }
+
+    async fn commit_reservation(
+        &self,
+        request: Request<CommitReservationRequest>,
+    ) -> Result<Response<Reservation>, Status> {
+        services_only(&request)?;
+        let behaviour = {
+            let mut books = self.books();
+            books.commit_calls += 1;
+            books.commit.clone()
+        };
+        behaviour.happen().await?;
+        let id = request.into_inner().reservation_id;
+        let mut books = self.books();
+        let reservation =
+            books.reservations.values_mut().find(|reservation| reservation.reservation_id == id);
+        let reservation = reservation.ok_or_else(|| Status::not_found("no such reservation"))?;
+        if reservation.state() == ReservationState::Held {
+            reservation.set_state(ReservationState::Committed);
+        }
+        Ok(Response::new(reservation.clone()))
+    }
+
+    async fn release_reservation(
+        &self,
+        _: Request<ReleaseReservationRequest>,
+    ) -> Result<Response<Reservation>, Status> {
+        Err(Status::unimplemented("orders never release"))
+    }
+
+    async fn register_shop(&self, _: Request<RegisterShopRequest>) -> Result<Response<Shop>, Status> {
+        Err(Status::unimplemented("not in tests"))
+    }
+
+    async fn add_book(&self, _: Request<AddBookRequest>) -> Result<Response<Book>, Status> {
+        Err(Status::unimplemented("not in tests"))
+    }
+
+    async fn get_book_details(&self, _: Request<GetBookDetailsRequest>) -> Result<Response<Book>, Status> {
+        Err(Status::unimplemented("not in tests"))
+    }
+
+    async fn list_books(&self, _: Request<ListBooksRequest>) -> Result<Response<ListBooksResponse>, Status> {
+        Err(Status::unimplemented("not in tests"))
+    }
+
+    async fn check_availability(
+        &self,
+        _: Request<CheckAvailabilityRequest>,
+    ) -> Result<Response<CheckAvailabilityResponse>, Status> {
+        Err(Status::unimplemented("not in tests"))
+    }
+
+    async fn adjust_stock(&self, _: Request<AdjustStockRequest>) -> Result<Response<StockLevel>, Status> {
+        Err(Status::unimplemented("not in tests"))
+    }
+
+    async fn get_stock(&self, _: Request<GetStockRequest>) -> Result<Response<GetStockResponse>, Status> {
+        Err(Status::unimplemented("not in tests"))
+    }
+}
