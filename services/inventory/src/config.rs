@@ -6,23 +6,68 @@ use mesh::Target;
 /// What the inventory service is told from outside.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "inventory", version, about = "Shops, books, prices, stock and reservations of stock")]
+// The derived group would be called like that of the configuration flattened into it.
+#[group(skip)]
 pub struct Config {
     /// What every service is told.
     #[command(flatten)]
     pub server: server::Config,
     /// Where identity answers, which says whose tokens are valid.
-    #[arg(long, env = "BOOKSTORE_IDENTITY_TARGET", default_value = "ipv4:127.0.0.1:50051")]
+    #[arg(
+        long,
+        env = "BOOKSTORE_IDENTITY_TARGET",
+        help = "where identity answers: `ipv4:127.0.0.1:50051`",
+        default_value = "ipv4:127.0.0.1:50051"
+    )]
     pub identity_target: Target,
     /// How long stock stays reserved for an order that isn't paid.
-    #[arg(long, env = "BOOKSTORE_RESERVATION_TTL", default_value = "15m", value_parser = server::config::duration)]
+    #[arg(
+        long,
+        env = "BOOKSTORE_RESERVATION_TTL",
+        help = "how long stock stays reserved for an order that isn't paid: `15m`",
+        default_value = "15m",
+        value_parser = positive
+    )]
     pub reservation_ttl: Duration,
     /// How often reservations whose time is up are looked for.
-    #[arg(long, env = "BOOKSTORE_SWEEP_INTERVAL", default_value = "1s", value_parser = server::config::duration)]
+    #[arg(
+        long,
+        env = "BOOKSTORE_SWEEP_INTERVAL",
+        help = "how often reservations whose time is up are looked for: `1s`",
+        default_value = "1s",
+        value_parser = positive
+    )]
     pub sweep_interval: Duration,
 }
 
 impl AsRef<server::Config> for Config {
     fn as_ref(&self) -> &server::Config {
         &self.server
+    }
+}
+
+fn positive(text: &str) -> Result<Duration, String> {
+    match server::config::duration(text) {
+        Ok(Duration::ZERO) => Err("must be above zero".to_owned()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Config::command().debug_assert();
+    }
+
+    #[test]
+    fn a_sweep_needs_a_pause() {
+        assert_eq!(positive("1500ms"), Ok(Duration::from_millis(1500)));
+        assert!(positive("0s").is_err() && positive("soon").is_err());
     }
 }

@@ -7,10 +7,11 @@ mod holdings;
 mod picks;
 mod reservation;
 
-pub use adjustment::{Adjustment, AdjustmentKind, BelowReserved, Count, StockLevel};
-pub use book::{Authors, AuthorsError, Categories, Category, CategoryError, LanguageCode, LanguageCodeError};
-pub use book::{Description, PublishedYear, PublishedYearError, WorkIdentity};
-pub use changes::{Changes, Movement, MovementKind, Opened, Settled, Shelf, StockChange};
-pub use holdings::{Holdings, OfferFacts, Refusal, ReserveRequest, Short};
-pub use picks::{Pick, pick};
-pub use reservation::{Effect, Line, Reservation, ReservationKey, ReservationKeyError, State, Step, Trigger};
+pub(crate) use adjustment::{Adjustment, AdjustmentKind, BelowReserved, Count, StockLevel};
+pub(crate) use book::{
+    Authors, Categories, Category, Description, LanguageCode, PublishedYear, WorkIdentity,
+};
+pub(crate) use changes::{Changes, Opened, Settled, Shelf};
+pub(crate) use holdings::{Holdings, OfferFacts, Refusal, ReserveRequest};
+pub(crate) use picks::{Pick, pick};
+pub(crate) use reservation::{Effect, Line, Reservation, ReservationKey, State, Trigger};

@@ -1,7 +1,7 @@
 //! The inventory service: shops, books, prices, stock, and reservations of stock.
 
 mod config;
-pub mod domain;
+mod domain;
 mod error;
 mod events;
 mod rpc;

@@ -2,16 +2,16 @@ use serde::Serialize;
 
 /// The counts of a shelf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StockLevel {
+pub(crate) struct StockLevel {
     /// Copies on the shelf.
-    pub on_hand: i64,
+    pub(crate) on_hand: i64,
     /// Of these, copies set aside for orders.
-    pub reserved: i64,
+    pub(crate) reserved: i64,
 }
 
 /// What a person found out about a shelf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Count {
+pub(crate) enum Count {
     /// Copies that came in (above zero) or went missing (below).
     Delta(i32),
     /// Copies that were counted, reserved ones among them.
@@ -20,18 +20,18 @@ pub enum Count {
 
 /// How a shelf is to be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Adjustment {
+pub(crate) struct Adjustment {
     /// By how many copies.
-    pub change: i64,
+    pub(crate) change: i64,
     /// Whether it was counted or came in.
-    pub kind: AdjustmentKind,
+    pub(crate) kind: AdjustmentKind,
     /// The counts after it.
-    pub level: StockLevel,
+    pub(crate) level: StockLevel,
 }
 
 /// How the change was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AdjustmentKind {
+pub(crate) enum AdjustmentKind {
     /// Copies came or went.
     Adjusted,
     /// Copies were counted.
@@ -41,11 +41,11 @@ pub enum AdjustmentKind {
 /// Less would be left than is set aside for orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} copies would be left, and {} are reserved", .left, .reserved)]
-pub struct BelowReserved {
+pub(crate) struct BelowReserved {
     /// Copies that would be left.
-    pub left: i64,
+    pub(crate) left: i64,
     /// Copies that are set aside.
-    pub reserved: i64,
+    pub(crate) reserved: i64,
 }
 
 impl StockLevel {
@@ -53,7 +53,7 @@ impl StockLevel {
     ///
     /// # Errors
     /// Less would be left than is reserved.
-    pub fn adjusted(self, count: Count) -> Result<Adjustment, BelowReserved> {
+    pub(crate) fn adjusted(self, count: Count) -> Result<Adjustment, BelowReserved> {
         let (left, kind) = match count {
             Count::Delta(delta) => (self.on_hand + i64::from(delta), AdjustmentKind::Adjusted),
             Count::OnHand(counted) => (i64::from(counted), AdjustmentKind::Counted),

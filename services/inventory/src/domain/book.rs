@@ -5,52 +5,52 @@ use values::{Fingerprint, TextError};
 
 /// Who wrote a work, in the order of the title page: one to twenty names of at most 200 characters.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Authors(Vec<String>);
+pub(crate) struct Authors(Vec<String>);
 
 /// The names can't be authors.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("must have 1 to {} names", Authors::MAX)]
-pub struct AuthorsError;
+pub(crate) struct AuthorsError;
 
 impl Authors {
     /// The most names.
-    pub const MAX: usize = 20;
+    pub(crate) const MAX: usize = 20;
 
     /// Takes parsed names.
     ///
     /// # Errors
     /// None, or too many.
-    pub fn new(names: Vec<String>) -> Result<Self, AuthorsError> {
+    pub(crate) fn new(names: Vec<String>) -> Result<Self, AuthorsError> {
         if (1..=Self::MAX).contains(&names.len()) { Ok(Self(names)) } else { Err(AuthorsError) }
     }
 
     /// One name.
-    pub fn parse_name(text: &str) -> Result<String, TextError> {
+    pub(crate) fn parse_name(text: &str) -> Result<String, TextError> {
         values::text(text, 1..=200)
     }
 
     /// The names.
     #[must_use]
-    pub fn names(&self) -> &[String] {
+    pub(crate) fn names(&self) -> &[String] {
         &self.0
     }
 }
 
 /// By what a work is recognised: its title and authors, whatever their case and white space.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct WorkIdentity(Fingerprint);
+pub(crate) struct WorkIdentity(Fingerprint);
 
 impl WorkIdentity {
     /// The identity of the work of this title by these authors.
     #[must_use]
-    pub fn of(title: &str, authors: &Authors) -> Self {
+    pub(crate) fn of(title: &str, authors: &Authors) -> Self {
         let authors: Vec<String> = authors.0.iter().map(|name| fold(name)).collect();
         Self(Fingerprint::of(&(fold(title), authors)))
     }
 
     /// The bytes to store.
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8] {
+    pub(crate) const fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 }
@@ -61,7 +61,7 @@ fn fold(text: &str) -> String {
 
 /// What kind of book it is: lower-case words joined by hyphens, `science-fiction`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
-pub struct Category(String);
+pub(crate) struct Category(String);
 
 /// The text can't be a category.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -69,15 +69,15 @@ pub struct Category(String);
     "must be lower-case words of a-z 0-9 joined by hyphens, at most {} characters",
     Category::MAX_CHARACTERS
 )]
-pub struct CategoryError;
+pub(crate) struct CategoryError;
 
 impl Category {
     /// The longest category.
-    pub const MAX_CHARACTERS: usize = 50;
+    pub(crate) const MAX_CHARACTERS: usize = 50;
 
     /// The category as given.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -105,15 +105,15 @@ impl fmt::Display for Category {
 
 /// A work's categories: at most ten, sorted, none twice.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
-pub struct Categories(Vec<Category>);
+pub(crate) struct Categories(Vec<Category>);
 
 impl Categories {
     /// The most categories.
-    pub const MAX: usize = 10;
+    pub(crate) const MAX: usize = 10;
 
     /// Takes parsed categories; `None` if there are too many.
     #[must_use]
-    pub fn new(mut categories: Vec<Category>) -> Option<Self> {
+    pub(crate) fn new(mut categories: Vec<Category>) -> Option<Self> {
         if categories.len() > Self::MAX {
             return None;
         }
@@ -124,14 +124,14 @@ impl Categories {
 
     /// Their names.
     #[must_use]
-    pub fn names(&self) -> Vec<&str> {
+    pub(crate) fn names(&self) -> Vec<&str> {
         self.0.iter().map(Category::as_str).collect()
     }
 }
 
 /// BCP 47 tag of a language, well-formed: `en`, `zh-Hant`, `pt-BR`. Empty where it isn't known.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
-pub struct LanguageCode(String);
+pub(crate) struct LanguageCode(String);
 
 /// The text is no language tag.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -139,15 +139,15 @@ pub struct LanguageCode(String);
     "must be a BCP 47 language tag, such as en or pt-BR, of at most {} characters",
     LanguageCode::MAX_CHARACTERS
 )]
-pub struct LanguageCodeError;
+pub(crate) struct LanguageCodeError;
 
 impl LanguageCode {
     /// The longest tag that every reader must accept (RFC 5646, section 4.4.1).
-    pub const MAX_CHARACTERS: usize = 35;
+    pub(crate) const MAX_CHARACTERS: usize = 35;
 
     /// The tag as given.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -173,15 +173,15 @@ impl FromStr for LanguageCode {
 
 /// What a book is about, in paragraphs: at most 10,000 characters, perhaps none.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
-pub struct Description(String);
+pub(crate) struct Description(String);
 
 impl Description {
     /// The longest description.
-    pub const MAX_CHARACTERS: usize = 10_000;
+    pub(crate) const MAX_CHARACTERS: usize = 10_000;
 
     /// The text as given, without the white space around it.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -204,17 +204,17 @@ impl FromStr for Description {
 
 /// Year of an edition, negative before the common era; 0 where it isn't known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
-pub struct PublishedYear(i32);
+pub(crate) struct PublishedYear(i32);
 
 /// The number is no year of a book.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("must be -4000 to 2100, 0 where it isn't known")]
-pub struct PublishedYearError;
+pub(crate) struct PublishedYearError;
 
 impl PublishedYear {
     /// The number.
     #[must_use]
-    pub const fn get(self) -> i32 {
+    pub(crate) const fn get(self) -> i32 {
         self.0
     }
 }

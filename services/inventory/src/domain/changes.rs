@@ -7,75 +7,75 @@ use super::{Effect, Line, ReservationKey, State};
 
 /// What a transaction writes: every row once, in the order in which rows are locked everywhere.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Changes {
+pub(crate) struct Changes {
     /// New reservations.
-    pub opened: BTreeMap<ReservationKey, Opened>,
+    pub(crate) opened: BTreeMap<ReservationKey, Opened>,
     /// Reservations that changed.
-    pub settled: BTreeMap<ReservationId, Settled>,
+    pub(crate) settled: BTreeMap<ReservationId, Settled>,
     /// How the counts change.
-    pub stock: BTreeMap<Shelf, StockChange>,
+    pub(crate) stock: BTreeMap<Shelf, StockChange>,
     /// Why what is on hand changes.
-    pub movements: Vec<Movement>,
+    pub(crate) movements: Vec<Movement>,
 }
 
 /// Where stock lies: an offer in a location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Shelf {
+pub(crate) struct Shelf {
     /// What.
-    pub offer: OfferId,
+    pub(crate) offer: OfferId,
     /// Where.
-    pub location: LocationId,
+    pub(crate) location: LocationId,
 }
 
 /// By how much the counts of a shelf change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StockChange {
+pub(crate) struct StockChange {
     /// Copies on the shelf.
-    pub on_hand: i64,
+    pub(crate) on_hand: i64,
     /// Of these, copies set aside.
-    pub reserved: i64,
+    pub(crate) reserved: i64,
 }
 
 /// A reservation to write, HELD.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Opened {
+pub(crate) struct Opened {
     /// Its id.
-    pub id: ReservationId,
+    pub(crate) id: ReservationId,
     /// Of the lines asked for.
-    pub fingerprint: Fingerprint,
+    pub(crate) fingerprint: Fingerprint,
     /// What it holds.
-    pub lines: Vec<Line>,
+    pub(crate) lines: Vec<Line>,
     /// When it lapses.
-    pub expires_at: DateTime<Utc>,
+    pub(crate) expires_at: DateTime<Utc>,
 }
 
 /// What a reservation becomes.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Settled {
+pub(crate) struct Settled {
     /// The state it is in from now on.
-    pub state: State,
+    pub(crate) state: State,
     /// Its lines, if their picks changed.
-    pub lines: Option<Vec<Line>>,
+    pub(crate) lines: Option<Vec<Line>>,
     /// When it lapses, or would have.
-    pub expires_at: DateTime<Utc>,
+    pub(crate) expires_at: DateTime<Utc>,
 }
 
 /// A change of what is on hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Movement {
+pub(crate) struct Movement {
     /// Where.
-    pub shelf: Shelf,
+    pub(crate) shelf: Shelf,
     /// Copies in (above zero) or out (below).
-    pub change: i64,
+    pub(crate) change: i64,
     /// Why.
-    pub kind: MovementKind,
+    pub(crate) kind: MovementKind,
     /// For which reservation.
-    pub reservation: ReservationId,
+    pub(crate) reservation: ReservationId,
 }
 
 /// Why a reservation changes what is on hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MovementKind {
+pub(crate) enum MovementKind {
     /// It was committed.
     Sold,
     /// Its order was cancelled after that.
@@ -85,7 +85,7 @@ pub enum MovementKind {
 impl MovementKind {
     /// The name in the database.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Sold => "SOLD",
             Self::Restocked => "RESTOCKED",
@@ -96,7 +96,7 @@ impl MovementKind {
 impl Changes {
     /// Whether there is nothing to write.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.opened.is_empty() && self.settled.is_empty()
     }
 

@@ -9,7 +9,7 @@ use super::{Changes, Line, Opened, Pick, Reservation, ReservationKey, Settled, S
 ///
 /// Requests are decided one after the other, each seeing what those before it took.
 #[derive(Clone, Debug, Default)]
-pub struct Holdings {
+pub(crate) struct Holdings {
     reservations: BTreeMap<ReservationId, Reservation>,
     by_key: BTreeMap<ReservationKey, ReservationId>,
     offers: BTreeMap<OfferId, OfferFacts>,
@@ -20,31 +20,31 @@ pub struct Holdings {
 
 /// What a reservation notes of an offer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct OfferFacts {
+pub(crate) struct OfferFacts {
     /// Which edition is offered.
-    pub edition: EditionId,
+    pub(crate) edition: EditionId,
     /// Who sells it.
-    pub shop: ShopId,
+    pub(crate) shop: ShopId,
     /// Title of the work.
-    pub title: String,
+    pub(crate) title: String,
     /// Price of one copy.
-    pub unit_price: Money,
+    pub(crate) unit_price: Money,
 }
 
 /// Asks to set stock aside, all lines or none.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ReserveRequest {
+pub(crate) struct ReserveRequest {
     /// The same in every attempt.
-    pub key: ReservationKey,
+    pub(crate) key: ReservationKey,
     /// Of the lines.
-    pub fingerprint: Fingerprint,
+    pub(crate) fingerprint: Fingerprint,
     /// What and how many; no offer twice.
-    pub lines: Vec<(OfferId, Quantity)>,
+    pub(crate) lines: Vec<(OfferId, Quantity)>,
 }
 
 /// Why nothing was set aside.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// These lines name offers that don't exist.
     #[error("unknown offers")]
     UnknownOffers(Vec<OfferId>),
@@ -61,43 +61,43 @@ pub enum Refusal {
 
 /// A line that wants more copies than there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Short {
+pub(crate) struct Short {
     /// Of what.
-    pub offer: OfferId,
+    pub(crate) offer: OfferId,
     /// Copies asked for.
-    pub wanted: Quantity,
+    pub(crate) wanted: Quantity,
     /// Copies that were free.
-    pub available: i64,
+    pub(crate) available: i64,
 }
 
 impl Holdings {
     /// Holds the locked `reservations`.
     #[must_use]
-    pub fn new(reservations: Vec<Reservation>) -> Self {
+    pub(crate) fn new(reservations: Vec<Reservation>) -> Self {
         let by_key = reservations.iter().map(|known| (known.key.clone(), known.id)).collect();
         let reservations = reservations.into_iter().map(|known| (known.id, known)).collect();
         Self { reservations, by_key, ..Self::default() }
     }
 
     /// Adds the locked shelf `at` with the copies that are free on it.
-    pub fn add_shelf(&mut self, at: Shelf, copies: i64) {
+    pub(crate) fn add_shelf(&mut self, at: Shelf, copies: i64) {
         self.free.entry(at.offer).or_default().insert(at.location, copies);
     }
 
     /// Adds what is known of an offer.
-    pub fn add_offer(&mut self, offer: OfferId, facts: OfferFacts) {
+    pub(crate) fn add_offer(&mut self, offer: OfferId, facts: OfferFacts) {
         self.offers.insert(offer, facts);
     }
 
     /// Says when what is reserved from now on lapses.
-    pub const fn hold_until(&mut self, expires_at: DateTime<Utc>) {
+    pub(crate) const fn hold_until(&mut self, expires_at: DateTime<Utc>) {
         self.held_until = expires_at;
     }
 
     /// The offers whose shelves must be locked, before `trigger` is decided, for one of the reservations to take free
     /// copies: those of all of them, so that the rest isn't locked out of order afterwards. Mostly none.
     #[must_use]
-    pub fn offers_to_lock(&self, trigger: Trigger) -> BTreeSet<OfferId> {
+    pub(crate) fn offers_to_lock(&self, trigger: Trigger) -> BTreeSet<OfferId> {
         let takes_free_copies =
             |known: &Reservation| known.state.on(trigger).is_some_and(|step| step.effect.takes_free_copies());
         if !self.reservations.values().any(takes_free_copies) {
@@ -113,7 +113,11 @@ impl Holdings {
     ///
     /// # Errors
     /// Nothing was set aside.
-    pub fn reserve(&mut self, id: ReservationId, request: &ReserveRequest) -> Result<ReservationId, Refusal> {
+    pub(crate) fn reserve(
+        &mut self,
+        id: ReservationId,
+        request: &ReserveRequest,
+    ) -> Result<ReservationId, Refusal> {
         if let Some(&known) = self.by_key.get(&request.key) {
             return self.reserve_again(known, request);
         }
@@ -171,29 +175,35 @@ impl Holdings {
     /// Lets `trigger` happen to a reservation and tells what it is then; `None` if there is no such reservation.
     ///
     /// One whose step lacks stock stays what it is.
-    pub fn settle(&mut self, id: ReservationId, trigger: Trigger) -> Option<&Reservation> {
+    pub(crate) fn settle(&mut self, id: ReservationId, trigger: Trigger) -> Option<&Reservation> {
         // Short of stock is an answer here, told by the state.
         let _ = self.step(id, trigger);
         self.reservations.get(&id)
     }
 
     /// Lets `trigger` happen to each of the reservations.
-    pub fn settle_all(&mut self, trigger: Trigger) {
+    pub(crate) fn settle_all(&mut self, trigger: Trigger) {
         let all: Vec<_> = self.reservations.keys().copied().collect();
         for id in all {
             self.settle(id, trigger);
         }
     }
 
+    /// Whether the key has a reservation, known or made just now.
+    #[must_use]
+    pub(crate) fn has(&self, key: &ReservationKey) -> bool {
+        self.by_key.contains_key(key)
+    }
+
     /// A reservation as it is now.
     #[must_use]
-    pub fn reservation(&self, id: ReservationId) -> Option<&Reservation> {
+    pub(crate) fn reservation(&self, id: ReservationId) -> Option<&Reservation> {
         self.reservations.get(&id)
     }
 
     /// What is to be written.
     #[must_use]
-    pub const fn changes(&self) -> &Changes {
+    pub(crate) const fn changes(&self) -> &Changes {
         &self.changes
     }
 

@@ -4,11 +4,11 @@ use values::{LocationId, Quantity};
 
 /// Copies of an offer in one location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pick {
+pub(crate) struct Pick {
     /// Where they lie.
-    pub location: LocationId,
+    pub(crate) location: LocationId,
     /// How many.
-    pub quantity: u32,
+    pub(crate) quantity: u32,
 }
 
 /// Chooses where `wanted` copies come from: as few locations as possible, so that few parcels are packed.
@@ -16,7 +16,7 @@ pub struct Pick {
 /// Takes from the fullest location as long as none has enough for what is left, and then empties the smallest that
 /// has. `None` if there are not enough copies in all.
 #[must_use]
-pub fn pick(free: &BTreeMap<LocationId, i64>, wanted: Quantity) -> Option<Vec<Pick>> {
+pub(crate) fn pick(free: &BTreeMap<LocationId, i64>, wanted: Quantity) -> Option<Vec<Pick>> {
     let mut rooms: Vec<(LocationId, i64)> = free
         .iter()
         .map(|(&location, &copies)| (location, copies))

@@ -7,45 +7,45 @@ use super::Pick;
 
 /// Stock set aside for an order.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reservation {
+pub(crate) struct Reservation {
     /// Who it is.
-    pub id: ReservationId,
+    pub(crate) id: ReservationId,
     /// What its maker calls it.
-    pub key: ReservationKey,
+    pub(crate) key: ReservationKey,
     /// Of the lines that were asked for.
-    pub fingerprint: Fingerprint,
+    pub(crate) fingerprint: Fingerprint,
     /// Where it stands.
-    pub state: State,
+    pub(crate) state: State,
     /// What it holds or held, in the order asked for.
-    pub lines: Vec<Line>,
+    pub(crate) lines: Vec<Line>,
     /// When it lapses, if it is HELD, by the database's clock.
-    pub expires_at: DateTime<Utc>,
+    pub(crate) expires_at: DateTime<Utc>,
     /// Whether that time has passed: the stock is still held, until the sweeper comes by.
-    pub lapsed: bool,
+    pub(crate) lapsed: bool,
 }
 
 /// A line of a reservation, with what the book was and cost when it was made.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Line {
+pub(crate) struct Line {
     /// What was reserved.
-    pub offer: OfferId,
+    pub(crate) offer: OfferId,
     /// Which edition that is.
-    pub edition: EditionId,
+    pub(crate) edition: EditionId,
     /// Who sells it.
-    pub shop: ShopId,
+    pub(crate) shop: ShopId,
     /// Title of the work.
-    pub title: String,
+    pub(crate) title: String,
     /// Copies.
-    pub quantity: Quantity,
+    pub(crate) quantity: Quantity,
     /// Price of one copy.
-    pub unit_price: Money,
+    pub(crate) unit_price: Money,
     /// From which locations.
-    pub picks: Vec<Pick>,
+    pub(crate) picks: Vec<Pick>,
 }
 
 /// Where a reservation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// The stock is set aside.
     Held,
     /// The stock has left the shelf for the order.
@@ -60,7 +60,7 @@ pub enum State {
 
 /// What happens to a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trigger {
+pub(crate) enum Trigger {
     /// `ReserveStock` came again with its key.
     Reserve,
     /// `CommitReservation`.
@@ -75,16 +75,16 @@ pub enum Trigger {
 
 /// A step from one state to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
+pub(crate) struct Step {
     /// The state it leads to.
-    pub to: State,
+    pub(crate) to: State,
     /// What it does to the stock.
-    pub effect: Effect,
+    pub(crate) effect: Effect,
 }
 
 /// What a step does to the stock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub(crate) enum Effect {
     /// Nothing.
     Nothing,
     /// Sets free copies aside, if there are enough.
@@ -101,11 +101,12 @@ pub enum Effect {
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 5] = [Self::Held, Self::Committed, Self::Released, Self::Expired, Self::Restocked];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Held, Self::Committed, Self::Released, Self::Expired, Self::Restocked];
 
     /// The step that `trigger` causes here; `None`: the reservation stays what it is.
     #[must_use]
-    pub const fn on(self, trigger: Trigger) -> Option<Step> {
+    pub(crate) const fn on(self, trigger: Trigger) -> Option<Step> {
         let (to, effect) = match (self, trigger) {
             (Self::Held, Trigger::Commit) => (Self::Committed, Effect::Sell),
             (Self::Held, Trigger::Release | Trigger::Cancel) => (Self::Released, Effect::Free),
@@ -124,7 +125,7 @@ impl State {
 
     /// The name in the database.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Held => "HELD",
             Self::Committed => "COMMITTED",
@@ -136,7 +137,7 @@ impl State {
 
     /// The state of that name.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name)
     }
 }
@@ -144,13 +145,13 @@ impl State {
 impl Effect {
     /// Whether it needs copies that are free, and so new picks.
     #[must_use]
-    pub const fn takes_free_copies(self) -> bool {
+    pub(crate) const fn takes_free_copies(self) -> bool {
         matches!(self, Self::Hold | Self::SellFree)
     }
 
     /// By how much each copy changes what is on hand.
     #[must_use]
-    pub const fn on_hand(self) -> i64 {
+    pub(crate) const fn on_hand(self) -> i64 {
         match self {
             Self::Sell | Self::SellFree => -1,
             Self::PutBack => 1,
@@ -160,7 +161,7 @@ impl Effect {
 
     /// By how much each copy changes what is set aside.
     #[must_use]
-    pub const fn reserved(self) -> i64 {
+    pub(crate) const fn reserved(self) -> i64 {
         match self {
             Self::Hold => 1,
             Self::Sell | Self::Free => -1,
@@ -171,20 +172,12 @@ impl Effect {
 
 /// What the maker of a reservation calls it: the same in every attempt of one order.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ReservationKey(String);
+pub(crate) struct ReservationKey(String);
 
 /// The text can't be a key.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct ReservationKeyError(#[from] TextError);
-
-impl ReservationKey {
-    /// The key as given.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
+pub(crate) struct ReservationKeyError(#[from] TextError);
 
 impl FromStr for ReservationKey {
     type Err = ReservationKeyError;

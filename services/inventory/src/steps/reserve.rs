@@ -52,7 +52,13 @@ impl Reserve {
         store::stock::lock(&tx, &offers, self.ttl, &mut holdings).await?;
         let decided: Vec<_> =
             requests.iter().map(|request| holdings.reserve(ReservationId::new(), request)).collect();
-        if store::changes::write(&tx, holdings.changes()).await? == Written::KeyTaken {
+
+        // Before this transaction got the shelves, another replica may have used the same keys: for a reservation that
+        // can't be inserted again now, or with the very copies that are short now.
+        let keys_without = requests.iter().map(|request| &request.key).filter(|key| !holdings.has(key));
+        let raced = store::reservations::any_exists(&tx, keys_without).await?
+            || store::changes::write(&tx, holdings.changes()).await? == Written::KeyTaken;
+        if raced {
             tx.rollback().await?;
             return Ok(None);
         }

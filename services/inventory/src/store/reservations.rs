@@ -53,6 +53,19 @@ pub(crate) async fn lock_by_key(
     read(tx, sql(&lock, [keys.into()])).await
 }
 
+/// Whether one of the keys has a reservation by now. Locks nothing.
+pub(crate) async fn any_exists(
+    tx: &impl ConnectionTrait,
+    keys: impl Iterator<Item = &ReservationKey>,
+) -> Result<bool, DbErr> {
+    let keys: Vec<String> = keys.map(ToString::to_string).collect();
+    if keys.is_empty() {
+        return Ok(false);
+    }
+    let find = sql("SELECT FROM reservations WHERE key = ANY($1) LIMIT 1", [keys.into()]);
+    Ok(tx.query_one_raw(find).await?.is_some())
+}
+
 /// Locks these reservations, in the order of their ids.
 pub(crate) async fn lock(
     tx: &impl ConnectionTrait,

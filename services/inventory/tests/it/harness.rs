@@ -1,3 +1,5 @@
+#![expect(clippy::expect_used, reason = "what a test needs is there, or the test fails")]
+
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
@@ -144,7 +146,7 @@ impl Owner {
         let book = self
             .adds(pb::AddBookRequest { initial_stock: copies, price: Some(price), ..self.emma() })
             .await?;
-        Ok(book.offers.into_iter().next().context("no offer")?)
+        book.offers.into_iter().next().context("no offer")
     }
 
     pub(crate) async fn adds(&mut self, request: pb::AddBookRequest) -> Result<pb::Book, Status> {
@@ -242,7 +244,7 @@ pub(crate) fn refusal<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Code, S
     (status.code(), reason)
 }
 
-/// The fields that a BadRequest names.
+/// The fields that a `BadRequest` names.
 pub(crate) fn wrong_fields<T: std::fmt::Debug>(answer: Result<T, Status>) -> Vec<String> {
     let status = answer.expect_err("a refusal");
     assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
@@ -250,7 +252,7 @@ pub(crate) fn wrong_fields<T: std::fmt::Debug>(answer: Result<T, Status>) -> Vec
     details.field_violations.into_iter().map(|violation| violation.field).collect()
 }
 
-/// Subjects and descriptions of a PreconditionFailure.
+/// Subjects and descriptions of a `PreconditionFailure`.
 pub(crate) fn failed_preconditions<T: std::fmt::Debug>(answer: Result<T, Status>) -> Vec<(String, String)> {
     let status = answer.expect_err("a refusal");
     assert_eq!(status.code(), Code::FailedPrecondition, "{status:?}");

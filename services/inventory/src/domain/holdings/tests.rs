@@ -2,7 +2,7 @@ use chrono::DateTime;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{Effect, StockChange};
+use crate::domain::{Effect, changes::StockChange};
 
 const EARLIER: DateTime<Utc> = DateTime::UNIX_EPOCH;
 const LATER: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;
