@@ -4,6 +4,35 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{commands, endpoints::Endpoints};
 
+/// The commands by what they are for; `clap` itself lists them in one heap.
+const TEMPLATE: &str = "\
+{about-with-newline}
+{usage-heading} {usage}
+
+Your account:
+  register     Open an account and sign in
+  login        Sign in
+  logout       Sign out: forget the token
+  whoami       Who is signed in, and until when
+  address      Where your books are delivered to: add, list
+  wallet       What it holds, what went in and out: balance, top-up, entries
+
+Books and orders:
+  books        Find books: list, show
+  order        Order books and follow them: place, show, watch, list, cancel
+
+For booksellers:
+  shop         Open a shop: register
+  book         Offer a book: add
+  stock        What is on your shelves: set, show
+
+Others:
+  completions  Print completions for your shell
+  help         What a command does, with examples: bookstore help order place
+
+Options:
+{options}{after-help}";
+
 const AFTER_HELP: &str = "\
 A first order:
   bookstore register --email ada@example.com --name Ada
@@ -25,6 +54,7 @@ Exit codes:
 /// Readers find books, pay from a wallet and follow their orders; booksellers open a shop, offer books and count stock.
 #[derive(Parser)]
 #[command(name = "bookstore", version, after_long_help = AFTER_HELP, arg_required_else_help = true)]
+#[command(help_template = TEMPLATE)]
 pub(crate) struct Args {
     /// How to print answers: a table to read, or JSON to process
     #[arg(long, short, global = true, value_enum, default_value_t, env = "BOOKSTORE_OUTPUT")]
@@ -52,33 +82,45 @@ pub(crate) enum Command {
     /// Sign in; the token is kept in your configuration folder, readable by you only
     Login(commands::account::Login),
     /// Sign out: forget the token
+    #[command(after_long_help = "Example:\n  bookstore logout")]
     Logout,
     /// Who is signed in, and until when
+    #[command(after_long_help = "Example:\n  bookstore whoami --output json | jq -r .user_id")]
     Whoami,
     /// Find books
-    #[command(subcommand)]
+    #[command(subcommand, after_long_help = "Example:\n  bookstore books list --category poetry")]
     Books(commands::books::Books),
     /// Your wallet: what it holds, what went in and out
-    #[command(subcommand)]
+    #[command(subcommand, after_long_help = "Example:\n  bookstore wallet top-up 50.00")]
     Wallet(commands::wallet::Wallet),
     /// Where your books are delivered to
-    #[command(subcommand)]
+    #[command(subcommand, after_long_help = "Example:\n  bookstore address list")]
     Address(commands::address::Address),
     /// Place orders and follow them
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_long_help = "Example:\n  bookstore order place --book 9780441172719:2 --watch"
+    )]
     Order(commands::order::Order),
     /// For booksellers: your shop
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_long_help = "Example:\n  bookstore shop register --name 'The Corner Bookshop' --city Berlin"
+    )]
     Shop(commands::shop::Shop),
     /// For booksellers: what your shop offers
-    #[command(subcommand)]
+    #[command(subcommand, after_long_help = "Example:\n  bookstore book add --help")]
     Book(commands::book::Book),
     /// For booksellers: what is on your shelves
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_long_help = "Example:\n  bookstore stock set ofr_… 12 --reason 'yearly count'"
+    )]
     Stock(commands::stock::Stock),
     /// Print completions for your shell
-    ///
-    /// For bash: source <(bookstore completions bash)
+    #[command(
+        after_long_help = "Examples:\n  source <(bookstore completions bash)\n  bookstore completions fish > ~/.config/fish/completions/bookstore.fish"
+    )]
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
@@ -87,10 +129,44 @@ pub(crate) enum Command {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{Command, CommandFactory as _};
 
     #[test]
     fn the_command_line_is_well_formed() {
         super::Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_by_hand_lists_every_command() {
+        let help = super::Args::command().render_long_help().to_string();
+        for command in super::Args::command().get_subcommands() {
+            let name = command.get_name();
+            assert!(help.contains(&format!("\n  {name} ")), "{name} is missing in:\n{help}");
+            let missing: Vec<_> = command
+                .get_subcommands()
+                .map(Command::get_name)
+                .filter(|action| {
+                    !help.lines().any(|line| line.starts_with(&format!("  {name} ")) && line.contains(action))
+                })
+                .collect();
+            assert!(missing.is_empty(), "{name}: {missing:?} are missing in:\n{help}");
+        }
+    }
+
+    #[test]
+    fn every_command_teaches_by_an_example() {
+        fn check(command: &mut Command, path: &str) {
+            let help = command.render_long_help().to_string();
+            assert!(help.contains(path) && help.contains("Example"), "{path} has no example:\n{help}");
+            assert!(command.get_about().is_some(), "{path} says nothing about itself");
+            for inner in command.get_subcommands_mut().filter(|inner| inner.get_name() != "help") {
+                let path = format!("{path} {}", inner.get_name());
+                check(inner, &path);
+            }
+        }
+        for command in super::Args::command().get_subcommands_mut() {
+            let path = format!("bookstore {}", command.get_name());
+            check(command, &path);
+        }
     }
 }

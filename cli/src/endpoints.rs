@@ -14,6 +14,8 @@ use tonic::transport::{Channel, Endpoint};
 use crate::failure::Failure;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long an answer, or the first of a stream, may take to begin.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The addresses of the services; right for `cargo xtask up` without being named.
 #[derive(Args, Clone)]
@@ -85,6 +87,9 @@ async fn connect(address: &str) -> Result<Channel, Failure> {
     })?;
     endpoint
         .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(ANSWER_TIMEOUT)
+        // Notices a dead peer under a stream that has nothing to say.
+        .http2_keep_alive_interval(CONNECT_TIMEOUT * 3)
         .connect()
         .await
         .map_err(|_| Failure::Unreachable { address: address.to_owned() })

@@ -1,6 +1,9 @@
 //! What can go wrong, told so that the reader knows what to do next.
 
-use std::fmt::{self, Write as _};
+use std::{
+    collections::HashMap,
+    fmt::{self, Write as _},
+};
 
 use serde_json::{Value, json};
 use tonic::{Code, Status};
@@ -10,7 +13,7 @@ use tonic_types::StatusExt as _;
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The shop understood and refused.
-    Refused(Box<Status>),
+    Refused(Box<Refusal>),
     /// The command line, or what it names, is wrong.
     Usage(String),
     /// Nobody is signed in, or not any more.
@@ -18,7 +21,24 @@ pub(crate) enum Failure {
     /// Nothing answers at the address.
     Unreachable { address: String },
     /// A change was sent and no answer came.
-    OutcomeUnknown { request_id: String, status: Box<Status> },
+    OutcomeUnknown(Box<Unanswered>),
+}
+
+/// What the shop said.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) status: Status,
+    /// What the user calls the fields and subjects that the shop names.
+    names: HashMap<String, String>,
+}
+
+/// A change that may have happened.
+#[derive(Debug)]
+pub(crate) struct Unanswered {
+    status: Status,
+    request_id: String,
+    /// The command that repeats exactly the same change, where the one that was typed might not.
+    repetition: Option<String>,
 }
 
 impl Failure {
@@ -33,33 +53,54 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::SignIn(_) => 3,
             Self::Unreachable { .. } => 4,
-            Self::OutcomeUnknown { .. } => 5,
+            Self::OutcomeUnknown(_) => 5,
         }
     }
 
     /// The failure of a change, which may have happened although its answer is missing.
     pub(crate) fn of_change(self, request_id: &str) -> Self {
         match self {
-            Self::Refused(status)
-                if matches!(
-                    status.code(),
-                    Code::Unavailable
-                        | Code::DeadlineExceeded
-                        | Code::Cancelled
-                        | Code::Unknown
-                        | Code::Internal
-                ) =>
-            {
-                Self::OutcomeUnknown { request_id: request_id.to_owned(), status }
+            Self::Refused(refusal) if leaves_open(refusal.status.code()) => {
+                Self::OutcomeUnknown(Box::new(Unanswered {
+                    status: refusal.status,
+                    request_id: request_id.to_owned(),
+                    repetition: None,
+                }))
             }
             other => other,
+        }
+    }
+
+    /// Says which command repeats the same change.
+    pub(crate) fn repeated_by(self, command: String) -> Self {
+        match self {
+            Self::OutcomeUnknown(unanswered) => {
+                Self::OutcomeUnknown(Box::new(Unanswered { repetition: Some(command), ..*unanswered }))
+            }
+            other => other,
+        }
+    }
+
+    /// Says what the user calls that which the shop names.
+    pub(crate) fn naming(self, names: HashMap<String, String>) -> Self {
+        match self {
+            Self::Refused(refusal) => Self::Refused(Box::new(Refusal { names, ..*refusal })),
+            other => other,
+        }
+    }
+
+    fn status(&self) -> Option<&Status> {
+        match self {
+            Self::Refused(refusal) => Some(&refusal.status),
+            Self::OutcomeUnknown(unanswered) => Some(&unanswered.status),
+            Self::Usage(_) | Self::SignIn(_) | Self::Unreachable { .. } => None,
         }
     }
 
     /// For `--output json`.
     pub(crate) fn to_json(&self) -> Value {
         let mut error = json!({ "message": self.to_string(), "exit_code": self.exit_code() });
-        if let Self::Refused(status) | Self::OutcomeUnknown { status, .. } = self {
+        if let Some(status) = self.status() {
             error["code"] = json!(format!("{:?}", status.code()));
             error["message"] = json!(status.message());
             if let Some(info) = status.get_details_error_info() {
@@ -72,8 +113,8 @@ impl Failure {
                 error["violations"] = json!(fields);
             }
         }
-        if let Self::OutcomeUnknown { request_id, .. } = self {
-            error["request_id"] = json!(request_id);
+        if let Self::OutcomeUnknown(unanswered) = self {
+            error["request_id"] = json!(unanswered.request_id);
         }
         json!({ "error": error })
     }
@@ -84,14 +125,14 @@ impl From<Status> for Failure {
         if status.code() == Code::Unauthenticated && !is_wrong_password(&status) {
             return Self::SignIn("your sign-in has ended".to_owned());
         }
-        Self::Refused(Box::new(status))
+        Self::Refused(Box::new(Refusal { status, names: HashMap::new() }))
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(status) => f.write_str(&explain(status)),
+            Self::Refused(refusal) => f.write_str(&explain(&refusal.status, &refusal.names)),
             Self::Usage(message) => f.write_str(message),
             Self::SignIn(what) => {
                 write!(f, "{what}\n  sign in with: bookstore login --email YOU@EXAMPLE.COM")
@@ -100,13 +141,24 @@ impl fmt::Display for Failure {
                 f,
                 "nothing answers at {address}\n  start the shop on this machine with: cargo xtask up\n  or name another address: see the end of `bookstore --help`"
             ),
-            Self::OutcomeUnknown { request_id, status } => write!(
-                f,
-                "{}\n  it may have happened all the same; to find out safely, repeat the command with: --request-id {request_id}",
-                explain(status)
-            ),
+            Self::OutcomeUnknown(unanswered) => {
+                f.write_str(&explain(&unanswered.status, &HashMap::new()))?;
+                f.write_str("\n  it may have happened all the same; to find out safely, repeat ")?;
+                match &unanswered.repetition {
+                    Some(command) => write!(f, "it with:\n  {command}"),
+                    None => write!(f, "the command with: --request-id {}", unanswered.request_id),
+                }
+            }
         }
     }
+}
+
+/// Whether a change that ends so may have happened.
+const fn leaves_open(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown | Code::Internal
+    )
 }
 
 fn is_wrong_password(status: &Status) -> bool {
@@ -122,14 +174,19 @@ fn faults(status: &Status) -> impl Iterator<Item = (String, String)> {
         .chain(lines.into_iter().map(|line| (line.subject, line.description)))
 }
 
-fn explain(status: &Status) -> String {
+fn explain(status: &Status, names: &HashMap<String, String>) -> String {
     let mut text = match status.code() {
         Code::Unavailable => "the shop is briefly unavailable; try again in a moment".to_owned(),
-        Code::DeadlineExceeded => "the shop took too long to answer".to_owned(),
-        Code::Internal | Code::Unknown => "something went wrong in the shop; its log says what".to_owned(),
+        Code::DeadlineExceeded | Code::Cancelled => "the shop took too long to answer".to_owned(),
+        Code::Internal | Code::Unknown => {
+            let trace = status.get_details_request_info().map(|info| info.request_id).unwrap_or_default();
+            let trace = if trace.is_empty() { trace } else { format!(" (trace {trace})") };
+            format!("something went wrong in the shop; its log says what{trace}")
+        }
         _ => status.message().to_owned(),
     };
     for (subject, description) in faults(status) {
+        let subject = names.get(&subject).unwrap_or(&subject);
         let _ = write!(text, "\n  {subject}: {description}");
     }
     text
@@ -162,6 +219,29 @@ mod tests {
 
         assert_eq!(failure.exit_code(), 5);
         assert!(failure.to_string().contains("--request-id r-1"));
+    }
+
+    #[test]
+    fn a_shortage_is_told_by_the_name_that_the_user_gave() {
+        let mut details = ErrorDetails::new();
+        details.add_precondition_failure_violation("OUT_OF_STOCK", "ofr_1", "3 wanted, 2 available");
+        let status =
+            Status::with_error_details(Code::FailedPrecondition, "there are not enough copies", details);
+
+        let failure = Failure::from(status).naming(HashMap::from([("ofr_1".to_owned(), "Dune".to_owned())]));
+
+        assert_eq!(failure.exit_code(), 1);
+        assert_eq!(failure.to_string(), "there are not enough copies\n  Dune: 3 wanted, 2 available");
+        assert_eq!(failure.to_json()["error"]["violations"][0]["subject"], "ofr_1");
+    }
+
+    #[test]
+    fn what_repeats_a_change_exactly_is_spelled_out() {
+        let failure = Failure::from(Status::cancelled("")).of_change("r-1");
+
+        let text = failure.repeated_by("bookstore order place --request-id r-1".to_owned()).to_string();
+
+        assert!(text.ends_with("repeat it with:\n  bookstore order place --request-id r-1"), "{text}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Printing answers: tables for people, JSON for programs.
 
 use std::{
+    env,
     io::{self, IsTerminal as _, Write as _},
     sync::LazyLock,
 };
@@ -14,6 +15,22 @@ use proto::types::v1::Money;
 use serde_json::Value;
 
 use crate::{args::Format, failure::Failure};
+
+/// A colour, for what must be seen first.
+#[derive(Clone, Copy)]
+pub(crate) enum Colour {
+    Red = 31,
+    Green = 32,
+    Yellow = 33,
+}
+
+impl Colour {
+    /// Colours the text if `stream` is a terminal, and its user hasn't asked for none (<https://no-color.org>).
+    pub(crate) fn paint(self, text: &str, stream: &impl io::IsTerminal) -> String {
+        let is_wanted = env::var_os("NO_COLOR").is_none_or(|no| no.is_empty()) && stream.is_terminal();
+        if is_wanted { format!("\x1b[{}m{text}\x1b[0m", self as u8) } else { text.to_owned() }
+    }
+}
 
 /// Where answers go.
 pub(crate) struct Output {
@@ -59,7 +76,10 @@ impl Output {
     /// Prints why a command failed, to standard error.
     pub(crate) fn failure(&self, failure: &Failure) {
         let _ = match self.format {
-            Format::Table => writeln!(io::stderr(), "error: {failure}"),
+            Format::Table => {
+                let error = Colour::Red.paint("error:", &io::stderr());
+                writeln!(io::stderr(), "{error} {failure}")
+            }
             Format::Json => writeln!(io::stderr(), "{:#}", failure.to_json()),
         };
     }

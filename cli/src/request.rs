@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use clap::Args;
 use tonic::{Code, Response, Status};
+use tonic_types::StatusExt as _;
 use uuid::Uuid;
 
 use crate::failure::Failure;
 
-const ATTEMPTS: u32 = 4;
+/// Together some three seconds: as long as a restart takes.
+const ATTEMPTS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The name of what is asked for; the shop does it once for each name.
 #[derive(Args)]
@@ -26,19 +29,31 @@ impl RequestId {
     }
 }
 
-/// Sends what may be sent again: repeats while the shop is briefly unavailable.
+/// Sends what may be sent again: repeats while the shop is briefly unavailable or asks to come back.
 pub(crate) async fn repeat<T>(
     mut send: impl AsyncFnMut() -> Result<Response<T>, Status>,
 ) -> Result<T, Failure> {
     let mut pause = FIRST_PAUSE;
     for _ in 1..ATTEMPTS {
-        match send().await {
-            Err(status) if status.code() == Code::Unavailable => tokio::time::sleep(pause).await,
-            answer => return Ok(answer?.into_inner()),
-        }
+        let status = match send().await {
+            Ok(answer) => return Ok(answer.into_inner()),
+            Err(status) => status,
+        };
+        let Some(wanted) = pause_before_another(&status, pause) else { return Err(status.into()) };
+        tokio::time::sleep(wanted).await;
         pause *= 2;
     }
     Ok(send().await?.into_inner())
+}
+
+/// How long to wait before asking again, if that may help.
+fn pause_before_another(status: &Status, usual: Duration) -> Option<Duration> {
+    let wanted = status.get_details_retry_info().and_then(|info| info.retry_delay);
+    match status.code() {
+        Code::Unavailable => Some(wanted.unwrap_or(usual).clamp(usual, LONGEST_PAUSE)),
+        Code::ResourceExhausted => wanted.map(|wanted| wanted.clamp(usual, LONGEST_PAUSE)),
+        _ => None,
+    }
 }
 
 /// Like [`repeat`], for a change under `request_id`: without a last answer the failure names the id to repeat.

@@ -16,6 +16,7 @@ pub(crate) enum Address {
     /// Store a delivery address
     Add(Add),
     /// List your addresses, the oldest first
+    #[command(after_long_help = "Example:\n  bookstore address list")]
     List,
 }
 

@@ -20,8 +20,12 @@ pub(crate) enum Order {
     /// Order books
     Place(place::Place),
     /// Show an order and each step it took
+    #[command(after_long_help = "Example:\n  bookstore order show ord_…")]
     Show(Which),
     /// Follow an order until it is confirmed or cancelled
+    #[command(
+        after_long_help = "Examples:\n  bookstore order watch\n  bookstore order watch ord_… --output json"
+    )]
     Watch(Which),
     /// List your orders, the newest first
     List(List),
@@ -36,6 +40,7 @@ pub(crate) struct Which {
 }
 
 #[derive(Args)]
+#[command(after_long_help = "Example:\n  bookstore order list --limit 5")]
 pub(crate) struct List {
     /// How many to list
     #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(i32).range(1..=200))]

@@ -37,6 +37,7 @@ pub(crate) struct Set {
 }
 
 #[derive(Args)]
+#[command(after_long_help = "Example:\n  bookstore stock show ofr_…")]
 pub(crate) struct Show {
     /// Which offer: ofr_…
     offer: String,

@@ -27,6 +27,7 @@ pub(crate) enum Wallet {
 }
 
 #[derive(Args)]
+#[command(after_long_help = "Example:\n  bookstore wallet balance")]
 pub(crate) struct Balance {
     /// Which wallet, by its currency; the shop's own if not given
     #[arg(long, default_value = "")]
@@ -46,6 +47,9 @@ pub(crate) struct TopUp {
 }
 
 #[derive(Args)]
+#[command(
+    after_long_help = "Example:\n  bookstore wallet entries --output json | jq '.entries[] | select(.order_id != \"\")'"
+)]
 pub(crate) struct Entries {
     /// Which wallet, by its currency; the shop's own if not given
     #[arg(long, default_value = "")]

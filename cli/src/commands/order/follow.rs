@@ -25,7 +25,9 @@ pub(super) async fn until_settled(
     loop {
         match follow_once(at, session, output, order_id, &mut last_version).await {
             Ok(true) => return Ok(()),
-            Err(Failure::Refused(status)) if !may_pass(&status) => return Err(Failure::Refused(status)),
+            Err(Failure::Refused(refusal)) if !may_pass(&refusal.status) => {
+                return Err(Failure::Refused(refusal));
+            }
             Err(failure @ (Failure::SignIn(_) | Failure::Usage(_))) => return Err(failure),
             Err(failure) if reconnects == RECONNECTS => return Err(failure),
             Ok(false) | Err(_) => {

@@ -1,5 +1,7 @@
 //! `order place`.
 
+use std::collections::HashMap;
+
 use clap::Args;
 use proto::order::v1::{OrderItem, PaymentMethod, PlaceOrderRequest};
 
@@ -41,6 +43,7 @@ impl Place {
         for book in &self.books {
             items.push(item(at, book).await?);
         }
+        let names = names(&self.books, &items);
         let address_id = match self.address {
             Some(address) => address,
             None => only_address(at, session).await?,
@@ -56,7 +59,8 @@ impl Place {
         let order = request::change(&request_id, async || {
             orders.clone().place_order(session.sign(wanted.clone())).await
         })
-        .await?;
+        .await
+        .map_err(|failure| failure.naming(names).repeated_by(repetition(&wanted)))?;
         output.answer(&order, print::details);
         if self.watch {
             return follow::until_settled(at, session, output, &order.order_id).await;
@@ -64,6 +68,24 @@ impl Place {
         output.hint(&format!("Follow it with: bookstore order watch {}", order.order_id));
         Ok(())
     }
+}
+
+/// What the user called that which the shop names in a refusal.
+fn names(books: &[String], items: &[OrderItem]) -> HashMap<String, String> {
+    let named = books.iter().zip(items).enumerate().flat_map(|(index, (book, item))| {
+        let fields =
+            [item.offer_id.clone(), format!("items[{index}].offer_id"), format!("items[{index}].quantity")];
+        fields.map(|field| (field, format!("--book {book}")))
+    });
+    named.collect()
+}
+
+/// Names the offers that were chosen: typed again with an ISBN, the command might choose others.
+fn repetition(request: &PlaceOrderRequest) -> String {
+    let books = request.items.iter().map(|item| format!(" --book {}:{}", item.offer_id, item.quantity));
+    let books: String = books.collect();
+    let PlaceOrderRequest { request_id, address_id, .. } = request;
+    format!("bookstore order place{books} --address {address_id} --request-id {request_id}")
 }
 
 /// `BOOK[:COPIES]` as an item of an order.

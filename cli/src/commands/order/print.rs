@@ -1,5 +1,7 @@
 //! Orders as people read them.
 
+use std::io;
+
 use proto::{
     order::v1::{
         Actor, CancelReason, GetOrderHistoryResponse, Order, OrderState, OrderStatus, OrderStep,
@@ -8,12 +10,12 @@ use proto::{
     types::v1::Money,
 };
 
-use crate::output;
+use crate::output::{self, Colour};
 
 pub(super) fn details(order: &Order) -> String {
     let facts = output::facts(&[
         ("Order", order.order_id.clone()),
-        ("State", state(order.state(), order.cancel_reason())),
+        ("State", painted(order.state(), &state(order.state(), order.cancel_reason()))),
         ("Payment", payment(order.payment_state())),
         ("Stock", stock(order.stock_state())),
         ("Total", output::money(order.total.as_ref())),
@@ -60,9 +62,9 @@ pub(super) fn list(answer: &GetOrderHistoryResponse) -> String {
 
 pub(super) fn status(status: &OrderStatus) -> String {
     format!(
-        "{}  {:<10} payment {:<9} stock {}",
+        "{}  {} payment {:<9} stock {}",
         output::time(status.update_time.as_ref()),
-        state(status.state(), status.cancel_reason()),
+        painted(status.state(), &format!("{:<10}", state(status.state(), status.cancel_reason()))),
         payment(status.payment_state()).to_lowercase(),
         stock(status.stock_state()).to_lowercase(),
     )
@@ -81,6 +83,15 @@ fn state(state: OrderState, reason: CancelReason) -> String {
     let state = output::word(state.as_str_name(), "ORDER_STATE_");
     let reason = output::word(reason.as_str_name(), "CANCEL_REASON_").to_lowercase().replace('_', " ");
     if reason.is_empty() { state } else { format!("{state} ({reason})") }
+}
+
+fn painted(state: OrderState, text: &str) -> String {
+    let colour = match state {
+        OrderState::Confirmed => Colour::Green,
+        OrderState::Cancelled => Colour::Red,
+        OrderState::Pending | OrderState::Unspecified => Colour::Yellow,
+    };
+    colour.paint(text, &io::stdout())
 }
 
 fn payment(state: PaymentState) -> String {

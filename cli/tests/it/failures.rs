@@ -1,0 +1,72 @@
+//! What is told when nothing can be done, and how a script hears of it.
+
+use anyhow::Result;
+use serde_json::Value;
+
+use crate::terminal::Terminal;
+
+/// Nothing answers there.
+const NOBODY: &str = "http://127.0.0.1:9";
+
+fn terminal() -> Result<Terminal> {
+    let services = ["BOOKSTORE_IDENTITY", "BOOKSTORE_INVENTORY", "BOOKSTORE_ORDER", "BOOKSTORE_PAYMENT"];
+    Terminal::new(services.map(|service| (service, NOBODY.to_owned())).into())
+}
+
+#[tokio::test]
+async fn a_shop_that_is_not_there_is_named_with_what_starts_it() -> Result<()> {
+    let outcome = terminal()?.run(&["books", "list"]).await?;
+    assert_eq!(outcome.code, 4);
+    assert!(outcome.stderr.starts_with("error: nothing answers at http://127.0.0.1:9\n"), "{outcome:#?}");
+    assert!(outcome.stderr.contains("cargo xtask up"), "{outcome:#?}");
+    assert!(outcome.stdout.is_empty(), "{outcome:#?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_failure_can_be_had_as_json() -> Result<()> {
+    let outcome = terminal()?.run(&["books", "list", "--output", "json"]).await?;
+    let failure: Value = serde_json::from_str(&outcome.stderr)?;
+    assert_eq!(failure["error"]["exit_code"], 4);
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_is_not_signed_in_is_told_how_to() -> Result<()> {
+    for command in [&["whoami"][..], &["order", "list"], &["wallet", "balance"], &["address", "list"]] {
+        let outcome = terminal()?.run(command).await?;
+        assert_eq!(outcome.code, 3, "{outcome:#?}");
+        assert!(outcome.stderr.contains("bookstore login --email"), "{outcome:#?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_command_line_that_makes_no_sense_is_refused_before_anything_is_asked() -> Result<()> {
+    let terminal = terminal()?;
+    for command in [&["order", "plaice"][..], &["books", "list", "--limit", "0"], &["order", "place"]] {
+        let outcome = terminal.run(command).await?;
+        assert_eq!(outcome.code, 2, "{outcome:#?}");
+    }
+    let outcome = terminal.run(&["login", "--email", "a@example.com", "--password", "secret"]).await?;
+    assert_eq!(outcome.code, 2, "a password must not be taken from the command line: {outcome:#?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn help_names_the_exit_codes_and_a_first_order() -> Result<()> {
+    let help = terminal()?.prints(&["--help"]).await?;
+    for taught in ["Exit codes:", "  5  no answer", "bookstore order place --book", "BOOKSTORE_IDENTITY"] {
+        assert!(help.contains(taught), "{taught} is missing in:\n{help}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn completions_are_printed_for_each_shell() -> Result<()> {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = terminal()?.prints(&["completions", shell]).await?;
+        assert!(script.contains("top-up"), "{shell}");
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! From a bookseller's shelf to a reader's door.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use testkit::eventually;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    time::timeout,
+};
+
+use crate::shop::{DUNE, Shop};
+
+const SOON: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn a_reader_orders_follows_and_cancels_and_the_bookseller_sees_the_stock() -> Result<()> {
+    let shop = Shop::open().await?;
+    let (seller, offer) = shop.seller("3").await?;
+    let reader = shop.reader().await?;
+    assert!(reader.prints(&["books", "list", "--category", "science-fiction"]).await?.contains("Dune"));
+    assert!(reader.prints(&["books", "show", DUNE]).await?.contains("The Sietch"));
+    reader.prints(&["wallet", "top-up", "50.00"]).await?;
+
+    let followed = reader.prints(&["order", "place", "--book", &format!("{DUNE}:2"), "--watch"]).await?;
+
+    assert!(followed.lines().last().is_some_and(|line| line.contains("CONFIRMED")), "{followed}");
+    assert_eq!(reader.prints(&["wallet", "balance"]).await?.trim(), "30.02 EUR");
+    let orders = reader.answers(&["order", "list"]).await?;
+    let order_id = orders["orders"][0]["order_id"].as_str().context("no order")?.to_owned();
+    assert_eq!(orders["orders"][0]["total"]["minor_units"], 1998);
+    let steps = reader.answers(&["order", "show", &order_id]).await?["history"].clone();
+    assert_eq!(steps.as_array().map(Vec::len), Some(2), "{steps}");
+    let stock = seller.answers(&["stock", "show", &offer]).await?;
+    assert_eq!(stock["levels"][0]["on_hand"], 1);
+
+    reader.prints(&["order", "cancel", &order_id, "--note", "ordered twice"]).await?;
+
+    eventually("the money is back", SOON, async || {
+        let balance = reader.prints(&["wallet", "balance"]).await.ok()?;
+        (balance.trim() == "50.00 EUR").then_some(())
+    })
+    .await?;
+    assert!(reader.prints(&["wallet", "entries"]).await?.contains("REFUND"));
+    let counted = seller.answers(&["stock", "set", &offer, "12", "--reason", "yearly count"]).await?;
+    assert_eq!(counted["on_hand"], 12);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_shortage_is_told_by_the_book_that_was_typed() -> Result<()> {
+    let shop = Shop::open().await?;
+    shop.seller("1").await?;
+    let reader = shop.reader().await?;
+
+    let refused = reader.run(&["order", "place", "--book", &format!("{DUNE}:2")]).await?;
+
+    assert_eq!(refused.code, 1, "{refused:#?}");
+    assert!(refused.stderr.contains(&format!("\n  --book {DUNE}:2: 2 wanted, 1 available")), "{refused:#?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_command_repeated_under_its_request_id_takes_effect_once() -> Result<()> {
+    let shop = Shop::open().await?;
+    let reader = shop.reader().await?;
+    let top_up = ["wallet", "top-up", "20.00", "--request-id", "my-top-up"];
+
+    let first = reader.answers(&top_up).await?;
+    let second = reader.answers(&top_up).await?;
+
+    assert_eq!(first, second);
+    assert_eq!(reader.prints(&["wallet", "balance"]).await?.trim(), "20.00 EUR");
+    let other = reader.run(&["wallet", "top-up", "30.00", "--request-id", "my-top-up"]).await?;
+    assert_eq!(other.code, 1, "{other:#?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_order_whose_answer_is_lost_names_the_command_that_repeats_it() -> Result<()> {
+    let shop = Shop::open().await?;
+    let (_seller, offer) = shop.seller("5").await?;
+    let reader = shop.reader().await?;
+    let address = reader.answers(&["address", "list"]).await?;
+    let address_id = address["addresses"][0]["address_id"].as_str().context("no address")?.to_owned();
+
+    shop.gate.stall();
+    let place = ["order", "place", "--book", DUNE, "--request-id", "my-order"];
+    let mut lost = reader.command(&place).spawn()?;
+    // Taken off the network while it waits for its answer.
+    let stderr = lost.stderr.take().context("no standard error")?;
+    eventually("the command has ended", SOON * 3, async || {
+        shop.gate.close();
+        shop.gate.stall();
+        lost.try_wait().ok().flatten()
+    })
+    .await?;
+
+    let mut lines = BufReader::new(stderr).lines();
+    let mut repetition = None;
+    while let Some(line) = lines.next_line().await? {
+        if line.trim().starts_with("bookstore order place") {
+            repetition = Some(line.trim().to_owned());
+        }
+    }
+    let wanted =
+        format!("bookstore order place --book {offer}:1 --address {address_id} --request-id my-order");
+    assert_eq!(repetition.as_deref(), Some(wanted.as_str()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn following_an_order_outlives_a_broken_connection() -> Result<()> {
+    let mut shop = Shop::open_without_payment().await?;
+    shop.seller("1").await?;
+    let reader = shop.reader().await?;
+    reader.prints(&["order", "place", "--book", DUNE]).await?;
+    let mut watching = reader.command(&["order", "watch"]).spawn()?;
+    let mut lines = BufReader::new(watching.stdout.take().context("no standard output")?).lines();
+    let first = timeout(SOON, lines.next_line()).await??.context("no first line")?;
+    assert!(first.contains("PENDING"), "{first}");
+
+    shop.gate.close();
+    shop.gate.open();
+    // Nothing is in the wallet: the order ends as soon as somebody asks.
+    shop.start_payment().await?;
+
+    let last = timeout(SOON, lines.next_line()).await??.context("no last line")?;
+    assert!(last.contains("CANCELLED (insufficient funds)"), "{last}");
+    assert!(timeout(SOON, watching.wait()).await??.success());
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! Accounts, and the token on the disk.
+
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use anyhow::Result;
+
+use crate::{shop::Shop, terminal::PASSWORD};
+
+#[tokio::test]
+async fn the_token_is_kept_where_only_its_user_can_read_it_until_logout() -> Result<()> {
+    let shop = Shop::open().await?;
+    let ada = shop.terminal()?;
+
+    ada.register("ada").await?;
+
+    let credentials = ada.folder.path().join("credentials.json");
+    assert_eq!(fs::metadata(&credentials)?.permissions().mode() & 0o777, 0o600);
+    assert!(!fs::read_to_string(&credentials)?.contains(PASSWORD));
+    let who = ada.answers(&["whoami"]).await?;
+    assert_eq!((who["email"].as_str(), who["display_name"].as_str()), (Some("ada@example.com"), Some("ada")));
+    ada.prints(&["logout"]).await?;
+    assert!(!credentials.exists());
+    assert_eq!(ada.run(&["whoami"]).await?.code, 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_refused_and_the_right_one_may_come_from_standard_input() -> Result<()> {
+    let shop = Shop::open().await?;
+    let ada = shop.terminal()?;
+    ada.register("ada").await?;
+    ada.prints(&["logout"]).await?;
+    let login = ["login", "--email", "ada@example.com", "--password-stdin"];
+
+    let refused = ada.run_typing("not my password", &login).await?;
+    assert_eq!(refused.code, 1, "{refused:#?}");
+    assert!(refused.stderr.contains("wrong e-mail address or password"), "{refused:#?}");
+
+    let accepted = ada.run_typing(PASSWORD, &login).await?;
+    assert_eq!(accepted.code, 0, "{accepted:#?}");
+    ada.prints(&["whoami"]).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_wrong_field_has_a_line_of_its_own() -> Result<()> {
+    let shop = Shop::open().await?;
+    let ada = shop.terminal()?;
+    ada.register("ada").await?;
+
+    let address =
+        ["address", "add", "--recipient", " ", "--line", "1 Way", "--city", "London", "--country", "XX"];
+    let refused = ada.run(&address).await?;
+
+    assert_eq!(refused.code, 1, "{refused:#?}");
+    let lines: Vec<_> = refused.stderr.lines().collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines[1].starts_with("  recipient: ") && lines[2].starts_with("  country_code: "), "{lines:?}");
+    Ok(())
+}
