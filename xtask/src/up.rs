@@ -50,7 +50,7 @@ pub(crate) fn run(interrupt: &Interrupt) -> Result<ExitCode> {
 }
 
 fn open(shop: &mut Shop, local: &Local, interrupt: &Interrupt) -> Result<()> {
-    let traces = Traces::choose();
+    let mut traces = Traces::choose();
     let ports = ports::hold(&traces, interrupt)?;
     say::doing("Building", "the services, the command line and the demo");
     let mut packages: Vec<&str> = SERVICES.iter().map(|service| service.name).collect();
@@ -62,14 +62,14 @@ fn open(shop: &mut Shop, local: &Local, interrupt: &Interrupt) -> Result<()> {
     let secrets = secrets::prepare(&local.folder("secrets")?)?;
     shop.start_servers(local, interrupt)?;
     drop(ports);
-    shop.start_traces(&traces, local, interrupt)?;
+    shop.start_traces(&mut traces, local, interrupt)?;
     for service in &SERVICES {
         shop.start_service(service, program(service.name)?, &secrets, &traces, local)?;
     }
     shop.wait_until_ready(interrupt)?;
     let accounts = load_demo(program("demo")?, interrupt)?;
     let bookstore = link(program("bookstore")?, &local.folder("bin")?)?;
-    addresses::print(shop, &traces, &accounts, &bookstore);
+    addresses::print(shop, &traces, &accounts, &bookstore, local);
     Ok(())
 }
 

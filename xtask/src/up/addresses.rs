@@ -4,27 +4,29 @@ use std::path::Path;
 
 use comfy_table::{Table, presets};
 
-use crate::local;
+use crate::local::{self, Local};
 
 use super::{services::address, shop::Shop, traces::Traces};
 
-pub(crate) fn print(shop: &Shop, traces: &Traces, accounts: &str, bookstore: &Path) {
+pub(crate) fn print(shop: &Shop, traces: &Traces, accounts: &str, bookstore: &Path, local: &Local) {
     let bookstore = local::short(bookstore);
     println!(
         "\nThe shop is open.\n\n{}\n{}\nTraces: {}",
-        addresses(shop),
+        addresses(shop, local),
         accounts.trim_end(),
         traces.describe()
     );
     println!(
         "\n\
-         In another terminal:  {bookstore} login --email ada@example.com\n\
-         \x20                     {bookstore} books list --category science-fiction\n\n\
+         In another terminal:\n\
+         \x20 {bookstore} login --email ada@example.com\n\
+         \x20 {bookstore} books list --category science-fiction\n\
+         \x20 {bookstore} order place --book 9780441172719 --watch\n\n\
          Ctrl-C stops it all, as does `cargo xtask down`. The data stays; `cargo xtask reset` wipes it."
     );
 }
 
-fn addresses(shop: &Shop) -> Table {
+fn addresses(shop: &Shop, local: &Local) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_BORDERS_ONLY).set_header(["Service", "Address", "Health, metrics", "Log"]);
     for (service, log) in shop.services() {
@@ -33,7 +35,8 @@ fn addresses(shop: &Shop) -> Table {
         table.add_row([service.name.to_owned(), grpc, admin, local::short(log)]);
     }
     if let Some(postgres) = &shop.postgres {
-        let log = local::short(&postgres.data().join("server.log"));
+        // The link in `.local`, not the folder it may lead to.
+        let log = local::short(&local.path("postgres").join("server.log"));
         table.add_row(["Postgres".to_owned(), format!("127.0.0.1:{}", postgres.port()), String::new(), log]);
     }
     if let Some(nats) = &shop.nats {

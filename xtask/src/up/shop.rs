@@ -96,24 +96,34 @@ impl Shop {
         interrupt.check()
     }
 
+    /// Starts Jaeger if it is there. The shop opens without it, too: then it says why.
     pub(crate) fn start_traces(
         &mut self,
-        traces: &Traces,
+        traces: &mut Traces,
         local: &Local,
         interrupt: &Interrupt,
     ) -> Result<()> {
-        let Traces::Jaeger(program) = traces else { return Ok(()) };
+        let Traces::Jaeger(program) = &*traces else { return Ok(()) };
         say::doing("Starting", "Jaeger");
+        let mut command = process::ending_with_us(program);
+        let config = local::checkout().join("xtask/src/up/jaeger.yaml");
+        command.arg("--config").arg(format!("file:{}", config.display()));
         let log = local.folder("logs")?.join("jaeger.log");
-        let jaeger = self.jaeger.insert(Running::start("jaeger", process::ending_with_us(program), log)?);
+        let jaeger = self.jaeger.insert(Running::start("jaeger", command, log)?);
         let deadline = Instant::now() + READY;
-        interrupt.wait_for(|| {
+        let outcome = interrupt.wait_for(|| {
             jaeger.check()?;
             if Instant::now() > deadline {
                 bail!("jaeger is not ready; {}", jaeger.end_of_log());
             }
             Ok(traces.is_ready().then_some(()))
-        })
+        });
+        interrupt.check()?;
+        if let Err(error) = outcome {
+            say::doing("Warning", format_args!("{error:#}"));
+            *traces = Traces::NotCollected;
+        }
+        Ok(())
     }
 
     pub(crate) fn start_service(

@@ -9,6 +9,7 @@ use std::{
 use super::services::address;
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+/// These are those of `jaeger.yaml`.
 const PAGES: u16 = 16686;
 const OTLP: u16 = 4317;
 
