@@ -1,4 +1,4 @@
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, Result};
 use proto::{
@@ -9,22 +9,24 @@ use proto::{
 };
 use tonic::transport::{Channel, Endpoint};
 
-use crate::{Service, process::Process};
+use crate::Service;
 
 /// How long a caller waits: a paused process answers nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Connections to the four services, made when they are first used and made again when they break.
+///
+/// They belong to the test that makes them: a connection ends with the runtime that drives it.
 #[derive(Clone, Debug)]
 pub struct Clients {
     channels: HashMap<Service, Channel>,
 }
 
 impl Clients {
-    pub(crate) fn to(processes: &HashMap<Service, Process>) -> Result<Self> {
+    pub(crate) fn to(addresses: &HashMap<Service, SocketAddr>) -> Result<Self> {
         let mut channels = HashMap::new();
-        for (service, process) in processes {
-            let endpoint = Endpoint::from_shared(format!("http://{}", process.grpc))?;
+        for (service, address) in addresses {
+            let endpoint = Endpoint::from_shared(format!("http://{address}"))?;
             channels.insert(*service, endpoint.timeout(PATIENCE).connect_lazy());
         }
         Ok(Self { channels })

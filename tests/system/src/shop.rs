@@ -1,6 +1,7 @@
 use std::{
     collections::HashMap,
     fs,
+    net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Weak},
     time::Duration,
@@ -17,8 +18,9 @@ use crate::{Clients, Customer, Seller, Service, invariants, process::Process};
 
 /// Migrations and a busy machine included.
 const READY: Duration = Duration::from_mins(1);
-/// Until everything that happened has had its effects everywhere.
-const QUIET: Duration = Duration::from_secs(30);
+/// Until everything that happened has had its effects everywhere: the broker gives what a killed consumer held to
+/// another one after 30 s.
+const QUIET: Duration = Duration::from_secs(45);
 
 /// How a shop is to be.
 #[derive(Clone, Debug)]
@@ -42,9 +44,8 @@ pub struct Shop {
     collector: Option<Collector>,
     /// The broker that the services share.
     pub broker: Broker,
-    /// Connections to the services.
-    pub clients: Clients,
-    logs: Option<TempDir>,
+    addresses: HashMap<Service, SocketAddr>,
+    logs: TempDir,
 }
 
 impl Default for Options {
@@ -88,10 +89,8 @@ impl Shop {
         }
         let (_, signing_key) = SigningKey::generate();
         let (mut databases, mut gates) = (HashMap::new(), HashMap::new());
-        let targets = [Service::Identity, Service::Inventory].map(|service| {
-            let address = processes.get(&service).map(|process| process.grpc.to_string()).unwrap_or_default();
-            (format!("BOOKSTORE_{}_TARGET", service.name().to_uppercase()), format!("ipv4:{address}"))
-        });
+        let addresses: HashMap<Service, SocketAddr> =
+            processes.iter().map(|(service, process)| (*service, process.grpc)).collect();
         for (service, process) in &mut processes {
             let database = empty_database().await?;
             let mut url = database.url().to_owned();
@@ -107,8 +106,9 @@ impl Shop {
             if *service == Service::Identity {
                 process.set("BOOKSTORE_SIGNING_KEY", signing_key.clone());
             }
-            for (variable, target) in &targets {
-                process.set(variable, target);
+            for callee in [Service::Identity, Service::Inventory] {
+                let variable = format!("BOOKSTORE_{}_TARGET", callee.name().to_uppercase());
+                process.set(&variable, format!("ipv4:{}", addresses[&callee]));
             }
             process.set("BOOKSTORE_RESERVATION_TTL", written(options.reservation_ttl));
             process.set("BOOKSTORE_PAYMENT_DEADLINE", written(options.payment_deadline));
@@ -119,9 +119,8 @@ impl Shop {
             }
             process.start()?;
         }
-        let clients = Clients::to(&processes)?;
         let processes = Mutex::new(processes);
-        let shop = Self { processes, databases, gates, collector, broker, clients, logs: Some(logs) };
+        let shop = Self { processes, databases, gates, collector, broker, addresses, logs };
         shop.all_ready().await?;
         Ok(shop)
     }
@@ -187,9 +186,14 @@ impl Shop {
         self.databases.get(&service).with_context(|| format!("no {}", service.name()))
     }
 
+    /// Connections to the services, of the caller's own.
+    pub fn clients(&self) -> Result<Clients> {
+        Clients::to(&self.addresses)
+    }
+
     /// Somebody new with so much in the wallet.
     pub async fn customer(&self, minor_units: i64) -> Result<Customer> {
-        Customer::register(self.clients.clone(), minor_units).await
+        Customer::register(self.clients()?, minor_units).await
     }
 
     /// As many new customers, each with so much in the wallet.
@@ -200,7 +204,7 @@ impl Shop {
 
     /// Somebody new with a shop.
     pub async fn seller(&self) -> Result<Seller> {
-        Seller::register(self.clients.clone()).await
+        Seller::register(self.clients()?).await
     }
 
     /// Waits until all is quiet and as it must be: every order answered with OK (`placed`) is there, each has ended, and
@@ -243,11 +247,10 @@ impl Shop {
 
     /// A failed test's logs are worth more than the space they take.
     fn keep_logs(&self) -> PathBuf {
-        let Some(logs) = &self.logs else { return PathBuf::new() };
-        let kept = logs.path().with_extension("kept");
+        let kept = self.logs.path().with_extension("kept");
         // Without the logs the violations are still told.
         let _ = fs::create_dir_all(&kept);
-        for log in fs::read_dir(logs.path()).into_iter().flatten().flatten() {
+        for log in fs::read_dir(self.logs.path()).into_iter().flatten().flatten() {
             let _ = fs::copy(log.path(), kept.join(log.file_name()));
         }
         kept

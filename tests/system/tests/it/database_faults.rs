@@ -16,7 +16,7 @@ async fn ask(
     service: Service,
     order_id: &str,
 ) -> Result<Result<(), Status>> {
-    let clients = &shop.clients;
+    let clients = shop.clients()?;
     Ok(match service {
         Service::Identity => {
             let request = customer.request(GetUserRequest { user_id: String::new() })?;
@@ -102,7 +102,7 @@ async fn orders_that_met_a_missing_database_end_when_it_is_back() -> Result<()> 
     shop.gate(Service::Payment)?.close();
     let order_id = customer.place(&book, 1).await?.order_id;
     shop.gate(Service::Order)?.close();
-    let request = customer.order_of("while it was down", &[(&book, 1)]);
+    let request = customer.order_of("while-it-was-down", &[(&book, 1)]);
     let asked = Instant::now();
     let refusal = customer.try_place(request.clone()).await?.unwrap_err();
     assert_unavailable(&refusal, asked.elapsed(), "PlaceOrder")?;

@@ -20,7 +20,7 @@ async fn a_reservation_that_no_order_followed_expires() -> Result<()> {
 
     let lines = vec![Line { offer_id: book.offer_id.clone(), quantity: 3 }];
     let request = ReserveStockRequest { key: "usr_somebody/lost".to_owned(), lines };
-    let reservation = shop.clients.inventory()?.reserve_stock(as_service(request)).await?.into_inner();
+    let reservation = shop.clients()?.inventory()?.reserve_stock(as_service(request)).await?.into_inner();
     assert_eq!(reservation.state(), ReservationState::Held);
 
     seller.stock_becomes(&book, 5, 0).await?;

@@ -39,7 +39,7 @@ async fn a_watcher_sees_an_order_to_its_end() -> Result<()> {
     let order_id = customer.place(&book, 1).await?.order_id;
 
     let request = customer.request(WatchOrderRequest { order_id })?;
-    let mut changes = shop.clients.order()?.watch_order(request).await?.into_inner();
+    let mut changes = shop.clients()?.order()?.watch_order(request).await?.into_inner();
     let mut last: Option<OrderStatus> = None;
     while let Some(change) = changes.message().await? {
         assert!(last.is_none_or(|earlier| earlier.version < change.version));
@@ -76,7 +76,7 @@ async fn an_order_with_one_line_out_of_stock_reserves_nothing() -> Result<()> {
     let (plenty, scarce) = (seller.add_book(1_000, 100).await?, seller.add_book(1_000, 1).await?);
     let customer = shop.customer(10_000).await?;
 
-    let request = customer.order_of("second line", &[(&plenty, 1), (&scarce, 2)]);
+    let request = customer.order_of("second-line", &[(&plenty, 1), (&scarce, 2)]);
     let refusal = customer.try_place(request).await?.unwrap_err();
 
     assert_eq!(refusal.code(), Code::FailedPrecondition);

@@ -47,7 +47,7 @@ async fn one_request_sent_by_32_callers_at_once_is_one_order() -> Result<()> {
     let seller = shop.seller().await?;
     let book = seller.add_book(1_000, 100).await?;
     let customer = shop.customer(50_000).await?;
-    let request = customer.order_of("only once", &[(&book, 2)]);
+    let request = customer.order_of("only-once", &[(&book, 2)]);
 
     let callers = (0..32).map(|_| customer.try_place(request.clone()));
     let mut orders = HashSet::new();
@@ -61,7 +61,7 @@ async fn one_request_sent_by_32_callers_at_once_is_one_order() -> Result<()> {
     assert_eq!(customer.balance().await?, 48_000);
     assert_eq!(seller.stock(&book).await?, (98, 0));
     assert_eq!(customer.try_place(request).await??.order_id, order_id);
-    let other = customer.order_of("only once", &[(&book, 3)]);
+    let other = customer.order_of("only-once", &[(&book, 3)]);
     let refusal = customer.try_place(other).await?.unwrap_err();
     assert_eq!(refusal.code(), Code::AlreadyExists);
     assert_eq!(refusal.get_details_error_info().context("no ErrorInfo")?.reason, "REQUEST_ID_REUSED");
