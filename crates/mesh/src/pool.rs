@@ -1,7 +1,7 @@
 //! The connections to one service: which one takes the next call, and what to do when it isn't there.
 
 use std::{
-    error::Error as _,
+    error::Error as StdError,
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
@@ -10,15 +10,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{Request, Response, Uri, uri::PathAndQuery};
+use http::{Request, Response, Uri, request::Parts, uri::PathAndQuery};
 use tonic::{
-    Code, ConnectError, Status,
+    ConnectError, Status,
     body::Body,
     transport::{Channel, Endpoint},
 };
 use tower::{Service as _, ServiceExt as _};
 
-use crate::{Target, lent::Home};
+use crate::{Target, deadline, lent::Home};
 
 /// How long an address that refused is asked last.
 const REST: Duration = Duration::from_millis(500);
@@ -64,47 +64,26 @@ impl Pool {
         Self { addresses }
     }
 
-    /// Sends a request over the least busy connection. An address that can't be connected to costs a second try at
-    /// another one: a request that never left was never executed.
+    /// Sends a request over the least busy connection.
+    ///
+    /// A request that never left was never executed, so it gets a second try: at another address if this one can't be
+    /// connected to, over a new connection if the old one had closed.
     pub(crate) async fn send(&self, request: Request<Body>) -> Result<(Response<Body>, Pending), Status> {
-        let (mut head, mut body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         // The channel puts its own in place.
         head.uri =
             Uri::from(head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")));
-        let mut tried = None;
-        loop {
-            let Some(address) = self.choose(tried) else {
-                return Err(Status::unavailable("no endpoint answers"));
-            };
-            let (mut channel, pending) = address.least_pending();
-            let home = Home::default();
-            let attempt = Request::from_parts(head.clone(), home.lend(body));
-            let failure = match channel.ready().await {
-                Ok(ready) => match ready.call(attempt).await {
-                    Ok(response) => {
-                        address.mark(None);
-                        return Ok((response, pending));
-                    }
-                    Err(failure) => failure,
-                },
-                Err(failure) => {
-                    drop(attempt);
-                    failure
-                }
-            };
-            let unsent = was_never_sent(&failure);
-            tracing::debug!(address = %address.socket, error = &failure as &dyn std::error::Error, unsent, "call failed");
-            if unsent {
-                address.mark(Some(Instant::now()));
-            }
-            match home.take_back() {
-                Some(unread) if unsent && tried.is_none() => {
-                    body = unread;
-                    tried = Some(address.socket);
-                }
-                _ => return Err(status_of(failure)),
-            }
-        }
+        let first = self.choose(None).ok_or_else(nobody)?;
+        let (failure, body) = match first.send(&head, body).await {
+            Ok(answer) => return Ok(answer),
+            Err(Failure { error, unsent: None, .. }) => return Err(status_of(error)),
+            Err(Failure { error, unsent: Some(body), refused }) => ((error, refused), body),
+        };
+        let second = match failure {
+            (error, true) => self.choose(Some(first.socket)).ok_or_else(|| status_of(error))?,
+            (_, false) => first,
+        };
+        second.send(&head, body).await.map_err(|failure| status_of(failure.error))
     }
 
     /// The least busy address but the one tried before; one that refused a moment ago only if there is no other.
@@ -129,6 +108,36 @@ impl Address {
             .map(|_| Connection { channel: endpoint.connect_lazy(), pending: Arc::default() })
             .collect();
         Self { socket, connections, refused: Mutex::new(None) }
+    }
+
+    async fn send(&self, head: &Parts, body: Body) -> Result<(Response<Body>, Pending), Failure> {
+        let (mut channel, pending) = self.least_pending();
+        let home = Home::default();
+        let attempt = Request::from_parts(head.clone(), home.lend(body));
+        let error = match channel.ready().await {
+            Ok(ready) => match ready.call(attempt).await {
+                Ok(response) => {
+                    self.mark(None);
+                    return Ok((response, pending));
+                }
+                Err(error) => error,
+            },
+            Err(error) => {
+                drop(attempt);
+                error
+            }
+        };
+        let refused = caused_by(&error, <dyn StdError>::is::<ConnectError>);
+        let closed = caused_by(&error, |cause| {
+            cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
+        });
+        tracing::debug!(address = %self.socket, error = &error as &dyn StdError, "call failed");
+        if refused {
+            self.mark(Some(Instant::now()));
+        }
+        // The body alone doesn't prove it: the head may have left without it.
+        let unsent = home.take_back().filter(|_| refused || closed);
+        Err(Failure { error, unsent, refused })
     }
 
     fn pending(&self) -> usize {
@@ -156,13 +165,19 @@ impl Address {
     }
 }
 
-/// Whether the connection wasn't there: it could not be made, or it had closed before the request was written.
-fn was_never_sent(failure: &tonic::transport::Error) -> bool {
-    let mut cause = failure.source();
+/// An attempt without an answer.
+struct Failure {
+    error: tonic::transport::Error,
+    /// The body of a request that never left.
+    unsent: Option<Body>,
+    /// The address can't be connected to.
+    refused: bool,
+}
+
+fn caused_by(error: &tonic::transport::Error, is_cause: impl Fn(&(dyn StdError + 'static)) -> bool) -> bool {
+    let mut cause = error.source();
     while let Some(error) = cause {
-        if error.is::<ConnectError>()
-            || error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
-        {
+        if is_cause(error) {
             return true;
         }
         cause = error.source();
@@ -172,15 +187,15 @@ fn was_never_sent(failure: &tonic::transport::Error) -> bool {
 
 /// What a caller is told of a failure below gRPC: expiry by its name, all else as no answer. tonic says CANCELLED and
 /// UNKNOWN.
-fn status_of(failure: tonic::transport::Error) -> Status {
-    let mut cause = failure.source();
-    while let Some(error) = cause {
-        if error.is::<tonic::TimeoutExpired>() {
-            return Status::new(Code::DeadlineExceeded, "the deadline passed");
-        }
-        cause = error.source();
+fn status_of(error: tonic::transport::Error) -> Status {
+    if caused_by(&error, <dyn StdError>::is::<tonic::TimeoutExpired>) {
+        return deadline::exceeded();
     }
-    let mut status = Status::unavailable("no endpoint answers");
-    status.set_source(Arc::new(failure));
+    let mut status = nobody();
+    status.set_source(Arc::new(error));
     status
+}
+
+fn nobody() -> Status {
+    Status::unavailable("no endpoint answers")
 }

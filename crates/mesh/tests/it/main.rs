@@ -22,6 +22,11 @@ fn quick() -> Policy {
     Policy { timeout: Duration::from_millis(300), ..Policy::default() }
 }
 
+/// For tests of what isn't a deadline, on machines that are busy.
+fn patient() -> Policy {
+    Policy { timeout: Duration::from_secs(20), connect_timeout: Duration::from_secs(5), ..Policy::default() }
+}
+
 fn client(addresses: &[SocketAddr], policy: Policy) -> Result<PaymentServiceClient<Client>> {
     let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     let target: Target = format!("ipv4:{}", list.join(",")).parse()?;
@@ -36,11 +41,11 @@ async fn nobody() -> Result<SocketAddr> {
 #[tokio::test]
 async fn a_call_is_answered_and_its_deadline_is_told() -> Result<()> {
     let server = Stub::start().await?;
-    let mut client = client(&[server.address], quick())?;
+    let mut client = client(&[server.address], patient())?;
     client.get_balance(GetBalanceRequest::default()).await?;
     let metadata = server.last_metadata()?;
     let timeout = metadata.get("grpc-timeout").context("no grpc-timeout")?;
-    assert_eq!(timeout, "300000u");
+    assert_eq!(timeout, "20000000u");
     assert!(metadata.get("bookstore-peer-secret").is_none());
     Ok(())
 }
@@ -49,7 +54,7 @@ async fn a_call_is_answered_and_its_deadline_is_told() -> Result<()> {
 async fn a_service_tells_that_it_is_one() -> Result<()> {
     let server = Stub::start().await?;
     let secret = SecretString::from("a secret of at least 32 characters");
-    let mut client = client(&[server.address], Policy { peer_secret: Some(secret), ..quick() })?;
+    let mut client = client(&[server.address], Policy { peer_secret: Some(secret), ..patient() })?;
     client.get_balance(GetBalanceRequest::default()).await?;
     let metadata = server.last_metadata()?;
     assert_eq!(
@@ -90,7 +95,7 @@ async fn the_caller_may_ask_for_less() -> Result<()> {
 #[tokio::test]
 async fn a_dead_endpoint_among_two_loses_no_call() -> Result<()> {
     let server = Stub::start().await?;
-    let mut client = client(&[nobody().await?, server.address], quick())?;
+    let mut client = client(&[nobody().await?, server.address], patient())?;
     for _ in 0..200 {
         client.get_balance(GetBalanceRequest::default()).await?;
     }
@@ -101,7 +106,7 @@ async fn a_dead_endpoint_among_two_loses_no_call() -> Result<()> {
 #[tokio::test]
 async fn an_endpoint_that_dies_between_calls_loses_none() -> Result<()> {
     let (first, second) = (Stub::start().await?, Stub::start().await?);
-    let mut client = client(&[first.address, second.address], quick())?;
+    let mut client = client(&[first.address, second.address], patient())?;
     let mut busy = tokio::task::JoinSet::new();
     for _ in 0..40 {
         let mut client = client.clone();
@@ -120,18 +125,18 @@ async fn an_endpoint_that_dies_between_calls_loses_none() -> Result<()> {
 
 #[tokio::test]
 async fn no_endpoint_is_unavailable_at_once() -> Result<()> {
-    let mut client = client(&[nobody().await?, nobody().await?], Policy::default())?;
+    let mut client = client(&[nobody().await?, nobody().await?], patient())?;
     let began = Instant::now();
     let status = client.get_balance(GetBalanceRequest::default()).await.expect_err("an answer");
     assert_eq!(status.code(), Code::Unavailable);
-    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     Ok(())
 }
 
 #[tokio::test]
 async fn a_service_that_comes_later_is_found() -> Result<()> {
     let address = nobody().await?;
-    let mut client = client(&[address], quick())?;
+    let mut client = client(&[address], patient())?;
     assert!(client.get_balance(GetBalanceRequest::default()).await.is_err());
     let _server = Stub::start_at(address).await?;
     client.get_balance(GetBalanceRequest::default()).await?;
@@ -141,7 +146,7 @@ async fn a_service_that_comes_later_is_found() -> Result<()> {
 #[tokio::test]
 async fn what_the_service_says_comes_through() -> Result<()> {
     let server = Stub::start().await?;
-    let mut client = client(&[server.address], quick())?;
+    let mut client = client(&[server.address], patient())?;
     let status =
         client.get_payment(proto::payment::v1::GetPaymentRequest::default()).await.expect_err("an answer");
     assert_eq!((status.code(), status.message()), (Code::NotFound, "no such payment"));
@@ -156,7 +161,7 @@ async fn the_callee_is_told_of_the_trace() -> Result<()> {
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(spans))?;
 
     let server = Stub::start().await?;
-    let mut client = client(&[server.address], quick())?;
+    let mut client = client(&[server.address], patient())?;
     let span = tracing::info_span!("click");
     client.get_balance(GetBalanceRequest::default()).instrument(span.clone()).await?;
 
@@ -167,5 +172,19 @@ async fn the_callee_is_told_of_the_trace() -> Result<()> {
     let click = context.span().span_context().span_id().to_string();
     assert!(traceparent.contains(&trace), "{traceparent} is of another trace than {trace}");
     assert!(!traceparent.contains(&click), "the callee's parent is the client span, not the caller's");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_service_that_restarts_between_calls_loses_none() -> Result<()> {
+    let mut server = Stub::start().await?;
+    let address = server.address;
+    let mut client = client(&[address], patient())?;
+    for _ in 0..10 {
+        client.get_balance(GetBalanceRequest::default()).await?;
+        server.stop().await?;
+        server = Stub::start_at(address).await?;
+    }
+    client.get_balance(GetBalanceRequest::default()).await?;
     Ok(())
 }
