@@ -14,8 +14,6 @@ use tonic::transport::{Channel, Endpoint};
 use crate::failure::Failure;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long an answer, or the first of a stream, may take to begin.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The addresses of the services; right for `cargo xtask up` without being named.
 #[derive(Args, Clone)]
@@ -30,7 +28,7 @@ pub(crate) struct Endpoints {
         value_name = "URL",
         default_value = "http://127.0.0.1:50051"
     )]
-    identity: String,
+    identity_url: String,
     /// Books and stock
     #[arg(
         long,
@@ -40,7 +38,7 @@ pub(crate) struct Endpoints {
         value_name = "URL",
         default_value = "http://127.0.0.1:50052"
     )]
-    inventory: String,
+    inventory_url: String,
     /// Orders
     #[arg(
         long,
@@ -50,7 +48,7 @@ pub(crate) struct Endpoints {
         value_name = "URL",
         default_value = "http://127.0.0.1:50053"
     )]
-    order: String,
+    order_url: String,
     /// Wallets and payments
     #[arg(
         long,
@@ -60,37 +58,48 @@ pub(crate) struct Endpoints {
         value_name = "URL",
         default_value = "http://127.0.0.1:50054"
     )]
-    payment: String,
+    payment_url: String,
+    /// How many seconds an answer may take
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        env = "BOOKSTORE_TIMEOUT",
+        value_name = "SECONDS",
+        default_value_t = 20,
+        value_parser = clap::value_parser!(u64).range(1..=3600)
+    )]
+    timeout: u64,
 }
 
 impl Endpoints {
     pub(crate) async fn identity(&self) -> Result<IdentityServiceClient<Channel>, Failure> {
-        Ok(IdentityServiceClient::new(connect(&self.identity).await?))
+        Ok(IdentityServiceClient::new(self.connect(&self.identity_url).await?))
     }
 
     pub(crate) async fn inventory(&self) -> Result<InventoryServiceClient<Channel>, Failure> {
-        Ok(InventoryServiceClient::new(connect(&self.inventory).await?))
+        Ok(InventoryServiceClient::new(self.connect(&self.inventory_url).await?))
     }
 
     pub(crate) async fn order(&self) -> Result<OrderServiceClient<Channel>, Failure> {
-        Ok(OrderServiceClient::new(connect(&self.order).await?))
+        Ok(OrderServiceClient::new(self.connect(&self.order_url).await?))
     }
 
     pub(crate) async fn payment(&self) -> Result<PaymentServiceClient<Channel>, Failure> {
-        Ok(PaymentServiceClient::new(connect(&self.payment).await?))
+        Ok(PaymentServiceClient::new(self.connect(&self.payment_url).await?))
     }
-}
 
-async fn connect(address: &str) -> Result<Channel, Failure> {
-    let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|_| {
-        Failure::usage(format!("`{address}` is no address; one looks like http://127.0.0.1:50051"))
-    })?;
-    endpoint
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(ANSWER_TIMEOUT)
-        // Notices a dead peer under a stream that has nothing to say.
-        .http2_keep_alive_interval(CONNECT_TIMEOUT * 3)
-        .connect()
-        .await
-        .map_err(|_| Failure::Unreachable { address: address.to_owned() })
+    async fn connect(&self, address: &str) -> Result<Channel, Failure> {
+        let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|_| {
+            Failure::usage(format!("`{address}` is no address; one looks like http://127.0.0.1:50051"))
+        })?;
+        endpoint
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(Duration::from_secs(self.timeout))
+            // Notices a dead peer under a stream that has nothing to say.
+            .http2_keep_alive_interval(CONNECT_TIMEOUT * 3)
+            .connect()
+            .await
+            .map_err(|_| Failure::Unreachable { address: address.to_owned() })
+    }
 }
