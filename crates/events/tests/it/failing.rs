@@ -86,6 +86,7 @@ async fn a_message_that_kills_the_process_takes_no_neighbour_with_it() -> Result
         failed = starts => failed?,
         buried = shop.number_becomes(DEAD_LETTERS, 1) => buried?,
     }
+    let _consumer = shop.start_consumer(&recorder, impatient.clone()).await?;
     shop.handled_are(4).await?;
     assert_eq!(shop.text("SELECT error FROM dead_letters").await?, "no attempt ended");
     let with_others = recorder.batches().iter().filter(|batch| batch.len() > 1).count();
