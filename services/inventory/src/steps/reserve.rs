@@ -63,6 +63,7 @@ impl Reserve {
             return Ok(None);
         }
         tx.commit().await?;
+        fault::point("inventory.reserved");
 
         let answer = |id| holdings.reservation(id).cloned();
         Ok(decided.into_iter().map(|outcome| outcome.map(answer).transpose()).collect())

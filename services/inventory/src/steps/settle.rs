@@ -29,6 +29,7 @@ impl Step for Settle {
         let locked = store::reservations::lock(&tx, ids.iter().copied()).await?;
         let holdings = settle_locked(&tx, locked, self.trigger).await?;
         tx.commit().await?;
+        fault::point("inventory.settled");
         Ok(ids.iter().map(|&id| holdings.reservation(id).cloned()).collect())
     }
 

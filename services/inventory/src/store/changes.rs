@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{reservations::lines_json, sql};
 use crate::domain::Changes;
 
-/// Whether [`write`] wrote.
+/// Whether [`write()`] wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a transaction whose key was taken must be rolled back"]
 pub(crate) enum Written {
