@@ -80,7 +80,7 @@ impl Identity {
         let bearer = format!("Bearer {}", customer.bearer().expose_secret());
         let mut bearer: tonic::metadata::AsciiMetadataValue = bearer
             .parse()
-            .map_err(|_| nonsense(Self::NAME, "the token that let the caller in is no header value"))?;
+            .map_err(|_| nonsense(Self::NAME, &"the token that let the caller in is no header value"))?;
         bearer.set_sensitive(true);
         request.metadata_mut().insert("authorization", bearer);
         let address = self.0.clone().get_address(request).await.map_err(failed(Self::NAME))?.into_inner();
@@ -147,7 +147,7 @@ impl Inventory {
         let reservation = read(answer)?;
         let reserved = reservation.lines.iter().map(|line| (line.offer, line.quantity));
         if !reserved.eq(items.iter().copied()) {
-            return Err(nonsense(Self::NAME, "other lines than were asked for"));
+            return Err(nonsense(Self::NAME, &"other lines than were asked for"));
         }
         Ok(reservation)
     }
@@ -174,7 +174,7 @@ impl Inventory {
     }
 }
 
-fn nonsense(service: &'static str, what: impl ToString) -> CallError {
+fn nonsense(service: &'static str, what: &dyn std::fmt::Display) -> CallError {
     CallError::Nonsense { service, what: what.to_string() }
 }
 

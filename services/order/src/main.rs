@@ -4,5 +4,6 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    server::main::<order::Order>().await
+    // Too large a future for the stack that tests and tools give a thread.
+    Box::pin(server::main::<order::Order>()).await
 }

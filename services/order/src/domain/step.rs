@@ -134,57 +134,51 @@ impl State {
     }
 }
 
-/// The table of steps.
+/// The table of steps: first those to another state, then what is only noted, then what changes nothing.
 pub(crate) const fn step(now: Standing, happening: Happening) -> Effect {
     use Happening as H;
-    match (now.state, happening) {
-        (State::Pending, H::CapturedAndCommitted) => Effect::Step(Standing {
-            state: State::Confirmed,
-            stock: StockState::Committed,
-            ..now.paid(PaymentState::Captured)
-        }),
-        (State::Pending, H::CapturedAndStockLost) => {
-            Effect::Step(now.paid(PaymentState::Captured).cancelled(CancelReason::StockLost))
+    use PaymentState as P;
+    use State as S;
+    match (now.state, happening, now.payment) {
+        (S::Pending, H::CapturedAndCommitted, _) => {
+            let stock = StockState::Committed;
+            Effect::Step(Standing { state: S::Confirmed, stock, ..now.paid(P::Captured) })
         }
-        (State::Pending, H::PaymentFailed(reason)) => {
-            Effect::Step(now.paid(PaymentState::Failed).cancelled(reason))
+        (S::Pending, H::CapturedAndStockLost, _) => {
+            Effect::Step(now.paid(P::Captured).cancelled(CancelReason::StockLost))
         }
-        (State::Pending | State::Confirmed, H::CancelRequested) => {
+        (S::Pending, H::PaymentFailed(reason), P::Pending) => {
+            Effect::Step(now.paid(P::Failed).cancelled(reason))
+        }
+        // A capture has ended the time limit, even while inventory cannot be asked.
+        (S::Pending, H::PaymentTimedOut, P::Pending) => {
+            Effect::Step(now.cancelled(CancelReason::PaymentTimeout))
+        }
+        (S::Pending | S::Confirmed, H::CancelRequested, _) => {
             Effect::Step(now.cancelled(CancelReason::CustomerRequest))
         }
-        // A capture ends the time limit, even while inventory cannot be asked.
-        (State::Pending, H::PaymentTimedOut) => match now.payment {
-            PaymentState::Pending => Effect::Step(now.cancelled(CancelReason::PaymentTimeout)),
-            _ => Effect::Nothing,
-        },
-        (State::Cancelled, H::CancelRequested) => Effect::Illegal,
-        (State::Confirmed | State::Cancelled, H::PaymentTimedOut) => Effect::Nothing,
-        // Whatever else is told of the payment is noted, and a refund is the last word on it.
-        (_, H::Refunded) => note(now, PaymentState::Refunded),
-        (State::Cancelled, H::PaymentFailed(_)) => match now.payment {
-            PaymentState::Pending => note(now, PaymentState::Failed),
-            _ => Effect::Nothing,
-        },
-        (State::Pending | State::Cancelled, H::Captured)
-        | (State::Cancelled, H::CapturedAndCommitted | H::CapturedAndStockLost) => match now.payment {
-            PaymentState::Pending => note(now, PaymentState::Captured),
-            _ => Effect::Nothing,
-        },
-        (
-            State::Confirmed,
-            H::Captured | H::CapturedAndCommitted | H::CapturedAndStockLost | H::PaymentFailed(_),
-        ) => Effect::Nothing,
-    }
-}
+        (S::Cancelled, H::CancelRequested, _) => Effect::Illegal,
 
-const fn note(now: Standing, payment: PaymentState) -> Effect {
-    match (now.payment, payment) {
-        (PaymentState::Refunded, _)
-        | (PaymentState::Captured, PaymentState::Captured)
-        | (PaymentState::Failed, PaymentState::Failed) => Effect::Nothing,
-        // A CONFIRMED order is paid for: a refund by staff doesn't change it.
-        _ if matches!(now.state, State::Confirmed) => Effect::Nothing,
-        _ => Effect::Note(now.paid(payment)),
+        (S::Pending, H::Captured, P::Pending)
+        | (S::Cancelled, H::Captured | H::CapturedAndCommitted | H::CapturedAndStockLost, P::Pending) => {
+            Effect::Note(now.paid(P::Captured))
+        }
+        (S::Cancelled, H::PaymentFailed(_), P::Pending) => Effect::Note(now.paid(P::Failed)),
+        // May be told before the capture, and is the last word. What staff give back of a CONFIRMED order leaves it paid.
+        (S::Pending | S::Cancelled, H::Refunded, P::Pending | P::Captured) => {
+            Effect::Note(now.paid(P::Refunded))
+        }
+
+        (
+            _,
+            H::Captured
+            | H::CapturedAndCommitted
+            | H::CapturedAndStockLost
+            | H::PaymentFailed(_)
+            | H::Refunded
+            | H::PaymentTimedOut,
+            _,
+        ) => Effect::Nothing,
     }
 }
 
@@ -279,6 +273,10 @@ mod tests {
                 prop_assert!(now.state != State::Cancelled || next.state == State::Cancelled, "CANCELLED is final");
                 prop_assert!(now.state == State::Pending || next.state != State::Pending, "nothing becomes PENDING");
                 prop_assert_eq!(next.reason.is_some(), next.state == State::Cancelled);
+                prop_assert!(
+                    now.payment == PaymentState::Pending || next.payment != PaymentState::Pending,
+                    "what is known of a payment is not forgotten"
+                );
                 prop_assert!(
                     next.state != State::Confirmed
                         || (next.payment == PaymentState::Captured && next.stock == StockState::Committed)

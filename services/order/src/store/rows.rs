@@ -78,7 +78,7 @@ impl TryFrom<OrderRow> for Order {
         let lines = row.lines.0.into_iter();
         Ok(Self {
             status: row.status.try_into()?,
-            lines: lines.map(|line| line.parse(currency)).collect::<Result<_, _>>()?,
+            lines: lines.map(|line| line.priced_in(currency)).collect(),
             total: Money::new(row.total, currency),
             payment_method: known(PaymentMethod::named(&row.payment_method))?,
             shipping_address: row.shipping_address.0,
@@ -146,15 +146,15 @@ struct StoredLine {
 }
 
 impl StoredLine {
-    fn parse(self, currency: Currency) -> Result<Line, DbErr> {
-        Ok(Line {
+    fn priced_in(self, currency: Currency) -> Line {
+        Line {
             offer: self.offer_id,
             edition: self.edition_id,
             shop: self.shop_id,
             title: self.title,
             quantity: self.quantity,
             unit_price: Money::new(self.unit_price_minor_units, currency),
-        })
+        }
     }
 }
 

@@ -67,7 +67,7 @@ pub(crate) async fn paid_but_uncommitted(
     let find = "
         SELECT orders.id, reservation_id, traceparent
         FROM orders LEFT JOIN outbox ON event_id = placed_event
-        WHERE state = 'PENDING' AND payment_state = 'CAPTURED' AND orders.id > $1
+        WHERE state = 'PENDING' AND payment_state IN ('CAPTURED', 'REFUNDED') AND orders.id > $1
               AND updated_at <= now() - $2 * interval '1 second'
         ORDER BY orders.id LIMIT $3";
     let values = [after.uuid().into(), for_at_least.as_secs_f64().into(), i64::from(limit).into()];

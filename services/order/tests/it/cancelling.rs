@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use futures::future::try_join_all;
 use proto::order::v1::{
-    Actor, CancelOrderRequest, CancelReason, OrderCancelled, OrderState, PaymentState, StockState,
+    Actor, CancelOrderRequest, CancelReason, OrderCancelled, OrderState, OrderStep, PaymentState, StockState,
 };
 use testkit::{as_user, eventually, published};
 use tonic::Code;
@@ -50,7 +50,7 @@ async fn a_confirmed_order_is_cancelled_and_stays_paid_until_payment_says_otherw
     assert_eq!(cancelled.payment_state(), PaymentState::Captured);
     shop.refund(&order).await?;
     let refunded = shop.in_payment(PaymentState::Refunded, &reader, &order).await?;
-    let states: Vec<_> = refunded.history.iter().map(|step| step.state()).collect();
+    let states: Vec<_> = refunded.history.iter().map(OrderStep::state).collect();
     assert_eq!(states, [OrderState::Pending, OrderState::Confirmed, OrderState::Cancelled]);
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use proto::order::v1::{Actor, CancelReason, OrderCancelled, OrderState, PaymentState};
+use proto::order::v1::{Actor, CancelReason, OrderCancelled, OrderState, OrderStep, PaymentState};
 use sea_orm::ConnectionTrait as _;
 use testkit::{eventually, published};
 
@@ -24,7 +24,7 @@ async fn an_order_that_is_not_paid_in_time_is_cancelled() -> Result<()> {
 
     assert_eq!(order.cancel_reason(), CancelReason::PaymentTimeout);
     assert_eq!(order.payment_state(), PaymentState::Pending);
-    assert_eq!(order.history.last().map(|step| step.actor()), Some(Actor::System));
+    assert_eq!(order.history.last().map(OrderStep::actor), Some(Actor::System));
     eventually("it is announced", SOON, async || {
         let cancelled = published::<OrderCancelled>(&shop.broker).await.ok()?.pop()?;
         (cancelled.event.reason() == CancelReason::PaymentTimeout).then_some(())

@@ -133,7 +133,6 @@ impl Drop for TestInventory {
     }
 }
 
-#[expect(clippy::result_large_err, reason = "as the RPCs answer")]
 fn services_only<T>(request: &Request<T>) -> Result<(), Status> {
     match request.metadata().get("bookstore-peer-secret") {
         Some(secret) if secret == PEER_SECRET => Ok(()),
