@@ -7,7 +7,6 @@ use clap::Parser;
 /// What identity is configured with.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "identity", about = "Users, their credentials and their addresses")]
-#[group(skip)]
 pub struct Config {
     /// What every service is configured with.
     #[command(flatten)]

@@ -4,5 +4,5 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    server::main::<identity::Identity>().await
+    Box::pin(server::main::<identity::Identity>()).await
 }

@@ -95,8 +95,12 @@ impl Passwords {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::pin::pin;
+    use std::iter;
+    use std::pin::{Pin, pin};
+    use std::sync::mpsc;
     use std::task::Poll;
+
+    use tokio::sync::oneshot;
 
     use super::*;
 
@@ -137,35 +141,58 @@ mod tests {
         assert_eq!(fresh.salt.map(|salt| salt.len()), decoy.salt.map(|salt| salt.len()));
     }
 
-    #[tokio::test]
-    async fn who_finds_the_queue_full_is_told_at_once() {
-        let passwords = Passwords::new(1);
-        let places = 1 + WAITING_PER_SLOT;
-        let calls = (0..=places).map(|_| {
-            let passwords = passwords.clone();
-            tokio::spawn(async move { passwords.verify(password("x"), None).await })
+    /// Work that lasts until it is told to end, and how to tell it. Whoever awaits the second part knows that it began.
+    fn endless(
+        passwords: &Passwords,
+    ) -> (impl Future<Output = Result<(), HashError>>, oneshot::Receiver<()>, mpsc::Sender<()>) {
+        let ((began, has_begun), (end, is_told_to_end)) = (oneshot::channel(), mpsc::channel());
+        let work = passwords.work(move |_| {
+            let _ = (began.send(()), is_told_to_end.recv());
+            Ok(())
         });
-        let mut busy = 0;
-        for call in calls.collect::<Vec<_>>() {
-            busy += usize::from(matches!(call.await.unwrap(), Err(HashError::Busy)));
+        (work, has_begun, end)
+    }
+
+    async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+        poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+    }
+
+    #[tokio::test]
+    async fn no_more_work_at_once_than_told_and_who_finds_the_queue_full_is_told_at_once() {
+        let passwords = Passwords::new(1);
+        let (working, has_begun, end) = endless(&passwords);
+        let mut working = pin!(working);
+        assert!(poll_once(working.as_mut()).await.is_pending());
+        has_begun.await.unwrap();
+
+        let mut waiting: Vec<_> = iter::repeat_with(|| Box::pin(passwords.verify(password("x"), None)))
+            .take(WAITING_PER_SLOT)
+            .collect();
+        for call in &mut waiting {
+            assert!(poll_once(call.as_mut()).await.is_pending());
         }
-        assert_eq!(busy, 1);
+        assert!(matches!(passwords.verify(password("x"), None).await, Err(HashError::Busy)));
+        assert_eq!(hashed(&passwords), 1, "only the first has begun");
+
+        end.send(()).unwrap();
+        working.await.unwrap();
+        for call in waiting {
+            assert!(!call.await.unwrap());
+        }
         assert!(passwords.verify(password("x"), None).await.is_ok(), "the queue is empty again");
     }
 
     #[tokio::test]
-    async fn a_caller_who_hangs_up_keeps_the_slot_until_the_hash_is_done() {
+    async fn a_caller_who_hangs_up_keeps_the_slot_until_the_work_is_done() {
         let passwords = Passwords::new(1);
+        let (abandoned, has_begun, end) = endless(&passwords);
         {
-            let mut abandoned = pin!(passwords.verify(password("x"), None));
-            poll_fn(|context| {
-                assert!(abandoned.as_mut().poll(context).is_pending());
-                Poll::Ready(())
-            })
-            .await;
+            let mut abandoned = pin!(abandoned);
+            assert!(poll_once(abandoned.as_mut()).await.is_pending());
         }
+        has_begun.await.unwrap();
         assert_eq!(passwords.slots.available_permits(), 0);
+        end.send(()).unwrap();
         let _slot = passwords.slots.acquire().await.unwrap();
-        assert_eq!(hashed(&passwords), 1);
     }
 }
