@@ -71,6 +71,7 @@ async fn a_reader_who_never_had_a_wallet_can_not_pay() -> Result<()> {
 #[tokio::test]
 async fn many_orders_at_once_never_overdraw_a_wallet() -> Result<()> {
     let shop = Shop::open().await?;
+    let _replica = shop.replica().await?;
     let reader = shop.reader_with(20_00).await?;
     let mut orders = Vec::new();
     for _ in 0..100 {

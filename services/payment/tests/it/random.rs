@@ -45,7 +45,7 @@ struct Order {
 fn money_is_neither_made_nor_lost() -> Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     let shop = runtime.block_on(Shop::open())?;
-    let mut runner = TestRunner::new(Config { cases: 15, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 15, max_shrink_iters: 20, ..Config::default() });
     runner.run(&steps(), |steps| {
         runtime.block_on(play(&shop, &steps)).map_err(|error| TestCaseError::fail(format!("{error:#}")))
     })?;

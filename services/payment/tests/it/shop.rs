@@ -27,6 +27,7 @@ pub(crate) struct Shop {
     pub(crate) db: DatabaseConnection,
     pub(crate) client: PaymentServiceClient<Channel>,
     identity: TestIdentity,
+    config: Config,
     _running: Running,
 }
 
@@ -59,7 +60,7 @@ impl Shop {
             identity_target: identity.target().parse()?,
             currency: "EUR".parse()?,
         };
-        let running = testkit::running::<Payment>(config).await?;
+        let running = testkit::running::<Payment>(config.clone()).await?;
         let channel = Channel::from_shared(format!("http://{}", running.address))?.connect().await?;
         let db = database.connect().await?;
         Ok(Self {
@@ -68,8 +69,14 @@ impl Shop {
             db,
             client: PaymentServiceClient::new(channel),
             identity,
+            config,
             _running: running,
         })
+    }
+
+    /// Another replica of the service, for as long as it is kept.
+    pub(crate) async fn replica(&self) -> Result<Running> {
+        testkit::running::<Payment>(self.config.clone()).await
     }
 
     pub(crate) fn reader(&self) -> Result<Reader> {
