@@ -134,7 +134,12 @@ impl<H: Handler> Consumer<H> {
                     }
                 }
                 batch = puller.next_batch() => match batch {
-                    Ok(batch) => self.process(batch, &mut puller, stop).await,
+                    Ok(batch) => {
+                        self.process(batch, &mut puller, stop).await;
+                        if !puller.is_live() {
+                            return puller.into_waiting();
+                        }
+                    }
                     Err(reason) => {
                         tracing::info!(consumer = H::DURABLE, %reason, "asks anew");
                         return puller.into_waiting();

@@ -29,7 +29,7 @@ pub struct RelayConfig {
     pub stream: &'static str,
     /// For the connection that holds the advisory lock, which isn't one of the pool's.
     pub database_url: SecretString,
-    /// How many servers keep a copy of the stream.
+    /// How many servers keep a copy of the stream, if this relay is the one that makes it.
     pub replicas: usize,
 }
 
@@ -93,6 +93,8 @@ struct Known {
     lock_checked: Instant,
     /// How many attempts to publish have brought nothing, one after the other.
     in_vain: u32,
+    /// Whether the last turn failed, which is told once.
+    is_in_trouble: bool,
 }
 
 impl Relay {
@@ -140,11 +142,14 @@ impl Relay {
     /// Waits for the lock, and passes on meanwhile what the active relay should know. `None` on `stop`.
     async fn stand_by(&self, stop: &CancellationToken) -> Option<Lock> {
         let acquire = async {
+            let mut is_told = false;
             loop {
                 match Lock::acquire(&self.config.database_url).await {
                     Ok(lock) => return lock,
-                    Err(error) => tracing::warn!(%error, "the relay's lock can't be asked for"),
+                    Err(error) if !is_told => tracing::warn!(%error, "the relay's lock can't be asked for"),
+                    Err(_) => {}
                 }
+                is_told = true;
                 sleep(RETRY).await;
             }
         };
@@ -174,6 +179,7 @@ impl Relay {
             measured: None,
             lock_checked: now,
             in_vain: 0,
+            is_in_trouble: false,
         };
         let mut woken = None;
         let mut connection = self.reconnects.seen();
@@ -194,10 +200,16 @@ impl Relay {
                 woken = self.nats.subscribe(wake::subject(self.config.service)).await.ok();
             }
             match self.turn(&mut known).await {
-                Ok(true) => {}
-                Ok(false) => self.idle(self.pace.poll, &mut woken, stop).await,
+                Ok(at_once) => {
+                    known.is_in_trouble = false;
+                    if !at_once {
+                        self.idle(self.pace.poll, &mut woken, stop).await;
+                    }
+                }
                 Err(error) => {
-                    tracing::warn!(stream = self.config.stream, %error, "events can't be published now");
+                    if !std::mem::replace(&mut known.is_in_trouble, true) {
+                        tracing::warn!(stream = self.config.stream, %error, "events can't be published now");
+                    }
                     known.comparison = None;
                     self.idle(RETRY, &mut woken, stop).await;
                 }

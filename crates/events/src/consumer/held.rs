@@ -45,7 +45,7 @@ impl Session {
     }
 
     /// Whether the broker would hear now, and take it for what it is.
-    fn is_live(&self) -> bool {
+    pub(crate) fn is_live(&self) -> bool {
         !self.is_over.load(Ordering::Relaxed) && self.is_connected() && is_connected(&self.nats)
     }
 

@@ -80,6 +80,11 @@ impl Puller {
         Ok(self.waiting.drain(..size).collect())
     }
 
+    /// Whether the broker hears what becomes of messages.
+    pub(super) fn is_live(&self) -> bool {
+        self.session.is_live()
+    }
+
     /// Tells the broker that what waits here isn't forgotten.
     pub(super) async fn keep_waiting(&mut self) {
         // What is wrong with the connection is found out when more is asked for.

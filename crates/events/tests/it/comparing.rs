@@ -83,6 +83,21 @@ async fn a_stream_that_is_lost_without_a_reconnect_is_found_when_idle() -> Resul
 }
 
 #[tokio::test]
+async fn a_loss_that_nobody_told_of_is_noticed_by_the_next_publication() -> Result<()> {
+    let shop = Shop::open().await?;
+    let rarely = events::Pace { compare: Duration::from_hours(1), ..pace() };
+    let _relay = shop.start_relay(rarely).await?;
+    shop.place(&["a", "b"]).await?;
+    shop.stream_is(&["a", "b"]).await?;
+    let jetstream = shop.jetstream().await?;
+    let config = jetstream.get_stream("ORDER").await?.cached_info().config.clone();
+    jetstream.delete_stream("ORDER").await?;
+    jetstream.create_stream(config).await?;
+    shop.place(&["c"]).await?;
+    shop.stream_is(&["a", "b", "c"]).await
+}
+
+#[tokio::test]
 async fn a_foreign_message_in_the_stream_stops_nobody() -> Result<()> {
     let shop = Shop::open().await?;
     let _relay = shop.start_relay(pace()).await?;
