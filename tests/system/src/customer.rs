@@ -20,8 +20,9 @@ use crate::{Book, Clients};
 /// The currency of all tests.
 pub(crate) const EUR: &str = "EUR";
 const PASSWORD: &str = "correct horse battery staple";
-/// Until an order has ended, faults and all.
-const END: Duration = Duration::from_mins(1);
+/// Until an order has ended, faults and all: each consumer killed on the way costs 30 s, after which the broker gives
+/// what it held to another.
+const END: Duration = Duration::from_mins(2);
 /// Between two tries of a call that met a broken shop.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -135,36 +136,28 @@ impl Customer {
     /// As [`Customer::place`], trying again while the shop is broken: the same request each time.
     pub async fn place_in_the_end(&self, book: &Book, quantity: i32) -> Result<Order> {
         let request = self.order_of(&new_request_id(), &[(book, quantity)]);
-        let mut last = None;
-        let placed =
-            eventually("PlaceOrder is answered", END, async || match self.try_place(request.clone()).await {
-                Ok(Err(status)) if is_passing(&status) => {
-                    last = Some(status);
-                    tokio::time::sleep(PAUSE).await;
-                    None
-                }
-                answer => Some(answer),
-            });
-        match placed.await {
-            Ok(answer) => answer?.context("PlaceOrder"),
-            Err(timeout) => bail!("{timeout}; last answer: {last:?}"),
-        }
+        answered("PlaceOrder", async || self.try_place(request.clone()).await).await
     }
 
     /// Cancels an order.
     pub async fn cancel(&self, order_id: &str) -> Result<Order> {
+        self.try_cancel(&new_request_id(), order_id).await?.context("CancelOrder")
+    }
+
+    /// As [`Customer::cancel`], trying again while the shop is broken: the same request each time.
+    pub async fn cancel_in_the_end(&self, order_id: &str) -> Result<Order> {
+        let request_id = new_request_id();
+        answered("CancelOrder", async || self.try_cancel(&request_id, order_id).await).await
+    }
+
+    async fn try_cancel(&self, request_id: &str, order_id: &str) -> Result<Result<Order, Status>> {
         let request = CancelOrderRequest {
-            request_id: new_request_id(),
+            request_id: request_id.to_owned(),
             order_id: order_id.to_owned(),
             note: "changed my mind".to_owned(),
         };
-        Ok(self
-            .clients
-            .order()?
-            .cancel_order(self.request(request)?)
-            .await
-            .context("CancelOrder")?
-            .into_inner())
+        let answer = self.clients.order()?.cancel_order(self.request(request)?).await;
+        Ok(answer.map(tonic::Response::into_inner))
     }
 
     /// The order as it is now.
@@ -198,6 +191,24 @@ impl Customer {
             self.payment(order_id).await.ok().flatten().filter(|payment| payment.state() == state)
         })
         .await
+    }
+}
+
+/// The answer to a call that is repeated while it fails in passing.
+async fn answered<T>(what: &str, mut call: impl AsyncFnMut() -> Result<Result<T, Status>>) -> Result<T> {
+    let mut last = None;
+    let answer = eventually(what, END, async || match call().await {
+        Ok(Err(status)) if is_passing(&status) => {
+            last = Some(status);
+            tokio::time::sleep(PAUSE).await;
+            None
+        }
+        answer => Some(answer),
+    })
+    .await;
+    match answer {
+        Ok(answer) => Ok(answer?.with_context(|| what.to_owned())?),
+        Err(timeout) => bail!("{timeout}; last answer: {last:?}"),
     }
 }
 

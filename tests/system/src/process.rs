@@ -21,6 +21,8 @@ pub(crate) struct Process {
     logs: PathBuf,
     starts: usize,
     child: Option<Child>,
+    /// Where the next start is to die, as the crate `fault` reads it.
+    fault: Option<String>,
 }
 
 impl Process {
@@ -32,7 +34,8 @@ impl Process {
             ("BOOKSTORE_LISTEN".to_owned(), grpc.to_string()),
             ("BOOKSTORE_ADMIN_LISTEN".to_owned(), admin.to_string()),
         ];
-        Ok(Self { service, grpc, admin, environment, logs: logs.to_owned(), starts: 0, child: None })
+        let logs = logs.to_owned();
+        Ok(Self { service, grpc, admin, environment, logs, starts: 0, child: None, fault: None })
     }
 
     pub(crate) fn set(&mut self, variable: &str, value: impl Into<String>) {
@@ -44,7 +47,9 @@ impl Process {
             bail!("{} runs already", self.service.name());
         }
         self.starts += 1;
-        self.child = Some(localservers::launch(&program(self.service)?, &self.environment, &self.log())?);
+        let mut environment = self.environment.clone();
+        environment.extend(self.fault.take().map(|fault| ("BOOKSTORE_FAULT".to_owned(), fault)));
+        self.child = Some(localservers::launch(&program(self.service)?, &environment, &self.log())?);
         Ok(())
     }
 
@@ -53,6 +58,21 @@ impl Process {
         child.kill()?;
         child.wait()?;
         Ok(())
+    }
+
+    /// Lets the next start end at a fault point: `events.published:3`.
+    pub(crate) fn arm(&mut self, fault: &str) {
+        self.fault = Some(fault.to_owned());
+    }
+
+    /// Whether it has ended by itself; then it can be started again.
+    pub(crate) fn has_fallen(&mut self) -> Result<bool> {
+        let child = self.child.as_mut().with_context(|| format!("{} does not run", self.service.name()))?;
+        let has_fallen = child.try_wait()?.is_some();
+        if has_fallen {
+            self.child = None;
+        }
+        Ok(has_fallen)
     }
 
     /// `STOP` and `CONT` for a process that hangs for a while, `TERM` for an orderly end.

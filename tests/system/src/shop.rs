@@ -161,6 +161,28 @@ impl Shop {
         self.ready(service).await
     }
 
+    /// Starts a service anew so that it ends, at once, at a point of its own code: `events.published:3` for the third
+    /// time it comes there.
+    pub async fn arm(&self, service: Service, fault: &str) -> Result<()> {
+        self.kill(service).await?;
+        self.process(service, |process| {
+            process.arm(fault);
+            process.start()
+        })
+        .await?;
+        self.ready(service).await
+    }
+
+    /// Waits until an armed service has met its end.
+    pub async fn falls(&self, service: Service) -> Result<()> {
+        let what = format!("{} comes to the point where it is to end", service.name());
+        eventually(&what, READY, async || {
+            let fallen = self.process(service, Process::has_fallen).await;
+            fallen.map(|has_fallen| has_fallen.then_some(())).transpose()
+        })
+        .await?
+    }
+
     /// Lets a service hang: its connections stay, nothing is answered.
     pub async fn pause(&self, service: Service) -> Result<()> {
         self.process(service, |process| process.signal("STOP")).await

@@ -1,7 +1,10 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use anyhow::Result;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, future::join_all, stream};
 use proto::order::v1::OrderState;
 use system_tests::{Service, Shop};
 use testkit::eventually;
@@ -47,7 +50,7 @@ async fn orders_survive_the_death_of(service: Service) -> Result<()> {
         .try_collect::<Vec<_>>();
     let killing = async {
         for orders in [ORDERS / 4, ORDERS / 2] {
-            eventually("orders before the crash", std::time::Duration::from_mins(1), async || {
+            eventually("orders before the crash", Duration::from_mins(1), async || {
                 (answered.load(Ordering::Relaxed) >= orders).then_some(())
             })
             .await?;
@@ -64,4 +67,66 @@ async fn orders_survive_the_death_of(service: Service) -> Result<()> {
     }
     let placed: Vec<String> = placed.into_iter().map(|(_, order_id)| order_id).collect();
     shop.check(&placed).await
+}
+
+#[tokio::test]
+async fn orders_survive_a_death_between_publishing_and_noting_it() -> Result<()> {
+    orders_survive_deaths_at(&[
+        (Service::Order, "events.published:3"),
+        (Service::Payment, "events.published:3"),
+        (Service::Inventory, "inventory.settled:3"),
+    ])
+    .await
+}
+
+#[tokio::test]
+async fn orders_survive_a_death_between_handling_an_event_and_saying_so() -> Result<()> {
+    orders_survive_deaths_at(&[
+        (Service::Order, "events.handled:3"),
+        (Service::Payment, "events.handled:3"),
+        (Service::Inventory, "events.handled:1"),
+    ])
+    .await
+}
+
+#[tokio::test]
+async fn orders_survive_a_death_between_a_commit_and_its_answer() -> Result<()> {
+    orders_survive_deaths_at(&[
+        (Service::Order, "order.placed:3"),
+        (Service::Inventory, "inventory.reserved:3"),
+    ])
+    .await
+}
+
+/// 40 orders, every fourth cancelled after its confirmation; each of the services dies once, at that point of its code.
+async fn orders_survive_deaths_at(points: &[(Service, &str)]) -> Result<()> {
+    let shop = Shop::start().await?;
+    let book = shop.seller().await?.add_book(100, 1_000).await?;
+    let customers = shop.customers(4, 100_000).await?;
+    for (service, point) in points {
+        shop.arm(*service, point).await?;
+    }
+
+    let trading = stream::iter(0..40)
+        .map(async |number: usize| {
+            let customer = &customers[number % customers.len()];
+            let order_id = customer.place_in_the_end(&book, 1).await?.order_id;
+            let mut order = customer.ended(&order_id).await?;
+            assert_eq!(order.state(), OrderState::Confirmed, "{order:?}");
+            if number.is_multiple_of(4) {
+                order = customer.cancel_in_the_end(&order_id).await?;
+                assert_eq!(order.state(), OrderState::Cancelled, "{order:?}");
+            }
+            anyhow::Ok(order_id)
+        })
+        .buffered(8)
+        .try_collect::<Vec<_>>();
+    let reviving = join_all(points.iter().map(async |(service, _)| {
+        shop.falls(*service).await?;
+        shop.start_again(*service).await
+    }));
+    let (placed, revived) = futures::join!(trading, reviving);
+
+    revived.into_iter().collect::<Result<Vec<()>>>()?;
+    shop.check(&placed?).await
 }

@@ -29,15 +29,20 @@ async fn what_one_order_causes_is_one_trace() -> Result<()> {
     let missing = |spans: &[Span]| {
         CAUSED.into_iter().filter(|name| spans.iter().all(|span| span.name != *name)).collect::<Vec<_>>()
     };
+    // The trace in which the order was placed.
+    let trace = || {
+        let mut spans = collector.spans();
+        let trace = spans.iter().find(|span| span.name == CAUSED[0]).map(|span| span.trace_id.clone());
+        spans.retain(|span| Some(&span.trace_id) == trace.as_ref());
+        spans
+    };
     let complete = eventually("every span", Duration::from_secs(20), async || {
-        let spans = collector.spans();
-        let trace = spans.iter().find(|span| span.name == CAUSED[0])?.trace_id.clone();
-        let spans: Vec<Span> = spans.into_iter().filter(|span| span.trace_id == trace).collect();
+        let spans = trace();
         (missing(&spans).is_empty() && orphans(&spans).is_empty()).then_some(spans)
     });
     let Ok(spans) = complete.await else {
-        let all = collector.spans();
-        panic!("missing: {:?}; orphans: {:?}; of {:#?}", missing(&all), orphans(&all), names(&all));
+        let spans = trace();
+        panic!("missing: {:?}; orphans: {:?}; of {:#?}", missing(&spans), orphans(&spans), names(&spans));
     };
 
     let services: BTreeSet<&str> = spans.iter().map(|span| span.service.as_str()).collect();
