@@ -10,14 +10,26 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    time::timeout,
 };
 use tonic::{Status, body::Body};
+
+use crate::shop::SOON;
 
 pub(crate) const GET_ORDER: &str = "/bookstore.order.v1.OrderService/GetOrder";
 pub(crate) const WATCH_ORDER: &str = "/bookstore.order.v1.OrderService/WatchOrder";
 
-/// The status that a call ends with.
+/// The status that a call ends with, and soon.
 pub(crate) async fn call(
+    address: SocketAddr,
+    method: &str,
+    headers: &[(&'static str, &str)],
+    body: Vec<u8>,
+) -> Result<Status> {
+    timeout(SOON, ended(address, method, headers, body)).await.context("the call did not end")?
+}
+
+async fn ended(
     address: SocketAddr,
     method: &str,
     headers: &[(&'static str, &str)],
