@@ -61,6 +61,20 @@ async fn every_wrong_field_of_an_order_is_named_at_once() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_hundred_wrong_items_are_named_too() -> Result<()> {
+    let shop = Shop::open().await?;
+    let reader = shop.reader()?;
+    let items = vec![OrderItem { offer_id: "no offer at all".to_owned(), quantity: -1 }; 100];
+
+    let request = PlaceOrderRequest { items, ..request(&reader) };
+    let wrong = wrong_fields(shop.place(&reader, request).await?)?;
+
+    assert_eq!(wrong.len(), 200);
+    assert_eq!(wrong[199], "items[99].quantity");
+    Ok(())
+}
+
+#[tokio::test]
 async fn every_wrong_field_of_the_other_calls_is_named() -> Result<()> {
     let shop = Shop::open().await?;
     let reader = shop.reader()?;

@@ -87,13 +87,23 @@ async fn two_requests_with_one_id_at_once_make_one_order_and_one_refusal() -> Re
     let shop = Shop::open().await?;
     let reader = shop.reader()?;
     let first = request(&reader);
-    // The reservation is the same, so that inventory lets both pass; the quantities differ.
-    let mut second = first.clone();
-    second.items[0].quantity = 7;
+    // The same books, so that inventory lets both pass.
+    let second = PlaceOrderRequest { address_id: shop.another_address(&reader).to_string(), ..first.clone() };
+    let permits = Arc::new(Semaphore::new(0));
+    shop.inventory.on_reserve(Behaviour::Waits(permits.clone()));
+    let both_reserve = async {
+        eventually("both reserve", SOON, async || (shop.inventory.reserve_calls() == 2).then_some(()))
+            .await?;
+        permits.add_permits(2);
+        Ok(())
+    };
 
-    let (first, second) = tokio::try_join!(shop.place(&reader, first), shop.place(&reader, second))?;
+    let (first, second, ()) =
+        tokio::try_join!(shop.place(&reader, first), shop.place(&reader, second), both_reserve)?;
 
-    assert_eq!(u8::from(first.is_ok()) + u8::from(second.is_ok()), 1, "{first:?} {second:?}");
+    let (placed, refused) = if first.is_ok() { (first, second) } else { (second, first) };
+    placed?;
+    assert_eq!(reason(&refused.err().context("both placed")?)?, "REQUEST_ID_REUSED");
     assert_eq!(shop.number("SELECT count(*) FROM orders").await?, 1);
     Ok(())
 }

@@ -97,6 +97,10 @@ impl Shop {
         Ok(Reader { user, token: self.identity.token(user)?, address: self.identity.add_address(user) })
     }
 
+    pub(crate) fn another_address(&self, reader: &Reader) -> AddressId {
+        self.identity.add_address(reader.user)
+    }
+
     pub(crate) async fn place(&self, reader: &Reader, request: PlaceOrderRequest) -> Result<Answer<Order>> {
         let answer = self.client.clone().place_order(as_user(&reader.token, request)?).await;
         Ok(answer.map(tonic::Response::into_inner))
