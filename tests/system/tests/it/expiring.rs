@@ -5,8 +5,9 @@ use proto::{
     inventory::v1::{Line, ReservationState, ReserveStockRequest},
     order::v1::{CancelReason, OrderState, PaymentState, StockState},
 };
+use sqlx::{Connection, PgConnection};
 use system_tests::{Options, Service, Shop};
-use testkit::as_service;
+use testkit::{as_service, eventually};
 
 fn with_short_reservations() -> Options {
     Options { reservation_ttl: Duration::from_secs(1), ..Default::default() }
@@ -87,4 +88,33 @@ async fn an_order_that_nobody_charges_in_time_is_cancelled_for_good() -> Result<
     shop.check(&[order_id]).await?;
     assert_eq!(customer.balance().await?, 5_000);
     Ok(())
+}
+
+#[tokio::test]
+async fn a_paid_order_waits_for_inventory_beyond_its_payment_deadline() -> Result<()> {
+    let options = Options { payment_deadline: Duration::from_secs(5), ..Default::default() };
+    let shop = Shop::start_with(options).await?;
+    let book = shop.seller().await?.add_book(1_000, 2).await?;
+    let customer = shop.customer(5_000).await?;
+    shop.pause(Service::Payment).await?;
+    let order_id = customer.place(&book, 2).await?.order_id;
+    shop.kill(Service::Inventory).await?;
+    shop.resume(Service::Payment).await?;
+
+    let overdue =
+        "SELECT first_published_at < now() - interval '6 seconds' FROM outbox WHERE subject LIKE '%placed'";
+    let order_database = shop.database(Service::Order)?.url();
+    eventually("the deadline passes", Duration::from_secs(20), async || {
+        let mut order = PgConnection::connect(order_database).await.ok()?;
+        let is_overdue: Option<bool> = sqlx::query_scalar(overdue).fetch_one(&mut order).await.ok()?;
+        is_overdue.unwrap_or_default().then_some(())
+    })
+    .await?;
+    let waiting = customer.order(&order_id).await?;
+    assert_eq!(waiting.state(), OrderState::Pending);
+    assert_eq!(waiting.payment_state(), PaymentState::Captured);
+    shop.start_again(Service::Inventory).await?;
+
+    assert_eq!(customer.ended(&order_id).await?.state(), OrderState::Confirmed);
+    shop.check(&[order_id]).await
 }
