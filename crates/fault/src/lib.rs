@@ -66,7 +66,10 @@ mod armed {
         #[test]
         fn a_fault_with_a_pass_strikes_at_that_one_only() {
             let fault = Fault::parse("events.published:2");
-            assert_eq!([fault.is_last_pass(), fault.is_last_pass(), fault.is_last_pass()], [false, true, false]);
+            assert_eq!(
+                [fault.is_last_pass(), fault.is_last_pass(), fault.is_last_pass()],
+                [false, true, false]
+            );
         }
     }
 }

@@ -54,7 +54,7 @@ pub fn request_id_reused() -> Status {
     already_exists("REQUEST_ID_REUSED", "this request_id was used for a different request")
 }
 
-/// `FAILED_PRECONDITION`; each violation names its subject ("items[2]") and what is wrong with it.
+/// `FAILED_PRECONDITION`; each violation names its subject (`items[2]`) and what is wrong with it.
 #[must_use]
 pub fn precondition(reason: &str, message: impl Into<String>, violations: Vec<(String, String)>) -> Status {
     let mut details = details(reason);
