@@ -71,11 +71,21 @@ impl Step {
             Self::Format => check(cargo().args(["fmt", "--all", "--check"]), interrupt),
             Self::Contract => contract(interrupt),
             Self::Lint => check(
-                cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+                cargo().args([
+                    "clippy",
+                    "--workspace",
+                    "--all-targets",
+                    "--keep-going",
+                    "--",
+                    "-D",
+                    "warnings",
+                ]),
                 interrupt,
             ),
             Self::Docs => check(
-                cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
+                cargo()
+                    .args(["doc", "--workspace", "--no-deps", "--keep-going"])
+                    .env("RUSTDOCFLAGS", "-D warnings"),
                 interrupt,
             ),
             Self::Dependencies => dependencies(interrupt),
