@@ -46,7 +46,7 @@ Exit codes:
   1  the shop refused, and said why
   2  the command line is wrong
   3  sign in first
-  4  the shop cannot be reached
+  4  the shop cannot be reached, or cannot answer now
   5  no answer: it may or may not have happened; the message names the --request-id that makes it safe to repeat";
 
 /// The bookshop, for the terminal.

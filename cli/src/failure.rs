@@ -47,8 +47,9 @@ impl Failure {
     }
 
     /// As documented in `bookstore --help`.
-    pub(crate) const fn exit_code(&self) -> u8 {
+    pub(crate) fn exit_code(&self) -> u8 {
         match self {
+            Self::Refused(refusal) if has_no_answer(refusal.status.code()) => 4,
             Self::Refused(_) => 1,
             Self::Usage(_) => 2,
             Self::SignIn(_) => 3,
@@ -153,12 +154,14 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Whether the shop is there but can't answer now.
+const fn has_no_answer(code: Code) -> bool {
+    matches!(code, Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled)
+}
+
 /// Whether a change that ends so may have happened.
 const fn leaves_open(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown | Code::Internal
-    )
+    has_no_answer(code) || matches!(code, Code::Unknown | Code::Internal)
 }
 
 fn is_wrong_password(status: &Status) -> bool {
@@ -233,6 +236,12 @@ mod tests {
         assert_eq!(failure.exit_code(), 1);
         assert_eq!(failure.to_string(), "there are not enough copies\n  Dune: 3 wanted, 2 available");
         assert_eq!(failure.to_json()["error"]["violations"][0]["subject"], "ofr_1");
+    }
+
+    #[test]
+    fn a_shop_without_an_answer_counts_as_not_reached() {
+        assert_eq!(Failure::from(Status::unavailable("")).exit_code(), 4);
+        assert_eq!(Failure::from(Status::not_found("no such order")).exit_code(), 1);
     }
 
     #[test]

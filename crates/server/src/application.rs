@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt, future::Future};
 
+use events::{Consumer, ConsumerConfig, Handler, Relay, RelayConfig};
 use sea_orm::DatabaseConnection;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,8 @@ pub trait Application: Send + Sync + 'static {
 /// What a service is put together from.
 #[derive(Clone, Debug)]
 pub struct Context {
+    pub(crate) name: &'static str,
+    pub(crate) stream_replicas: usize,
     /// The service's own database, migrated.
     pub db: DatabaseConnection,
     /// The broker, which may not be there yet.
@@ -46,6 +49,31 @@ pub struct Context {
     pub database_url: SecretString,
     /// Shown to other services to be told from a user.
     pub peer_secret: SecretString,
+}
+
+impl Context {
+    /// What brings the service's outbox to its `stream`.
+    #[must_use]
+    pub fn relay(&self, stream: &'static str) -> Relay {
+        let config = RelayConfig {
+            service: self.name,
+            stream,
+            database_url: self.database_url.clone(),
+            replicas: self.stream_replicas,
+        };
+        Relay::new(config, self.db.clone(), self.nats.clone(), self.reconnects.clone())
+    }
+
+    /// Handles one kind of event of `stream` until background work ends.
+    pub fn consume<H: Handler>(
+        &self,
+        stream: &'static str,
+        handler: H,
+    ) -> impl Future<Output = ()> + Send + 'static + use<H> {
+        let config = ConsumerConfig::new(stream);
+        Consumer::new(handler, config, self.db.clone(), self.nats.clone(), self.reconnects.clone())
+            .run(self.stop.clone())
+    }
 }
 
 /// Why a service could not be put together; anything that `?` takes.

@@ -67,6 +67,15 @@ pub struct Config {
         value_parser = nats_url
     )]
     pub nats_url: SecretString,
+    /// How many NATS servers keep a copy of this service's stream.
+    #[arg(
+        long,
+        env = "BOOKSTORE_STREAM_REPLICAS",
+        help = "how many NATS servers keep a copy of this service's stream, when it is made: 1, 3 or 5",
+        default_value_t = 1,
+        value_parser = stream_replicas
+    )]
+    pub stream_replicas: usize,
     /// What the shop's services show each other.
     #[arg(
         long,
@@ -146,6 +155,7 @@ impl Config {
             database_url: database_url.into(),
             database_pool: Self::DATABASE_POOL,
             nats_url: nats_url.into(),
+            stream_replicas: 1,
             peer_secret: peer_secret.into(),
             log: "info".to_owned(),
             log_format: LogFormat::Json,
@@ -177,6 +187,10 @@ fn nats_url(text: &str) -> Result<SecretString, &'static str> {
         Ok(_) => Ok(text.into()),
         Err(_) => Err("must be a URL like nats://127.0.0.1:4222"),
     }
+}
+
+fn stream_replicas(text: &str) -> Result<usize, &'static str> {
+    text.parse().ok().filter(|replicas| [1, 3, 5].contains(replicas)).ok_or("must be 1, 3 or 5")
 }
 
 fn peer_secret(text: &str) -> Result<SecretString, String> {

@@ -33,7 +33,8 @@ pub async fn main<A: Application>() -> ExitCode {
         Err(error) => return refuse(&format!("{}: {}", A::NAME, telemetry_error(&error))),
     };
     log_panics();
-    let outcome = serve::<A>(config).await;
+    // On the heap: too large a future for the stack that tools give a thread.
+    let outcome = Box::pin(serve::<A>(config)).await;
     let code = match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

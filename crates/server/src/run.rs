@@ -130,6 +130,8 @@ async fn connect<A: Application>(config: &Config, clock: Clock) -> Result<Contex
         .map_err(Error::Database)?;
     let (nats, reconnects) = events::connect(config.nats_url.expose_secret(), A::NAME).await?;
     Ok(Context {
+        name: A::NAME,
+        stream_replicas: config.stream_replicas,
         db,
         nats,
         reconnects,
