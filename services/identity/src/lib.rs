@@ -8,7 +8,6 @@ mod passwords;
 mod rpc;
 mod store;
 
-use ::events::{Relay, RelayConfig};
 use auth::{Issuer, Verifier};
 use proto::identity::v1::identity_service_server::IdentityServiceServer;
 use server::{Application, BuildError, Context, Service, SqlMigration};
@@ -27,17 +26,7 @@ impl Application for Identity {
 
     async fn build(config: Config, context: &Context) -> Result<Service, BuildError> {
         let public_keys = vec![config.signing_key.public().clone()];
-        let relay = Relay::new(
-            RelayConfig {
-                service: Self::NAME,
-                stream: "IDENTITY",
-                database_url: context.database_url.clone(),
-                replicas: 1,
-            },
-            context.db.clone(),
-            context.nats.clone(),
-            context.reconnects.clone(),
-        );
+        let relay = context.relay("IDENTITY");
         let identity = rpc::IdentityService {
             db: context.db.clone(),
             clock: context.clock.clone(),

@@ -1,8 +1,8 @@
-//! The identity process.
+//! The identity service's process.
 
 use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    Box::pin(server::main::<identity::Identity>()).await
+    server::main::<identity::Identity>().await
 }

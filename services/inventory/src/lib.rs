@@ -11,7 +11,6 @@ mod sweeper;
 
 pub use config::Config;
 
-use ::events::{Consumer, ConsumerConfig, Relay, RelayConfig};
 use proto::inventory::v1::inventory_service_server::InventoryServiceServer;
 use server::{Application, BuildError, Context, Service, SqlMigration};
 
@@ -32,30 +31,13 @@ impl Application for Inventory {
         let identity = mesh::Client::new(&config.identity_target, mesh::Policy::default());
         let (db, stop) = (&context.db, &context.stop);
 
-        let relay = Relay::new(
-            RelayConfig {
-                service: Self::NAME,
-                stream: "INVENTORY",
-                database_url: context.database_url.clone(),
-                replicas: 1,
-            },
-            db.clone(),
-            context.nats.clone(),
-            context.reconnects.clone(),
-        );
-        let cancelled_orders = Consumer::new(
-            OnOrderCancelled,
-            ConsumerConfig::new("ORDER"),
-            db.clone(),
-            context.nats.clone(),
-            context.reconnects.clone(),
-        );
+        let relay = context.relay("INVENTORY");
         let inventory = rpc::Inventory::new(db.clone(), relay.wake_handle(), config.reservation_ttl);
 
         Ok(Service::new(Self::NAME, server::jwks(identity))
             .rpc(InventoryServiceServer::new(inventory))
             .task("relay", relay.run(stop.clone()))
-            .task("cancelled orders", cancelled_orders.run(stop.clone()))
+            .task("order.cancelled", context.consume("ORDER", OnOrderCancelled))
             .task("sweeper", sweeper::run(db.clone(), config.sweep_interval, stop.clone())))
     }
 }

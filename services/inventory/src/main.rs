@@ -1,8 +1,8 @@
-//! The process of the inventory service.
+//! The inventory service's process.
 
 use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    Box::pin(server::main::<inventory::Inventory>()).await
+    server::main::<inventory::Inventory>().await
 }

@@ -15,7 +15,6 @@ mod watchers;
 
 pub use config::Config;
 
-use ::events::{Consumer, ConsumerConfig, Handler, Relay, RelayConfig};
 use batch::{Batcher, Limits};
 use proto::order::v1::order_service_server::OrderServiceServer;
 use server::{Application, BuildError, Context, Service, SqlMigration};
@@ -45,17 +44,7 @@ impl Application for Order {
 
     async fn build(config: Config, context: &Context) -> Result<Service, BuildError> {
         let (db, stop) = (context.db.clone(), &context.stop);
-        let relay = Relay::new(
-            RelayConfig {
-                service: Self::NAME,
-                stream: "ORDER",
-                database_url: context.database_url.clone(),
-                replicas: 1,
-            },
-            db.clone(),
-            context.nats.clone(),
-            context.reconnects.clone(),
-        );
+        let relay = context.relay("ORDER");
         let watchers = Watchers::default();
         let notifier = Notifier::new(relay.wake_handle(), watchers.clone());
 
@@ -89,21 +78,10 @@ impl Application for Order {
         Ok(Service::new(Self::NAME, server::jwks(to_identity))
             .rpc(OrderServiceServer::new(rpc))
             .task("relay", relay.run(stop.clone()))
-            .task("payment.captured", consume(context, captured))
-            .task("payment.failed", consume(context, failed))
-            .task("payment.refunded", consume(context, refunded))
+            .task("payment.captured", context.consume("PAYMENT", captured))
+            .task("payment.failed", context.consume("PAYMENT", failed))
+            .task("payment.refunded", context.consume("PAYMENT", refunded))
             .task("sweeper", sweeper.run(stop.clone()))
             .task("watchers", watchers.follow(context.nats.clone(), stop.clone())))
     }
-}
-
-fn consume<H: Handler>(context: &Context, handler: H) -> impl Future<Output = ()> + Send + use<H> {
-    Consumer::new(
-        handler,
-        ConsumerConfig::new("PAYMENT"),
-        context.db.clone(),
-        context.nats.clone(),
-        context.reconnects.clone(),
-    )
-    .run(context.stop.clone())
 }

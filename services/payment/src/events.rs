@@ -11,7 +11,11 @@ pub(crate) use on_order_placed::OnOrderPlaced;
 pub(crate) use on_user_deleted::OnUserDeleted;
 pub(crate) use on_user_registered::OnUserRegistered;
 
-use events::HandleError;
+use std::collections::HashMap;
+
+use events::{Delivery, HandleError, outbox::Outgoing};
+use tracing::Span;
+use values::OrderId;
 
 /// A reference that the event can't be without.
 fn reference<T: std::str::FromStr<Err: std::fmt::Display>>(field: &str, text: &str) -> Result<T, String> {
@@ -21,4 +25,22 @@ fn reference<T: std::str::FromStr<Err: std::fmt::Display>>(field: &str, text: &s
 /// Another transaction settled the same order at this moment.
 fn settled_meanwhile() -> HandleError {
     HandleError::Conflict("an order was settled by another transaction".to_owned())
+}
+
+/// The trace of each order in a batch: what is told of an order goes on in its own, not in its neighbours'.
+struct Traces<'a>(HashMap<OrderId, &'a Span>);
+
+impl<'a> Traces<'a> {
+    /// `orders` are what the deliveries of `batch` name, in their order.
+    fn of<E>(orders: impl Iterator<Item = Option<OrderId>>, batch: &'a [(Delivery<E>, ())]) -> Self {
+        let spans = batch.iter().map(|(delivery, ())| delivery.span());
+        Self(orders.zip(spans).filter_map(|(order, span)| Some((order?, span))).collect())
+    }
+
+    fn go_on(&self, order: OrderId, event: Outgoing) -> Outgoing {
+        match self.0.get(&order) {
+            Some(span) => event.within(span),
+            None => event,
+        }
+    }
 }

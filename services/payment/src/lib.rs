@@ -11,7 +11,6 @@ mod wire;
 
 pub use config::Config;
 
-use ::events::{Consumer, ConsumerConfig, Handler, Relay, RelayConfig};
 use proto::payment::v1::payment_service_server::PaymentServiceServer;
 use server::{Application, BuildError, Context, Service, SqlMigration};
 
@@ -32,44 +31,19 @@ impl Application for Payment {
     type Config = Config;
 
     async fn build(config: Config, context: &Context) -> Result<Service, BuildError> {
-        let relay = Relay::new(
-            RelayConfig {
-                service: Self::NAME,
-                stream: "PAYMENT",
-                database_url: context.database_url.clone(),
-                replicas: 1,
-            },
-            context.db.clone(),
-            context.nats.clone(),
-            context.reconnects.clone(),
-        );
+        let relay = context.relay("PAYMENT");
         let wake = relay.wake_handle();
         let identity = mesh::Client::new(&config.identity_target, mesh::Policy::default());
         let rpc = Payments { db: context.db.clone(), card: Card::Simulated, currency: config.currency };
         Ok(Service::new(Self::NAME, server::jwks(identity))
             .rpc(PaymentServiceServer::new(rpc))
             .task("relay", relay.run(context.stop.clone()))
-            .task("order.placed", consume(context, "ORDER", OnOrderPlaced { wake: wake.clone() }))
-            .task("order.cancelled", consume(context, "ORDER", OnOrderCancelled { wake }))
+            .task("order.placed", context.consume("ORDER", OnOrderPlaced { wake: wake.clone() }))
+            .task("order.cancelled", context.consume("ORDER", OnOrderCancelled { wake }))
             .task(
                 "user_registered",
-                consume(context, "IDENTITY", OnUserRegistered { currency: config.currency }),
+                context.consume("IDENTITY", OnUserRegistered { currency: config.currency }),
             )
-            .task("user_deleted", consume(context, "IDENTITY", OnUserDeleted)))
+            .task("user_deleted", context.consume("IDENTITY", OnUserDeleted)))
     }
-}
-
-fn consume<H: Handler>(
-    context: &Context,
-    stream: &'static str,
-    handler: H,
-) -> impl Future<Output = ()> + Send + 'static + use<H> {
-    Consumer::new(
-        handler,
-        ConsumerConfig::new(stream),
-        context.db.clone(),
-        context.nats.clone(),
-        context.reconnects.clone(),
-    )
-    .run(context.stop.clone())
 }

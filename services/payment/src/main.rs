@@ -4,5 +4,5 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    Box::pin(server::main::<payment::Payment>()).await
+    server::main::<payment::Payment>().await
 }

@@ -1,11 +1,14 @@
 use std::collections::{BTreeMap, HashSet};
 
-use events::{Delivery, HandleError, Handler, Verdict, Wake, outbox};
+use events::{
+    Delivery, HandleError, Handler, Verdict, Wake,
+    outbox::{self, TooLarge},
+};
 use proto::order::v1::OrderCancelled;
 use sea_orm::DatabaseTransaction;
 use values::{Money, OrderId, UserId};
 
-use super::{published, reference, settled_meanwhile};
+use super::{Traces, published, reference, settled_meanwhile};
 use crate::{
     domain::refund::due_on_cancel,
     store::refunds::{self, Locked, Refund},
@@ -30,7 +33,8 @@ impl Handler for OnOrderCancelled {
             batch.iter().map(|(delivery, ())| cancelled(&delivery.event)).collect();
         let orders: BTreeMap<OrderId, UserId> = parsed.iter().flatten().copied().collect();
         if !orders.is_empty() {
-            settle(tx, &orders).await?;
+            let named = parsed.iter().map(|order| order.as_ref().ok().map(|(order, _)| *order));
+            settle(tx, &orders, &Traces::of(named, batch)).await?;
         }
         Ok(parsed.into_iter().map(|order| order.map_or_else(Verdict::Reject, |_| Verdict::Done)).collect())
     }
@@ -40,14 +44,21 @@ impl Handler for OnOrderCancelled {
     }
 }
 
-async fn settle(tx: &DatabaseTransaction, orders: &BTreeMap<OrderId, UserId>) -> Result<(), HandleError> {
+async fn settle(
+    tx: &DatabaseTransaction,
+    orders: &BTreeMap<OrderId, UserId>,
+    traces: &Traces<'_>,
+) -> Result<(), HandleError> {
     let locked = refunds::lock(tx, &orders.keys().copied().collect()).await?;
     let known: HashSet<OrderId> = locked.iter().map(|payment| payment.order).collect();
 
     let due: Vec<Refund> = locked.into_iter().filter_map(refund).collect();
     if !due.is_empty() {
         refunds::book(tx, &due).await?;
-        let events: Result<Vec<_>, _> = due.iter().map(published::refunded).collect();
+        let events: Result<Vec<_>, TooLarge> = due
+            .iter()
+            .map(|refund| Ok(traces.go_on(refund.payment.order, published::refunded(refund)?)))
+            .collect();
         outbox::append(tx, &events.map_err(|error| HandleError::Failed(error.to_string()))?).await?;
     }
 

@@ -1,12 +1,15 @@
 use std::collections::HashSet;
 
-use events::{Delivery, HandleError, Handler, Verdict, Wake, outbox};
+use events::{
+    Delivery, HandleError, Handler, Verdict, Wake,
+    outbox::{self, TooLarge},
+};
 use proto::order::v1::{OrderPlaced, PaymentMethod};
 use sea_orm::DatabaseTransaction;
 use uuid::Uuid;
 use values::{PaymentId, Violations};
 
-use super::{published, reference, settled_meanwhile};
+use super::{Traces, published, reference, settled_meanwhile};
 use crate::{
     domain::charge::{self, Charge, Refusal, Wallets},
     store::charges::{self, Decided, Due, Standing},
@@ -33,7 +36,8 @@ impl Handler for OnOrderPlaced {
         let mut seen = HashSet::new();
         let dues: Vec<Due> = parsed.iter().flatten().filter(|due| seen.insert(due.order)).copied().collect();
         if !dues.is_empty() {
-            settle(tx, &dues).await?;
+            let orders = parsed.iter().map(|due| due.as_ref().ok().map(|due| due.order));
+            settle(tx, &dues, &Traces::of(orders, batch)).await?;
         }
         Ok(parsed.into_iter().map(|due| due.map_or_else(Verdict::Reject, |_| Verdict::Done)).collect())
     }
@@ -43,7 +47,7 @@ impl Handler for OnOrderPlaced {
     }
 }
 
-async fn settle(tx: &DatabaseTransaction, dues: &[Due]) -> Result<(), HandleError> {
+async fn settle(tx: &DatabaseTransaction, dues: &[Due], traces: &Traces<'_>) -> Result<(), HandleError> {
     let standings = charges::lock(tx, dues).await?;
     let open: Vec<(Due, Standing)> =
         dues.iter().copied().zip(standings).filter(|(_, standing)| !standing.settled).collect();
@@ -54,7 +58,10 @@ async fn settle(tx: &DatabaseTransaction, dues: &[Due]) -> Result<(), HandleErro
     if !charges::record(tx, &decided).await? {
         return Err(settled_meanwhile());
     }
-    let events: Result<Vec<_>, _> = decided.iter().map(published::charged).collect();
+    let events: Result<Vec<_>, TooLarge> = decided
+        .iter()
+        .map(|decided| Ok(traces.go_on(decided.due.order, published::charged(decided)?)))
+        .collect();
     outbox::append(tx, &events.map_err(|error| HandleError::Failed(error.to_string()))?).await?;
     Ok(())
 }
