@@ -209,11 +209,11 @@ impl From<CallError> for Status {
                 Self::with_details(status.code(), status.message(), status.details().to_vec().into())
             }
             CallError::Unanswered { service, status } if status.code() == Code::DeadlineExceeded => {
-                tracing::warn!(service, %status, "a service did not answer in time");
+                tracing::warn!(peer = service, %status, "a service did not answer in time");
                 Self::deadline_exceeded(format!("{service} did not answer in time"))
             }
             CallError::Unanswered { service, status } => {
-                tracing::warn!(service, %status, "a service cannot be reached");
+                tracing::warn!(peer = service, %status, "a service cannot be reached");
                 server::status::unavailable(std::time::Duration::from_millis(500))
             }
             CallError::Nonsense { .. } => {
