@@ -97,8 +97,8 @@ fn start() -> Result<&'static Postgres> {
     static SERVER: OnceLock<Postgres> = OnceLock::new();
     let parent = env::temp_dir();
     remove_abandoned(&parent);
-    let folder = parent.join(format!("{FOLDER}{}", process::id()));
-    fs::create_dir_all(&folder)?;
+    let folder =
+        tempfile::Builder::new().prefix(&format!("{FOLDER}{}-", process::id())).tempdir_in(parent)?.keep();
     // The server may run under another account than ours.
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o711))?;
     // Power isn't cut in tests; a killed server loses nothing without these.
@@ -111,7 +111,7 @@ fn start() -> Result<&'static Postgres> {
 fn remove_abandoned(parent: &Path) {
     let abandoned = fs::read_dir(parent).into_iter().flatten().filter_map(|entry| {
         let entry = entry.ok()?;
-        let owner = entry.file_name().to_str()?.strip_prefix(FOLDER)?.to_owned();
+        let owner = entry.file_name().to_str()?.strip_prefix(FOLDER)?.split('-').next()?.to_owned();
         (!PathBuf::from("/proc").join(owner).exists() && !has_server(&entry.path())).then(|| entry.path())
     });
     for folder in abandoned {
