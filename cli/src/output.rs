@@ -7,7 +7,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use prost::{Message, Name};
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 use prost_types::Timestamp;
@@ -106,13 +106,13 @@ fn to_json<M: Message + Name>(message: &M) -> Value {
         .unwrap_or(Value::Null)
 }
 
+/// A line under the heading, and nothing else: rows stay together, and are easy to cut apart by programs.
+const TABLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
 /// A table with a heading, as wide as the terminal.
 pub(crate) fn table(heading: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table
-        .load_style(UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(heading);
+    table.load_style(TABLE).set_content_arrangement(ContentArrangement::Dynamic).set_header(heading);
     for row in rows {
         table.add_row(row);
     }

@@ -2,7 +2,7 @@ use std::{
     env, fs,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::{Child, Command, ExitStatus},
     sync::OnceLock,
 };
 
@@ -65,14 +65,14 @@ impl Process {
         self.fault = Some(fault.to_owned());
     }
 
-    /// Whether it has ended by itself; then it can be started again.
-    pub(crate) fn has_fallen(&mut self) -> Result<bool> {
+    /// How it has ended, if it has; then it can be started again.
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
         let child = self.child.as_mut().with_context(|| format!("{} does not run", self.service.name()))?;
-        let has_fallen = child.try_wait()?.is_some();
-        if has_fallen {
+        let ended = child.try_wait()?;
+        if ended.is_some() {
             self.child = None;
         }
-        Ok(has_fallen)
+        Ok(ended)
     }
 
     /// `STOP` and `CONT` for a process that hangs for a while, `TERM` for an orderly end.

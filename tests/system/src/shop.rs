@@ -18,6 +18,8 @@ use crate::{Clients, Customer, Seller, Service, invariants, process::Process};
 
 /// Migrations and a busy machine included.
 const READY: Duration = Duration::from_mins(1);
+/// What services may take to stop.
+const STOP: Duration = Duration::from_secs(30);
 /// Until everything that happened has had its effects everywhere: the broker gives what a killed consumer held to
 /// another one after 30 s.
 const QUIET: Duration = Duration::from_secs(45);
@@ -176,11 +178,24 @@ impl Shop {
     /// Waits until an armed service has met its end.
     pub async fn falls(&self, service: Service) -> Result<()> {
         let what = format!("{} comes to the point where it is to end", service.name());
-        eventually(&what, READY, async || {
-            let fallen = self.process(service, Process::has_fallen).await;
-            fallen.map(|has_fallen| has_fallen.then_some(())).transpose()
-        })
-        .await?
+        eventually(&what, READY, async || self.process(service, Process::ended).await.transpose()).await??;
+        Ok(())
+    }
+
+    /// Stops every service in good order; what they had still to tell is told.
+    pub async fn stop(&self) -> Result<()> {
+        for service in Service::ALL {
+            self.process(service, |process| process.signal("TERM")).await?;
+        }
+        for service in Service::ALL {
+            let what = format!("{} stops", service.name());
+            let ended = async || self.process(service, Process::ended).await.transpose();
+            let status = eventually(&what, STOP, ended).await??;
+            if !status.success() {
+                bail!("{} ended with {status}", service.name());
+            }
+        }
+        Ok(())
     }
 
     /// Lets a service hang: its connections stay, nothing is answered.

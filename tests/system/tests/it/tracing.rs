@@ -50,6 +50,9 @@ async fn what_one_order_causes_is_one_trace() -> Result<()> {
     let roots: Vec<&Span> = spans.iter().filter(|span| span.parent.is_none()).collect();
     assert_eq!(roots.len(), 1, "{roots:?}");
     assert!(is(roots[0], CAUSED[0]), "{roots:?}");
+    // Nothing comes late, in this trace or another one, without the span that caused it.
+    shop.stop().await?;
+    assert_eq!(orphans(&collector.spans()), Vec::<String>::new());
     // Nothing that the order caused went on in a trace of its own.
     let trace = &spans[0].trace_id;
     let strays: Vec<Span> = collector
