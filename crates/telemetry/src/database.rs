@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use opentelemetry::{Key, KeyValue, Value};
+use opentelemetry::{Key, KeyValue, Value, trace::SpanId};
 use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
@@ -26,6 +26,8 @@ impl<E> Conventions<E> {
 
 impl<E: SpanExporter> SpanExporter for Conventions<E> {
     async fn export(&self, mut batch: Vec<SpanData>) -> OTelSdkResult {
+        // What sweepers and relays ask the database all day long belongs to nobody's request.
+        batch.retain(|span| !(span.name.starts_with(PREFIX) && span.parent_span_id == SpanId::INVALID));
         batch.iter_mut().filter(|span| span.name.starts_with(PREFIX)).for_each(rename);
         self.exporter.export(batch).await
     }
@@ -91,21 +93,50 @@ fn table(statement: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
+    use opentelemetry::{
+        Context,
+        trace::{
+            Span as _, SpanContext, TraceContextExt as _, TraceFlags, TraceId, TraceState, Tracer as _,
+            TracerProvider as _,
+        },
+    };
     use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 
     use super::*;
 
-    fn exported(name: &'static str, attributes: &[(&'static str, &'static str)]) -> SpanData {
+    /// What is exported of a span, as part of a request or by itself.
+    fn export(
+        name: &'static str,
+        attributes: &[(&'static str, &'static str)],
+        request: &Context,
+    ) -> Option<SpanData> {
         let exporter = InMemorySpanExporter::default();
         let provider =
             SdkTracerProvider::builder().with_simple_exporter(Conventions::over(exporter.clone())).build();
-        let mut span = provider.tracer("test").start(name);
+        let mut span = provider.tracer("test").start_with_context(name, request);
         for (key, value) in attributes {
             span.set_attribute(KeyValue::new(*key, *value));
         }
         span.end();
-        exporter.get_finished_spans().unwrap().remove(0)
+        exporter.get_finished_spans().unwrap().pop()
+    }
+
+    fn exported(name: &'static str, attributes: &[(&'static str, &'static str)]) -> SpanData {
+        let request = SpanContext::new(
+            TraceId::from(1_u128),
+            SpanId::from(1_u64),
+            TraceFlags::SAMPLED,
+            true,
+            TraceState::NONE,
+        );
+        export(name, attributes, &Context::new().with_remote_span_context(request)).unwrap()
+    }
+
+    #[test]
+    fn what_a_sweeper_asks_is_no_trace_of_its_own() {
+        let statement = [("db.statement", "SELECT id FROM orders")];
+        assert!(export("sea_orm.query_all", &statement, &Context::new()).is_none());
+        assert!(export("sweep", &[], &Context::new()).is_some());
     }
 
     #[test]
