@@ -1,6 +1,7 @@
 //! The folder `.local/`, where a shop on this machine keeps everything.
 
 use std::{
+    env,
     fs::{self, File, OpenOptions, TryLockError},
     io::{Read, Write},
     path::{Path, PathBuf},
@@ -8,6 +9,9 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+
+/// Names another folder than `.local/`.
+pub(crate) const FOLDER: &str = "BOOKSTORE_LOCAL";
 
 /// The checkout that this program was built from.
 pub(crate) fn checkout() -> &'static Path {
@@ -33,8 +37,9 @@ pub(crate) struct Taken {
 }
 
 impl Local {
+    /// The checkout's, or the folder that `BOOKSTORE_LOCAL` names: a second shop's, one at a time.
     pub(crate) fn open() -> Result<Self> {
-        Self::at(checkout().join(".local"))
+        Self::at(env::var_os(FOLDER).map_or_else(|| checkout().join(".local"), PathBuf::from))
     }
 
     fn at(root: PathBuf) -> Result<Self> {

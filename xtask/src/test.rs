@@ -3,6 +3,7 @@
 mod buf;
 mod counts;
 mod steps;
+mod tour;
 
 use std::{
     process::ExitCode,

@@ -20,7 +20,7 @@ use crate::{
     say,
 };
 
-use super::{buf, counts::Counts};
+use super::{buf, counts::Counts, tour};
 
 /// Names a Postgres server that tests make their databases on.
 const TEST_DATABASE: &str = "BOOKSTORE_TEST_DATABASE_URL";
@@ -39,6 +39,8 @@ pub(crate) enum Step {
     Dependencies,
     /// Unit, service and system tests pass (cargo test)
     Tests,
+    /// A new shop opens, and the README's tour prints what the README says
+    Tour,
 }
 
 /// How a step ended.
@@ -90,6 +92,7 @@ impl Step {
             ),
             Self::Dependencies => dependencies(interrupt),
             Self::Tests => tests(counts, interrupt),
+            Self::Tour => tour::run(interrupt),
         }
     }
 }
