@@ -28,8 +28,24 @@ pub(crate) type Programs = HashMap<String, PathBuf>;
 
 /// Builds the programs of these packages; cargo shows its progress.
 pub(crate) fn programs(packages: &[&str], interrupt: &Interrupt) -> Result<Programs> {
-    let mut command = cargo();
-    command.args(["build", "--bins", "--message-format=json-render-diagnostics"]);
+    build(&mut cargo(), packages, &[], interrupt)
+}
+
+/// Builds the programs of these packages for release, for a target that links statically.
+pub(crate) fn release(packages: &[&str], target: &str, interrupt: &Interrupt) -> Result<Programs> {
+    let mut cargo = cargo();
+    // What C there is needs no other compiler: it calls nothing of the C library that musl has otherwise.
+    cargo.env(format!("CC_{}", target.replace('-', "_")), "gcc");
+    build(&mut cargo, packages, &["--release", "--target", target], interrupt)
+}
+
+fn build(
+    command: &mut Command,
+    packages: &[&str],
+    options: &[&str],
+    interrupt: &Interrupt,
+) -> Result<Programs> {
+    command.args(["build", "--bins", "--message-format=json-render-diagnostics"]).args(options);
     for package in packages {
         command.args(["--package", package]);
     }

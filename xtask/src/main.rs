@@ -5,6 +5,7 @@ mod build;
 mod down;
 mod local;
 mod process;
+mod release;
 mod reset;
 mod say;
 mod test;
@@ -32,6 +33,8 @@ enum Command {
     Down,
     /// Wipe the shop's data
     Reset,
+    /// Build the programs as they are shipped: static, optimised, without fault points
+    Release,
     /// Run every check that needs no cluster
     Test(test::Args),
 }
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Up => up::run(&interrupt),
         Command::Down => down::run(),
         Command::Reset => reset::run(),
+        Command::Release => release::run(&interrupt),
         Command::Test(args) => test::run(&args, &interrupt),
     });
     match outcome {

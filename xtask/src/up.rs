@@ -4,7 +4,7 @@ mod addresses;
 mod databases;
 mod ports;
 mod secrets;
-mod services;
+pub(crate) mod services;
 mod shop;
 mod traces;
 

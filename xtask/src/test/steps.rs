@@ -17,7 +17,7 @@ use crate::{
     build::cargo,
     local,
     process::{self, Interrupt},
-    say,
+    release, say,
 };
 
 use super::{buf, counts::Counts, tour};
@@ -41,6 +41,8 @@ pub(crate) enum Step {
     Tests,
     /// A new shop opens, and the README's tour prints what the README says
     Tour,
+    /// The programs can be built static and optimised, and have no fault points then
+    Release,
 }
 
 /// How a step ended.
@@ -93,6 +95,7 @@ impl Step {
             Self::Dependencies => dependencies(interrupt),
             Self::Tests => tests(counts, interrupt),
             Self::Tour => tour::run(interrupt),
+            Self::Release => release::programs(interrupt).map(|_| Outcome::Passed),
         }
     }
 }

@@ -1,0 +1,68 @@
+//! `cargo xtask release`: the programs as they are shipped, static and without fault points.
+
+use std::{
+    env::consts::ARCH,
+    fs,
+    path::PathBuf,
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::{
+    build, local,
+    process::{self, Interrupt},
+    say,
+    up::services::SERVICES,
+};
+
+/// In every program that has fault points.
+const FAULT_VARIABLE: &[u8] = b"BOOKSTORE_FAULT";
+
+pub(crate) fn run(interrupt: &Interrupt) -> Result<ExitCode> {
+    for program in programs(interrupt)? {
+        let size = fs::metadata(&program)?.len();
+        println!("{:>6} kB  {}", size / 1_000, local::short(&program));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the services and the command line for musl, and makes sure that none can be told to die.
+pub(crate) fn programs(interrupt: &Interrupt) -> Result<Vec<PathBuf>> {
+    let target = format!("{ARCH}-unknown-linux-musl");
+    install(&target, interrupt)?;
+    say::doing("Building", format_args!("for release, static ({target})"));
+    let mut packages: Vec<&str> = SERVICES.iter().map(|service| service.name).collect();
+    packages.push("cli");
+    let built = build::release(&packages, &target, interrupt)?;
+    let mut programs: Vec<PathBuf> = built.into_values().collect();
+    programs.sort();
+    ensure!(
+        programs.len() == packages.len(),
+        "{} programs were built, not {}",
+        programs.len(),
+        packages.len()
+    );
+    for program in &programs {
+        let bytes = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
+        if bytes.windows(FAULT_VARIABLE.len()).any(|window| window == FAULT_VARIABLE) {
+            bail!("{} has fault points", program.display());
+        }
+    }
+    Ok(programs)
+}
+
+/// The standard library for `target`, by rustup where it is missing.
+fn install(target: &str, interrupt: &Interrupt) -> Result<()> {
+    let folder = Command::new("rustc").args(["--print", "target-libdir", "--target", target]).output()?;
+    let folder = PathBuf::from(String::from_utf8_lossy(&folder.stdout).trim());
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let added = process::run(Command::new("rustup").args(["target", "add", target]), interrupt);
+    ensure!(
+        added.is_ok_and(|status| status.success()),
+        "Rust for {target} is missing: rustup target add {target}"
+    );
+    Ok(())
+}
