@@ -20,18 +20,18 @@ impl Metrics {
         let meter = global::meter("batch");
         Self {
             size: meter
-                .u64_histogram("batch.size")
+                .u64_histogram("bookstore.batch.size")
                 .with_description("Items in a transaction.")
                 .with_boundaries(vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0])
                 .build(),
             duration: meter
-                .f64_histogram("batch.duration")
+                .f64_histogram("bookstore.batch.duration")
                 .with_description("How long a transaction took.")
                 .with_unit("s")
                 .with_boundaries(vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5])
                 .build(),
             queue: meter
-                .i64_up_down_counter("batch.queue")
+                .i64_up_down_counter("bookstore.batch.queue")
                 .with_description("Items waiting for a transaction.")
                 .build(),
             name: [KeyValue::new("batch.name", name)],

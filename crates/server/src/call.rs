@@ -3,6 +3,7 @@
 mod deadline;
 mod identify;
 mod incoming;
+mod known;
 mod outgoing;
 
 use std::{
@@ -29,6 +30,8 @@ use deadline::Deadline;
 use identify::Callers;
 use incoming::Limited;
 use outgoing::Guarded;
+
+pub(crate) use known::known_methods;
 
 /// When to come back to a service that is starting.
 const STARTING: Duration = Duration::from_secs(1);

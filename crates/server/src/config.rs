@@ -10,6 +10,7 @@ mod tests;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
     time::Duration,
 };
 
@@ -18,6 +19,9 @@ use sea_orm::sqlx::postgres::PgConnectOptions;
 use secrecy::SecretString;
 
 pub(crate) use read::{Refused, read};
+
+/// No platform waits longer for a process to end.
+const LONGEST_STOP: Duration = Duration::from_hours(1);
 
 /// What every service is configured with. Flattened into each service's own configuration.
 #[derive(Args, Clone, Debug)]
@@ -114,7 +118,7 @@ pub struct Config {
         env = "BOOKSTORE_STOP_GRACE",
         help = "how long calls that are under way at a stop may take: `20s`",
         default_value = "20s",
-        value_parser = duration
+        value_parser = duration_in(Duration::ZERO..=LONGEST_STOP)
     )]
     pub stop_grace: Duration,
     /// How long calls are still accepted after readiness ended.
@@ -123,7 +127,7 @@ pub struct Config {
         env = "BOOKSTORE_ENDPOINT_PROPAGATION",
         help = "how long calls are accepted after readiness ended, until every client knows: `5s`",
         default_value = "0s",
-        value_parser = duration
+        value_parser = duration_in(Duration::ZERO..=LONGEST_STOP)
     )]
     pub endpoint_propagation: Duration,
 }
@@ -166,12 +170,18 @@ impl Config {
     }
 }
 
-/// Reads `15m`, `2s`, `500ms`; for the `value_parser` of a service's own durations.
-///
-/// # Errors
-/// It isn't one.
-pub fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
-    humantime::parse_duration(text)
+/// Reads `15m`, `2s`, `500ms` within a range; for the `value_parser` of durations.
+pub fn duration_in(
+    range: RangeInclusive<Duration>,
+) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+        if range.contains(&duration) {
+            return Ok(duration);
+        }
+        let [least, most] = [range.start(), range.end()].map(|end| humantime::format_duration(*end));
+        Err(format!("must be {least} to {most}"))
+    }
 }
 
 fn database_url(text: &str) -> Result<SecretString, &'static str> {

@@ -3,8 +3,11 @@
 use std::{fmt, time::Duration};
 
 use opentelemetry::KeyValue;
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr, sqlx};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement, Value, sqlx,
+};
 use secrecy::{ExposeSecret as _, SecretString};
+use values::{Currency, Money};
 
 /// How long a statement waits for a connection: short, so that a caller hears within a second that the database is down.
 const ACQUIRE: Duration = Duration::from_millis(800);
@@ -45,6 +48,29 @@ fn watch(db: &DatabaseConnection) {
             connections.observe(u64::from(pool.size()).saturating_sub(idle), &state("used"));
         })
         .build();
+}
+
+/// A statement with its values for `$1`, `$2`, ….
+#[must_use]
+pub fn sql<const N: usize>(text: &str, values: [Value; N]) -> Statement {
+    Statement::from_sql_and_values(DbBackend::Postgres, text, values)
+}
+
+/// What was stored by us must be readable by us.
+///
+/// # Errors
+/// It isn't.
+pub fn stored<T, E: fmt::Display>(parsed: Result<T, E>) -> Result<T, DbErr> {
+    parsed.map_err(|error| DbErr::Type(format!("a stored value {error}")))
+}
+
+/// An amount of money that was stored as its two parts.
+///
+/// # Errors
+/// The currency isn't one.
+pub fn money(minor_units: i64, currency_code: &str) -> Result<Money, DbErr> {
+    let currency: Currency = stored(currency_code.parse())?;
+    Ok(Money::new(minor_units, currency))
 }
 
 /// Whether the database, not the statement, is to blame, so that the same statement may succeed later.

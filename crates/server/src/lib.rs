@@ -17,6 +17,7 @@ mod process;
 mod run;
 mod service;
 pub mod status;
+pub mod wire;
 
 pub use application::{Application, BuildError, Context};
 pub use config::Config;

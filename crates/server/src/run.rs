@@ -16,8 +16,13 @@ use tower::{Layer as _, ServiceExt as _};
 use values::Clock;
 
 use crate::{
-    Application, Config, Context, MigrateError, Service, admin, call::Calls, database, health::Health,
-    listen::Port, migrate::migrate, service::Task,
+    Application, Config, Context, MigrateError, Service, admin,
+    call::{Calls, known_methods},
+    database,
+    health::Health,
+    listen::Port,
+    migrate::migrate,
+    service::Task,
 };
 
 /// The ports of a service, bound by whoever runs it.
@@ -80,9 +85,10 @@ pub async fn run<A: Application>(
     let context = connect::<A>(&common, clock).await?;
     let health = Health::new().await;
     let calls = Calls::new(&health, &context)?;
+    let measured = ServerLayer::new(known_methods()?);
 
     let admin = Port::open(listeners.admin, admin::router(A::NAME, &health).map_request(axum_request));
-    let grpc = Port::open(listeners.grpc, ServerLayer.layer(calls.clone()));
+    let grpc = Port::open(listeners.grpc, measured.layer(calls.clone()));
 
     let mut rpcs = Vec::new();
     let mut tasks = JoinSet::new();

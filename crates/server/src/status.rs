@@ -19,15 +19,29 @@ fn details(reason: impl Into<String>) -> ErrorDetails {
     ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new())
 }
 
-/// `INVALID_ARGUMENT` that names each wrong field.
+/// How much is said about wrong fields, in bytes. Clients drop trailers above 16 KiB, and Base64 takes a third more.
+const MAX_VIOLATIONS: usize = 8 * 1024;
+/// What Protobuf puts around a violation: three tags and lengths.
+const VIOLATION_FRAME: usize = 9;
+
+/// `INVALID_ARGUMENT` that names each wrong field, as far as there is room: the last one named says how many more there
+/// are.
 #[must_use]
 #[expect(clippy::needless_pass_by_value, reason = "goes where `map_err` takes a function of the violations")]
 pub fn invalid(violations: Violations) -> Status {
     let mut details = details("INVALID_FIELDS");
-    for (field, description) in violations.iter() {
+    let count = violations.iter().count();
+    let mut room = MAX_VIOLATIONS;
+    for (index, (field, description)) in violations.iter().enumerate() {
+        let size = VIOLATION_FRAME + field.len() + description.len();
+        if size > room {
+            details.add_bad_request_violation(field, format!("and {} more", count - index));
+            break;
+        }
+        room -= size;
         details.add_bad_request_violation(field, description);
     }
-    let message = match violations.iter().count() {
+    let message = match count {
         1 => "a field of the request is wrong".to_owned(),
         count => format!("{count} fields of the request are wrong"),
     };
@@ -140,4 +154,41 @@ pub(crate) fn malformed_deadline() -> Status {
 
 pub(crate) fn deadline_exceeded() -> Status {
     Status::with_error_details(Code::DeadlineExceeded, "the deadline passed", details("DEADLINE_EXCEEDED"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(count: usize, description: &str) -> Vec<(String, String)> {
+        let mut violations = Violations::new();
+        for index in 0..count {
+            violations.add(format!("items[{index}].offer_id"), description);
+        }
+        let status = invalid(violations);
+        let mut trailers = http::HeaderMap::new();
+        status.add_header(&mut trailers).unwrap();
+        assert!(trailers.values().map(http::HeaderValue::len).sum::<usize>() < 12 * 1024);
+        let request = status.get_details_bad_request().unwrap();
+        request.field_violations.into_iter().map(|wrong| (wrong.field, wrong.description)).collect()
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_counted() {
+        let named = refused(1000, "must be an id");
+
+        let (last, description) = named.last().unwrap();
+        assert_eq!(*last, format!("items[{}].offer_id", named.len() - 1));
+        assert_eq!(*description, format!("and {} more", 1000 - (named.len() - 1)));
+        assert!((150..1000).contains(&named.len()), "{}", named.len());
+    }
+
+    #[test]
+    fn what_there_is_room_for_is_named() {
+        assert_eq!(refused(100, "must be an id").len(), 100);
+        assert_eq!(
+            refused(1, &"x".repeat(20_000)),
+            [("items[0].offer_id".to_owned(), "and 1 more".to_owned())]
+        );
+    }
 }

@@ -9,8 +9,10 @@ mod call;
 mod tests;
 
 use std::{
+    collections::HashSet,
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -24,8 +26,20 @@ use call::{Call, Side};
 use crate::propagation;
 
 /// Measures calls that come in, as children of the caller's span.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ServerLayer;
+///
+/// Methods that it isn't told of are all called alike, however early they are refused, so that callers can't make up
+/// series of metrics or names of spans.
+#[derive(Clone, Debug)]
+pub struct ServerLayer {
+    known: Arc<HashSet<String>>,
+}
+
+impl ServerLayer {
+    /// Knows these methods: `bookstore.order.v1.OrderService/PlaceOrder`.
+    pub fn new(known: impl IntoIterator<Item = String>) -> Self {
+        Self { known: Arc::new(known.into_iter().collect()) }
+    }
+}
 
 /// Measures calls that go out, and tells the callee of the span.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,7 +48,7 @@ pub struct ClientLayer;
 impl<S> Layer<S> for ServerLayer {
     type Service = Server<S>;
     fn layer(&self, inner: S) -> Self::Service {
-        Server { inner }
+        Server { inner, known: Arc::clone(&self.known) }
     }
 }
 
@@ -49,6 +63,7 @@ impl<S> Layer<S> for ClientLayer {
 #[derive(Clone, Debug)]
 pub struct Server<S> {
     inner: S,
+    known: Arc<HashSet<String>>,
 }
 
 /// See [`ClientLayer`].
@@ -71,7 +86,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let mut call = Call::begin(Side::Server, request.uri().path());
+        let method = self.known.get(call::method(request.uri().path())).map(String::as_str);
+        let mut call = Call::begin(Side::Server, method);
         propagation::set_parent(call.span(), request.headers());
         let response = call.span().in_scope(|| self.inner.call(request)).instrument(call.span().clone());
         Box::pin(async move {
@@ -95,7 +111,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let mut call = Call::begin(Side::Client, request.uri().path());
+        let mut call = Call::begin(Side::Client, Some(call::method(request.uri().path())));
         propagation::inject(call.span(), request.headers_mut());
         let response = call.span().in_scope(|| self.inner.call(request)).instrument(call.span().clone());
         Box::pin(async move {

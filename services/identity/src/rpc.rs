@@ -8,15 +8,13 @@ mod get_jwks;
 mod get_user;
 mod list_addresses;
 
-use std::time::SystemTime;
-
 use ::events::Wake;
 use auth::{Issuer, PublicKey};
-use chrono::{DateTime, Utc};
 use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_server;
 use sea_orm::DatabaseConnection;
 use server::caller;
+use server::wire::timestamp;
 use tonic::{Request, Response, Status};
 use values::Clock;
 
@@ -101,8 +99,4 @@ impl From<addresses::Model> for pb::Address {
             create_time: Some(timestamp(address.created_at)),
         }
     }
-}
-
-fn timestamp(time: DateTime<Utc>) -> prost_types::Timestamp {
-    SystemTime::from(time).into()
 }

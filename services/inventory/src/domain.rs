@@ -9,7 +9,7 @@ mod reservation;
 
 pub(crate) use adjustment::{Adjustment, AdjustmentKind, BelowReserved, Count, StockLevel};
 pub(crate) use book::{
-    Authors, Categories, Category, Description, LanguageCode, PublishedYear, WorkIdentity,
+    Authors, AuthorsError, Categories, Category, Description, LanguageCode, PublishedYear, WorkIdentity,
 };
 pub(crate) use changes::{Changes, Opened, Settled, Shelf};
 pub(crate) use holdings::{Holdings, OfferFacts, Refusal, ReserveRequest};

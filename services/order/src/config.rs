@@ -1,7 +1,13 @@
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use clap::Parser;
 use mesh::Target;
+use server::config::duration_in;
+
+/// Payment needs a moment, and the customer an answer.
+const PAYMENT_DEADLINE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
+/// Without a pause the sweeper would keep a connection and a core busy.
+const SWEEP_INTERVAL: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_hours(1);
 
 /// What the order service is told from outside.
 #[derive(Clone, Debug, Parser)]
@@ -11,16 +17,38 @@ pub struct Config {
     #[command(flatten)]
     pub server: server::Config,
     /// Where identity answers, which knows addresses and says whose tokens are valid.
-    #[arg(long, env = "BOOKSTORE_IDENTITY_TARGET", default_value = "ipv4:127.0.0.1:50051")]
+    #[arg(
+        long,
+        env = "BOOKSTORE_IDENTITY_TARGET",
+        help = "where identity answers: `ipv4:127.0.0.1:50051`",
+        default_value = "ipv4:127.0.0.1:50051"
+    )]
     pub identity_target: Target,
     /// Where inventory answers, which sets stock aside.
-    #[arg(long, env = "BOOKSTORE_INVENTORY_TARGET", default_value = "ipv4:127.0.0.1:50052")]
+    #[arg(
+        long,
+        env = "BOOKSTORE_INVENTORY_TARGET",
+        help = "where inventory answers: `ipv4:127.0.0.1:50052`",
+        default_value = "ipv4:127.0.0.1:50052"
+    )]
     pub inventory_target: Target,
     /// How long a payment may take, counted from the moment it was first asked for over the broker.
-    #[arg(long, env = "BOOKSTORE_PAYMENT_DEADLINE", default_value = "2m", value_parser = server::config::duration)]
+    #[arg(
+        long,
+        env = "BOOKSTORE_PAYMENT_DEADLINE",
+        help = "how long a payment may take before its order is cancelled: `2m`",
+        default_value = "2m",
+        value_parser = duration_in(PAYMENT_DEADLINE)
+    )]
     pub payment_deadline: Duration,
     /// How often orders that wait for something are looked for.
-    #[arg(long, env = "BOOKSTORE_SWEEP_INTERVAL", default_value = "1s", value_parser = interval)]
+    #[arg(
+        long,
+        env = "BOOKSTORE_SWEEP_INTERVAL",
+        help = "how often orders that wait for something are looked for: `1s`",
+        default_value = "1s",
+        value_parser = duration_in(SWEEP_INTERVAL)
+    )]
     pub sweep_interval: Duration,
 }
 
@@ -30,11 +58,14 @@ impl AsRef<server::Config> for Config {
     }
 }
 
-/// Without a pause the sweeper would keep a connection and a core busy.
-fn interval(text: &str) -> Result<Duration, String> {
-    match server::config::duration(text) {
-        Ok(interval) if interval < Duration::from_millis(10) => Err("must be at least 10ms".to_owned()),
-        Ok(interval) => Ok(interval),
-        Err(error) => Err(error.to_string()),
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Config::command().debug_assert();
     }
 }

@@ -10,19 +10,10 @@ pub(crate) mod orders;
 mod rows;
 pub(crate) mod sweep;
 
-use sea_orm::{DbBackend, DbErr, Statement, Value};
+use sea_orm::DbErr;
+use server::database::{sql, stored};
 
-/// A statement with its values for `$1`, `$2`, ….
-fn sql<const N: usize>(text: &str, values: [Value; N]) -> Statement {
-    Statement::from_sql_and_values(DbBackend::Postgres, text, values)
-}
-
-/// What was stored by us must be readable by us.
-fn stored<T, E: std::fmt::Display>(parsed: Result<T, E>) -> Result<T, DbErr> {
-    parsed.map_err(|error| DbErr::Type(format!("a stored value {error}")))
-}
-
-/// As [`stored`], for names.
+/// What was stored by us has a name that we know.
 fn known<T>(named: Option<T>) -> Result<T, DbErr> {
     stored(named.ok_or("has a name that is not known"))
 }

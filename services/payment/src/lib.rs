@@ -7,7 +7,6 @@ mod error;
 mod events;
 mod rpc;
 mod store;
-mod wire;
 
 pub use config::Config;
 

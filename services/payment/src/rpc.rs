@@ -7,14 +7,16 @@ mod top_up;
 
 use proto::payment::v1 as wire;
 use sea_orm::DatabaseConnection;
-use server::caller::customer;
+use server::{
+    caller::customer,
+    wire::{money, timestamp},
+};
 use tonic::{Request, Response, Status};
-use values::Currency;
+use values::{Currency, Violations};
 
 use crate::{
     card::Card,
     store::entries::{Entry, Kind},
-    wire::{money_to_wire, time_to_wire},
 };
 
 /// What the RPCs work with.
@@ -67,10 +69,20 @@ impl From<Entry> for wire::LedgerEntry {
         };
         Self {
             transfer_id: entry.transfer.to_string(),
-            amount: Some(money_to_wire(entry.amount)),
+            amount: Some(money(entry.amount)),
             kind: kind.into(),
             order_id: entry.order.map(|order| order.to_string()).unwrap_or_default(),
-            create_time: Some(time_to_wire(entry.created_at)),
+            create_time: Some(timestamp(entry.created_at)),
         }
     }
+}
+
+/// The currency asked for, or the shop's own.
+fn currency_or(
+    violations: &mut Violations,
+    field: &str,
+    code: &str,
+    shops_own: Currency,
+) -> Option<Currency> {
+    if code.is_empty() { Some(shops_own) } else { violations.parse(field, code) }
 }

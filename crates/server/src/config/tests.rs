@@ -1,10 +1,10 @@
-use std::{collections::HashMap, ffi::OsString, io::Write as _};
+use std::{collections::HashMap, ffi::OsString, io::Write as _, time::Duration};
 
 use clap::Parser;
 use secrecy::ExposeSecret as _;
 
 use super::{
-    Config,
+    Config, duration_in,
     read::{Refused, read},
 };
 
@@ -148,4 +148,15 @@ fn help_names_the_variables_whatever_is_set() {
     for (variable, _) in COMPLETE {
         assert!(help.contains(variable), "{variable} is missing in {help}");
     }
+}
+
+#[test]
+fn a_duration_is_read_within_its_range() {
+    let read = duration_in(Duration::from_millis(10)..=Duration::from_hours(1));
+    assert_eq!(read("1500ms"), Ok(Duration::from_millis(1500)));
+    assert_eq!((read("10ms"), read("1h")), (Ok(Duration::from_millis(10)), Ok(Duration::from_hours(1))));
+    for text in ["0s", "1ns", "9ms", "61m"] {
+        assert_eq!(read(text), Err("must be 10ms to 1h".to_owned()), "{text}");
+    }
+    assert!(read("soon").is_err());
 }

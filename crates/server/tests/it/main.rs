@@ -3,6 +3,7 @@
 mod callers;
 mod calls;
 mod database;
+mod measured;
 mod migrator;
 mod raw;
 mod shop;

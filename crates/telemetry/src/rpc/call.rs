@@ -13,7 +13,7 @@ use super::Measured;
 const BOUNDARIES: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// What a name that the server doesn't know is called in metrics, so that callers can't make up series.
+/// What a method that the server doesn't know is called, and its service.
 const UNKNOWN: &str = "_OTHER";
 
 static SERVER: LazyLock<Histogram<f64>> = LazyLock::new(|| durations("rpc.server.duration"));
@@ -41,14 +41,15 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn begin(side: Side, path: &str) -> Self {
-        let path = path.trim_start_matches('/');
-        let (service, method) = path.split_once('/').unwrap_or((path, ""));
+    /// Begins a call of `service/Method`, or of one that isn't known.
+    pub(super) fn begin(side: Side, name: Option<&str>) -> Self {
+        let (service, method) =
+            name.map_or((UNKNOWN, UNKNOWN), |name| name.split_once('/').unwrap_or((name, "")));
         // Probes come every few seconds and would bury the traces that matter.
         let span = if service.starts_with("grpc.health.") || service.starts_with("grpc.reflection.") {
             Span::none()
         } else {
-            span(side, path, service, method)
+            span(side, name.unwrap_or(UNKNOWN), service, method)
         };
         Self {
             side,
@@ -83,20 +84,23 @@ impl Call {
         if self.is_failure(code) {
             self.span.record("otel.status_code", "ERROR");
         }
-        let known = self.side == Side::Client || code != Code::Unimplemented;
-        let (service, method) = if known { (&*self.service, &*self.method) } else { (UNKNOWN, UNKNOWN) };
-        let attributes = [
-            KeyValue::new("rpc.system", "grpc"),
-            KeyValue::new("rpc.service", service.to_owned()),
-            KeyValue::new("rpc.method", method.to_owned()),
-            KeyValue::new("rpc.grpc.status_code", code as i64),
-        ];
+        let attributes = self.attributes(code);
         let seconds = self.began.elapsed().as_secs_f64();
         match self.side {
             Side::Server => SERVER.record(seconds, &attributes),
             Side::Client => CLIENT.record(seconds, &attributes),
         }
         self.span = Span::none();
+    }
+
+    /// By what calls are told apart in metrics.
+    pub(super) fn attributes(&self, code: Code) -> [KeyValue; 4] {
+        [
+            KeyValue::new("rpc.system", "grpc"),
+            KeyValue::new("rpc.service", self.service.clone()),
+            KeyValue::new("rpc.method", self.method.clone()),
+            KeyValue::new("rpc.grpc.status_code", code as i64),
+        ]
     }
 
     /// What the conventions call an error: any for the caller, only the server's own fault for the server.
@@ -126,14 +130,19 @@ pub(super) fn status(headers: &HeaderMap) -> Option<Code> {
     headers.get("grpc-status").map(|code| Code::from_bytes(code.as_bytes()))
 }
 
-fn span(side: Side, path: &str, service: &str, method: &str) -> Span {
+/// `service/Method` of a request's path.
+pub(super) fn method(path: &str) -> &str {
+    path.trim_start_matches('/')
+}
+
+fn span(side: Side, name: &str, service: &str, method: &str) -> Span {
     let kind = match side {
         Side::Server => "server",
         Side::Client => "client",
     };
     tracing::info_span!(
         "rpc",
-        otel.name = path,
+        otel.name = name,
         otel.kind = kind,
         otel.status_code = tracing::field::Empty,
         rpc.system = "grpc",

@@ -39,6 +39,12 @@ fn request(path: &str) -> Request<Body> {
     Request::builder().uri(format!("http://localhost{path}")).body(Body::empty()).unwrap()
 }
 
+const PLACE_ORDER: &str = "/bookstore.order.v1.OrderService/PlaceOrder";
+
+fn server() -> ServerLayer {
+    ServerLayer::new(["bookstore.order.v1.OrderService/PlaceOrder".to_owned()])
+}
+
 fn status_code(span: &SpanData) -> Option<String> {
     span.attributes
         .iter()
@@ -78,11 +84,10 @@ async fn read(mut body: impl http_body::Body<Data = bytes::Bytes> + Unpin) {
 #[tokio::test]
 async fn the_server_span_is_a_child_of_the_client_span() {
     let spans = spans();
-    let server = ServerLayer.layer(service_fn(|_: Request<Body>| async {
+    let server = server().layer(service_fn(|_: Request<Body>| async {
         Ok::<_, Infallible>(Response::new(Stream::ending("0")))
     }));
-    let response =
-        ClientLayer.layer(server).oneshot(request("/bookstore.order.v1.OrderService/PlaceOrder")).await;
+    let response = ClientLayer.layer(server).oneshot(request(PLACE_ORDER)).await;
     read(response.unwrap().into_body()).await;
 
     let (client, server) = (spans.of(&SpanKind::Client), spans.of(&SpanKind::Server));
@@ -98,7 +103,7 @@ async fn a_stream_ends_its_span_with_its_trailers() {
     let spans = spans();
     let service =
         service_fn(|_: Request<Body>| async { Ok::<_, Infallible>(Response::new(Stream::ending("14"))) });
-    let response = ServerLayer.layer(service).oneshot(request("/s/M")).await.unwrap();
+    let response = server().layer(service).oneshot(request(PLACE_ORDER)).await.unwrap();
     assert!(spans.none(), "the body isn't read yet");
     read(response.into_body()).await;
     let span = spans.of(&SpanKind::Server);
@@ -112,7 +117,7 @@ async fn a_refusal_is_no_error_of_the_server() {
     let service = service_fn(|_: Request<Body>| async {
         Ok::<_, Infallible>(Status::not_found("").into_http::<Body>())
     });
-    let _ = ClientLayer.layer(ServerLayer.layer(service)).oneshot(request("/s/M")).await.unwrap();
+    let _ = ClientLayer.layer(server().layer(service)).oneshot(request(PLACE_ORDER)).await.unwrap();
     assert_eq!(spans.of(&SpanKind::Server).status, SpanStatus::Unset);
     assert!(matches!(spans.of(&SpanKind::Client).status, SpanStatus::Error { .. }));
 }
@@ -121,8 +126,25 @@ async fn a_refusal_is_no_error_of_the_server() {
 async fn a_call_that_is_given_up_is_cancelled() {
     let spans = spans();
     let service = service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>());
-    drop(ServerLayer.layer(service).call(request("/s/M")));
+    drop(server().layer(service).call(request(PLACE_ORDER)));
     assert_eq!(status_code(&spans.of(&SpanKind::Server)).as_deref(), Some("1"));
+}
+
+/// Whatever it is refused for: a wrong token or deadline is noticed before its method is looked for.
+#[tokio::test]
+async fn a_method_that_is_not_known_is_called_like_all_such() {
+    let spans = spans();
+    let service = service_fn(|_: Request<Body>| async {
+        Ok::<_, Infallible>(Status::unauthenticated("").into_http::<Body>())
+    });
+    for path in ["/made.up/One", "/made.up", "//", "/bookstore.order.v1.OrderService/PlaceOrder/"] {
+        let _ = server().layer(service).oneshot(request(path)).await.unwrap();
+    }
+    let ended = spans.exporter.get_finished_spans().unwrap();
+    assert_eq!(ended.iter().map(|span| &*span.name).collect::<Vec<_>>(), ["_OTHER"; 4]);
+    let said =
+        format!("{ended:?} {:?}", Call::begin(Side::Server, None).attributes(tonic::Code::Unauthenticated));
+    assert!(!said.contains("made.up"), "{said}");
 }
 
 #[tokio::test]
@@ -131,7 +153,8 @@ async fn probes_leave_no_spans() {
     let service = service_fn(|_: Request<Body>| async {
         Ok::<_, Infallible>(Status::not_found("").into_http::<Body>())
     });
-    let _ = ServerLayer.layer(service).oneshot(request("/grpc.health.v1.Health/Check")).await.unwrap();
+    let server = ServerLayer::new(["grpc.health.v1.Health/Check".to_owned()]).layer(service);
+    let _ = server.oneshot(request("/grpc.health.v1.Health/Check")).await.unwrap();
     assert!(spans.none());
 }
 

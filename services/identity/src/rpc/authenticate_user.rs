@@ -2,7 +2,7 @@ use proto::identity::v1 as pb;
 use secrecy::ExposeSecret;
 use values::{EmailAddress, SessionId, Violations};
 
-use super::{IdentityService, timestamp};
+use super::IdentityService;
 use crate::domain::Password;
 use crate::error::{Error, Result};
 use crate::store::users;
@@ -27,7 +27,7 @@ pub(super) async fn authenticate_user(
     let issued = identity.issuer.issue(user.user_id(), SessionId::new(), identity.clock.now())?;
     Ok(pb::AuthenticateUserResponse {
         access_token: issued.token.expose_secret().to_owned(),
-        expire_time: Some(timestamp(issued.expires_at)),
+        expire_time: Some(server::wire::timestamp(issued.expires_at)),
         user: Some(user.into()),
     })
 }

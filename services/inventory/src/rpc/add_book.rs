@@ -2,11 +2,12 @@ use auth::Customer;
 use proto::inventory::v1 as pb;
 use sea_orm::TransactionTrait;
 use serde::Serialize;
+use server::wire::{above_zero, parse_money};
 use values::{EditionId, Fingerprint, Isbn, LocationId, Money, RequestId, ShopId, Violations};
 
-use super::{Inventory, wire::parse_price};
+use super::Inventory;
 use crate::{
-    domain::{Authors, Categories, Category, Description, LanguageCode, PublishedYear},
+    domain::{Authors, AuthorsError, Categories, Category, Description, LanguageCode, PublishedYear},
     error::Error,
     store::{
         self,
@@ -52,7 +53,7 @@ impl AddBook {
         let language_code = violations.take("language_code", wire.language_code.parse::<LanguageCode>());
         let description = violations.take("description", wire.description.parse::<Description>());
         let categories = parse_categories(&mut violations, &wire.categories);
-        let price = parse_price(&mut violations, "price", wire.price.clone());
+        let price = parse_money(&mut violations, "price", wire.price.clone(), above_zero);
         let initial_stock = match u32::try_from(wire.initial_stock) {
             Ok(copies) if wire.initial_stock <= MAX_COPIES => Some(copies),
             _ => {
@@ -99,25 +100,28 @@ impl AddBook {
     }
 }
 
+/// Counts before it reads, so that what is refused is answered with few words.
 fn parse_authors(violations: &mut Violations, wire: &[String]) -> Option<Authors> {
+    if !(1..=Authors::MAX).contains(&wire.len()) {
+        violations.add("authors", AuthorsError.to_string());
+        return None;
+    }
     let names: Vec<_> = (wire.iter().enumerate())
         .map(|(index, name)| violations.take(format!("authors[{index}]"), Authors::parse_name(name)))
         .collect();
-    if let Some(names) = names.into_iter().collect() {
-        return violations.take("authors", Authors::new(names));
-    }
-    None
+    violations.take("authors", Authors::new(names.into_iter().collect::<Option<_>>()?))
 }
 
+/// Counts before it reads, too.
 fn parse_categories(violations: &mut Violations, wire: &[String]) -> Option<Categories> {
+    if wire.len() > Categories::MAX {
+        violations.add("categories", format!("must have at most {} elements", Categories::MAX));
+        return None;
+    }
     let names: Vec<_> = (wire.iter().enumerate())
         .map(|(index, name)| violations.take(format!("categories[{index}]"), name.parse::<Category>()))
         .collect();
-    let categories = Categories::new(names.into_iter().collect::<Option<_>>()?);
-    if categories.is_none() {
-        violations.add("categories", format!("must have at most {} elements", Categories::MAX));
-    }
-    categories
+    Categories::new(names.into_iter().collect::<Option<_>>()?)
 }
 
 /// Offers a book in a shop of the caller, making the work and the edition where they are missing.

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use proto::inventory::v1 as pb;
 use values::{OfferId, Quantity, Violations};
 
-use super::{Inventory, lines, wire};
+use super::{Inventory, lines};
 use crate::{error::Error, store};
 
 fn parse(wire: &pb::CheckAvailabilityRequest) -> Result<Vec<(OfferId, Quantity)>, Violations> {
@@ -29,7 +29,7 @@ pub(super) async fn check_availability(
             pb::LineAvailability {
                 offer_id: offer.to_string(),
                 available_quantity: copies,
-                unit_price: availability.map(|availability| wire::money(availability.unit_price)),
+                unit_price: availability.map(|availability| server::wire::money(availability.unit_price)),
                 available: i64::from(quantity.get()) <= copies,
             }
         })

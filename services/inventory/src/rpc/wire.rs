@@ -1,42 +1,13 @@
 //! Between the contract's messages and our values.
 
-use chrono::{DateTime, Utc};
 use proto::{inventory::v1 as pb, types::v1 as types};
-use values::{Currency, EditionId, LocationId, Money, OfferId, ShopId, Violations, WorkId};
+use server::wire::{money, timestamp};
+use values::{EditionId, LocationId, OfferId, ShopId, WorkId};
 
 use crate::{
     domain::{Line, Reservation, State},
     store::{books::BookRow, shops::Shop},
 };
-
-pub(super) fn money(money: Money) -> types::Money {
-    types::Money { minor_units: money.minor_units(), currency_code: money.currency().code().to_owned() }
-}
-
-/// A price, above zero.
-pub(super) fn parse_price(
-    violations: &mut Violations,
-    field: &str,
-    price: Option<types::Money>,
-) -> Option<Money> {
-    let Some(price) = price else {
-        violations.add(field, "is required");
-        return None;
-    };
-    let currency = violations.parse::<Currency>(format!("{field}.currency_code"), &price.currency_code);
-    if price.minor_units <= 0 {
-        violations.add(format!("{field}.minor_units"), "must be above zero");
-        return None;
-    }
-    Some(Money::new(price.minor_units, currency?))
-}
-
-pub(super) fn timestamp(at: DateTime<Utc>) -> prost_types::Timestamp {
-    prost_types::Timestamp {
-        seconds: at.timestamp(),
-        nanos: i32::try_from(at.timestamp_subsec_nanos()).unwrap_or_default(),
-    }
-}
 
 impl From<Shop> for pb::Shop {
     fn from(Shop { shop, locations }: Shop) -> Self {

@@ -193,6 +193,13 @@ async fn every_wrong_field_of_a_book_is_named_at_once() -> Result<()> {
     let answer =
         owner.adds(pb::AddBookRequest { categories, initial_stock: 1_000_001, ..owner.emma() }).await;
     assert_eq!(wrong_fields(answer), ["categories", "initial_stock"]);
+    let many = vec![String::new(); 10_000];
+    let many = pb::AddBookRequest { authors: many.clone(), categories: many, ..owner.emma() };
+    assert_eq!(
+        wrong_fields(owner.adds(many).await),
+        ["authors", "categories"],
+        "counted before they are read"
+    );
     assert_eq!(bookshop.number("SELECT count(*) FROM works").await?, 0);
     Ok(())
 }

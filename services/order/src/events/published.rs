@@ -14,7 +14,7 @@ pub(crate) fn placed(order: &NewOrder) -> Result<Outgoing, TooLarge> {
     let event = pb::OrderPlaced {
         order_id: order.id.to_string(),
         user_id: order.user.to_string(),
-        total: Some(wire::money(order.total)),
+        total: Some(server::wire::money(order.total)),
         payment_method: wire::payment_method(order.payment_method).into(),
     };
     Outgoing::new(order.id, 1, &event)

@@ -1,9 +1,8 @@
 //! Orders as the contract has them.
 
-use chrono::{DateTime, Utc};
-use prost_types::Timestamp;
-use proto::{order::v1 as pb, types::v1 as types};
-use values::{Money, OrderId, Violations};
+use proto::order::v1 as pb;
+use server::wire::{money, timestamp};
+use values::{OrderId, Violations};
 
 use crate::domain::{
     Actor, CancelReason, Line, Order, PaymentMethod, PaymentState, ShippingAddress, State, Status, Step,
@@ -15,10 +14,6 @@ pub(super) fn order_id(field: &str) -> Result<OrderId, Violations> {
     let mut violations = Violations::new();
     let id = violations.parse("order_id", field);
     violations.finish(id)
-}
-
-pub(crate) fn money(money: Money) -> types::Money {
-    types::Money { minor_units: money.minor_units(), currency_code: money.currency().code().to_owned() }
 }
 
 pub(crate) const fn payment_method(method: PaymentMethod) -> pb::PaymentMethod {
@@ -68,12 +63,6 @@ const fn actor(actor: Actor) -> pb::Actor {
         Actor::Customer => pb::Actor::Customer,
         Actor::System => pb::Actor::System,
     }
-}
-
-fn timestamp(time: DateTime<Utc>) -> Timestamp {
-    // Nanoseconds of a second fit; those of a leap second are not told to others.
-    let nanos = time.timestamp_subsec_nanos().min(999_999_999);
-    Timestamp { seconds: time.timestamp(), nanos: nanos.cast_signed() }
 }
 
 impl From<Line> for pb::OrderLine {

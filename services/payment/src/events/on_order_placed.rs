@@ -6,6 +6,7 @@ use events::{
 };
 use proto::order::v1::{OrderPlaced, PaymentMethod};
 use sea_orm::DatabaseTransaction;
+use server::wire::{above_zero, parse_money};
 use uuid::Uuid;
 use values::{PaymentId, Violations};
 
@@ -13,7 +14,6 @@ use super::{Traces, published, reference, settled_meanwhile};
 use crate::{
     domain::charge::{self, Charge, Refusal, Wallets},
     store::charges::{self, Decided, Due, Standing},
-    wire::money_from_wire,
 };
 
 /// Charges orders to their customers' wallets: once an order, whatever is delivered how often.
@@ -88,11 +88,8 @@ fn decide(open: &[(Due, Standing)]) -> Vec<Decided> {
 
 fn due(event: &OrderPlaced) -> Result<Due, String> {
     let mut violations = Violations::new();
-    let total = money_from_wire(&mut violations, "total", event.total.clone());
+    let total = parse_money(&mut violations, "total", event.total.clone(), above_zero);
     let total = violations.finish(total).map_err(|violations| violations.to_string())?;
-    if total.minor_units() <= 0 {
-        return Err(format!("total is {total}"));
-    }
     match event.payment_method() {
         PaymentMethod::Wallet => {}
         PaymentMethod::Unspecified => return Err("payment_method is none that we know".to_owned()),

@@ -1,10 +1,8 @@
 use events::outbox::{Outgoing, TooLarge};
 use proto::payment::v1::{FailureReason, PaymentCaptured, PaymentFailed, PaymentRefunded};
+use server::wire::money;
 
-use crate::{
-    store::{charges::Decided, refunds::Refund},
-    wire::money_to_wire,
-};
+use crate::store::{charges::Decided, refunds::Refund};
 
 /// The version of a payment that was just attempted.
 const FIRST_VERSION: i64 = 1;
@@ -14,7 +12,7 @@ pub(super) fn charged(decided: &Decided) -> Result<Outgoing, TooLarge> {
     let (payment_id, order_id) = (decided.payment.to_string(), decided.due.order.to_string());
     match decided.outcome {
         Ok(_) => {
-            let amount = Some(money_to_wire(decided.due.total));
+            let amount = Some(money(decided.due.total));
             Outgoing::new(decided.payment, FIRST_VERSION, &PaymentCaptured { payment_id, order_id, amount })
         }
         Err(refusal) => {
@@ -29,7 +27,7 @@ pub(super) fn refunded(refund: &Refund) -> Result<Outgoing, TooLarge> {
     let event = PaymentRefunded {
         payment_id: refund.payment.payment.to_string(),
         order_id: refund.payment.order.to_string(),
-        amount: Some(money_to_wire(refund.amount)),
+        amount: Some(money(refund.amount)),
     };
     Outgoing::new(refund.payment.payment, refund.payment.version + 1, &event)
 }

@@ -1,13 +1,10 @@
 use auth::Customer;
 use proto::payment::v1 as wire;
+use server::wire::money;
 use values::Violations;
 
-use super::Payments;
-use crate::{
-    error::Error,
-    store::wallets,
-    wire::{currency_or, money_to_wire},
-};
+use super::{Payments, currency_or};
+use crate::{error::Error, store::wallets};
 
 /// Reads the balance of the caller's wallet; zero for one that nothing was put into yet.
 ///
@@ -22,5 +19,5 @@ pub(super) async fn get_balance(
     let currency = currency_or(&mut violations, "currency_code", &request.currency_code, payments.currency);
     let currency = violations.finish(currency)?;
     let balance = wallets::balance(&payments.db, caller.user_id, currency).await?;
-    Ok(wire::Balance { balance: Some(money_to_wire(balance)) })
+    Ok(wire::Balance { balance: Some(money(balance)) })
 }

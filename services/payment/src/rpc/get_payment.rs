@@ -1,5 +1,6 @@
 use auth::Customer;
 use proto::payment::v1::{self as wire, get_payment_request::Payment as Asked};
+use server::wire::{money, timestamp};
 use values::Violations;
 
 use super::Payments;
@@ -10,7 +11,6 @@ use crate::{
     },
     error::Error,
     store::payments::{self, Name},
-    wire::{money_to_wire, time_to_wire},
 };
 
 /// Reads the payment of an order of the caller.
@@ -48,10 +48,10 @@ impl From<Payment> for wire::Payment {
             order_id: payment.order.to_string(),
             state: state.into(),
             failure_reason: failure_reason.into(),
-            amount: Some(money_to_wire(payment.amount)),
-            refunded: Some(money_to_wire(payment.refunded)),
-            create_time: Some(time_to_wire(payment.created_at)),
-            update_time: Some(time_to_wire(payment.updated_at)),
+            amount: Some(money(payment.amount)),
+            refunded: Some(money(payment.refunded)),
+            create_time: Some(timestamp(payment.created_at)),
+            update_time: Some(timestamp(payment.updated_at)),
         }
     }
 }

@@ -5,8 +5,8 @@ use values::{
     page::{self, PageSize},
 };
 
-use super::Payments;
-use crate::{error::Error, store::entries, wire::currency_or};
+use super::{Payments, currency_or};
+use crate::{error::Error, store::entries};
 
 /// Lists what went into and out of the caller's wallet, the newest first.
 ///

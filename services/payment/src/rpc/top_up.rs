@@ -1,6 +1,7 @@
 use auth::Customer;
 use proto::payment::v1 as wire;
 use serde::Serialize;
+use server::wire::parse_money;
 use values::{Fingerprint, Money, RequestId, Violations};
 
 use super::Payments;
@@ -26,6 +27,10 @@ pub(super) async fn top_up(
     let fingerprint = Fingerprint::of(&body);
     if let Some(entry) = earlier(payments, caller, &request_id, fingerprint).await? {
         return Ok(entry);
+    }
+    if let Some(refusal) = top_ups::refusal(&payments.db, caller.user_id, body.amount).await? {
+        // Perhaps of money that an equal request put there at this moment.
+        return earlier(payments, caller, &request_id, fingerprint).await?.ok_or(refusal.into());
     }
     payments.card.charge(&request_id, body.amount);
     match top_ups::book(&payments.db, caller.user_id, &request_id, fingerprint, body.amount).await? {
@@ -66,14 +71,9 @@ impl TopUp {
     fn parse(request: wire::TopUpRequest) -> Result<Self, Violations> {
         let mut violations = Violations::new();
         let request_id = violations.parse("request_id", &request.request_id);
-        let amount = request.amount.unwrap_or_default();
-        let minor_units = violations.take("amount.minor_units", top_up_amount(amount.minor_units));
-        let currency = violations.parse("amount.currency_code", &amount.currency_code);
+        let amount = parse_money(&mut violations, "amount", request.amount, top_up_amount);
         let parsed =
-            request_id.zip(minor_units).zip(currency).map(|((request_id, minor_units), currency)| {
-                let amount = Money::new(minor_units, currency);
-                Self { request_id, body: Body { amount } }
-            });
+            request_id.zip(amount).map(|(request_id, amount)| Self { request_id, body: Body { amount } });
         violations.finish(parsed)
     }
 }

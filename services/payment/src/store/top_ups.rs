@@ -43,6 +43,20 @@ pub(crate) async fn find_by_request(
     .transpose()
 }
 
+/// Why a user's wallet would take no such amount now; asked before a card is charged.
+pub(crate) async fn refusal(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    amount: Money,
+) -> Result<Option<Refusal>, DbErr> {
+    if wallets::is_closed(db, user).await? {
+        return Ok(Some(Refusal::Closed));
+    }
+    let balance = wallets::balance(db, user, amount.currency()).await?;
+    let takes = balance.minor_units().checked_add(amount.minor_units()).is_some_and(|after| after <= LIMIT);
+    Ok((!takes).then_some(Refusal::Full))
+}
+
 /// Books money from a card into a user's wallet, which is opened if need be.
 ///
 /// Waits for an equal request on the unique index, holding nothing yet; then locks the one wallet.
