@@ -43,11 +43,11 @@ A first order:
 
 Exit codes:
   0  done
-  1  the shop refused, and said why
+  1  not possible: the shop refused, or something is missing here, like an address; the message says why
   2  the command line is wrong
-  3  sign in first
+  3  sign in first; also after registering, if that could not sign you in
   4  the shop cannot be reached, or cannot answer now
-  5  no answer: it may or may not have happened; the message names the --request-id that makes it safe to repeat";
+  5  no answer: it may or may not have happened; the message names the command that is safe to repeat";
 
 /// The bookshop, for the terminal.
 ///

@@ -9,15 +9,21 @@ use serde_json::{Value, json};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
+use crate::typed::quoted;
+
 /// Why a command didn't do what it was asked.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The shop understood and refused.
     Refused(Box<Refusal>),
-    /// The command line, or what it names, is wrong.
+    /// The command makes sense, but something that it takes isn't there.
+    NotPossible(String),
+    /// The command line is wrong.
     Usage(String),
     /// Nobody is signed in, or not any more.
     SignIn(String),
+    /// The account was opened, but signing in to it failed.
+    OnlyRegistered { email: String, cause: Box<Self> },
     /// Nothing answers at the address.
     Unreachable { address: String },
     /// A change was sent and no answer came.
@@ -37,8 +43,8 @@ pub(crate) struct Refusal {
 pub(crate) struct Unanswered {
     status: Status,
     request_id: String,
-    /// The command that repeats exactly the same change, where the one that was typed might not.
-    repetition: Option<String>,
+    /// The command that repeats exactly the same change.
+    repetition: String,
 }
 
 impl Failure {
@@ -46,37 +52,41 @@ impl Failure {
         Self::Usage(message.into())
     }
 
+    pub(crate) fn not_possible(message: impl Into<String>) -> Self {
+        Self::NotPossible(message.into())
+    }
+
     /// As documented in `bookstore --help`.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Refused(refusal) if has_no_answer(refusal.status.code()) => 4,
-            Self::Refused(_) => 1,
+            Self::Refused(_) | Self::NotPossible(_) => 1,
             Self::Usage(_) => 2,
-            Self::SignIn(_) => 3,
+            Self::SignIn(_) | Self::OnlyRegistered { .. } => 3,
             Self::Unreachable { .. } => 4,
             Self::OutcomeUnknown(_) => 5,
         }
     }
 
-    /// The failure of a change, which may have happened although its answer is missing.
-    pub(crate) fn of_change(self, request_id: &str) -> Self {
+    /// The failure of a change, which may have happened although its answer is missing, and the command that repeats it.
+    pub(crate) fn of_change(self, request_id: &str, repetition: String) -> Self {
         match self {
             Self::Refused(refusal) if leaves_open(refusal.status.code()) => {
                 Self::OutcomeUnknown(Box::new(Unanswered {
                     status: refusal.status,
                     request_id: request_id.to_owned(),
-                    repetition: None,
+                    repetition,
                 }))
             }
             other => other,
         }
     }
 
-    /// Says which command repeats the same change.
-    pub(crate) fn repeated_by(self, command: String) -> Self {
+    /// Says which command repeats the same change, where the one that was typed might not.
+    pub(crate) fn repeated_by(self, repetition: String) -> Self {
         match self {
             Self::OutcomeUnknown(unanswered) => {
-                Self::OutcomeUnknown(Box::new(Unanswered { repetition: Some(command), ..*unanswered }))
+                Self::OutcomeUnknown(Box::new(Unanswered { repetition, ..*unanswered }))
             }
             other => other,
         }
@@ -94,7 +104,8 @@ impl Failure {
         match self {
             Self::Refused(refusal) => Some(&refusal.status),
             Self::OutcomeUnknown(unanswered) => Some(&unanswered.status),
-            Self::Usage(_) | Self::SignIn(_) | Self::Unreachable { .. } => None,
+            Self::OnlyRegistered { cause, .. } => cause.status(),
+            Self::NotPossible(_) | Self::Usage(_) | Self::SignIn(_) | Self::Unreachable { .. } => None,
         }
     }
 
@@ -103,7 +114,6 @@ impl Failure {
         let mut error = json!({ "message": self.to_string(), "exit_code": self.exit_code() });
         if let Some(status) = self.status() {
             error["code"] = json!(format!("{:?}", status.code()));
-            error["message"] = json!(status.message());
             if let Some(info) = status.get_details_error_info() {
                 error["reason"] = json!(info.reason);
             }
@@ -114,8 +124,14 @@ impl Failure {
                 error["violations"] = json!(fields);
             }
         }
-        if let Self::OutcomeUnknown(unanswered) = self {
-            error["request_id"] = json!(unanswered.request_id);
+        match self {
+            // The wrong fields aren't told twice.
+            Self::Refused(refusal) => error["message"] = json!(refusal.status.message()),
+            Self::OutcomeUnknown(unanswered) => {
+                error["request_id"] = json!(unanswered.request_id);
+                error["repeat_with"] = json!(unanswered.repetition);
+            }
+            _ => {}
         }
         json!({ "error": error })
     }
@@ -134,9 +150,13 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(refusal) => f.write_str(&explain(&refusal.status, &refusal.names)),
-            Self::Usage(message) => f.write_str(message),
+            Self::NotPossible(message) | Self::Usage(message) => f.write_str(message),
             Self::SignIn(what) => {
                 write!(f, "{what}\n  sign in with: bookstore login --email YOU@EXAMPLE.COM")
+            }
+            Self::OnlyRegistered { email, cause } => {
+                let email = quoted(email);
+                write!(f, "{cause}\n  you are registered; sign in with: bookstore login --email {email}")
             }
             Self::Unreachable { address } => write!(
                 f,
@@ -144,11 +164,11 @@ impl fmt::Display for Failure {
             ),
             Self::OutcomeUnknown(unanswered) => {
                 f.write_str(&explain(&unanswered.status, &HashMap::new()))?;
-                f.write_str("\n  it may have happened all the same; to find out safely, repeat ")?;
-                match &unanswered.repetition {
-                    Some(command) => write!(f, "it with:\n  {command}"),
-                    None => write!(f, "the command with: --request-id {}", unanswered.request_id),
-                }
+                let repetition = &unanswered.repetition;
+                write!(
+                    f,
+                    "\n  it may have happened all the same; to find out safely, repeat it with:\n  {repetition}"
+                )
             }
         }
     }
@@ -217,11 +237,45 @@ mod tests {
     }
 
     #[test]
-    fn a_change_without_an_answer_names_the_request_to_repeat() {
-        let failure = Failure::from(Status::unavailable("")).of_change("r-1");
+    fn a_change_without_an_answer_names_the_command_that_repeats_it() {
+        let typed = "bookstore wallet top-up 20.00 --request-id r-1";
+
+        let failure = Failure::from(Status::unavailable("")).of_change("r-1", typed.to_owned());
 
         assert_eq!(failure.exit_code(), 5);
-        assert!(failure.to_string().contains("--request-id r-1"));
+        assert!(failure.to_string().ends_with(&format!("repeat it with:\n  {typed}")), "{failure}");
+    }
+
+    #[test]
+    fn a_program_hears_that_a_change_may_have_happened_and_how_to_repeat_it() {
+        let typed = "bookstore wallet top-up 20.00 --request-id r-1";
+
+        let error = Failure::from(Status::cancelled("")).of_change("r-1", typed.to_owned()).to_json();
+
+        let error = &error["error"];
+        assert_eq!((&error["repeat_with"], &error["request_id"]), (&json!(typed), &json!("r-1")));
+        let message = error["message"].as_str().unwrap_or_default();
+        assert!(message.contains("it may have happened"), "{message}");
+    }
+
+    #[test]
+    fn what_is_missing_is_no_mistake_of_the_command_line() {
+        assert_eq!(Failure::not_possible("you have no order yet").exit_code(), 1);
+        assert_eq!(Failure::usage("`x` is no amount").exit_code(), 2);
+    }
+
+    #[test]
+    fn who_is_registered_but_not_signed_in_is_told_both() {
+        let cause = Failure::from(Status::unavailable("no database"));
+        let failure = Failure::OnlyRegistered { email: "ada@example.com".to_owned(), cause: Box::new(cause) };
+
+        let told = failure.to_string();
+
+        let advice = "\n  you are registered; sign in with: bookstore login --email ada@example.com";
+        assert!(told.ends_with(advice), "{told}");
+        assert_eq!(failure.exit_code(), 3);
+        assert_eq!(failure.to_json()["error"]["message"], told);
+        assert_eq!(failure.to_json()["error"]["code"], "Unavailable");
     }
 
     #[test]
@@ -245,8 +299,9 @@ mod tests {
     }
 
     #[test]
-    fn what_repeats_a_change_exactly_is_spelled_out() {
-        let failure = Failure::from(Status::cancelled("")).of_change("r-1");
+    fn what_repeats_a_change_more_exactly_takes_the_place_of_what_was_typed() {
+        let failure =
+            Failure::from(Status::cancelled("")).of_change("r-1", "bookstore order place".to_owned());
 
         let text = failure.repeated_by("bookstore order place --request-id r-1".to_owned()).to_string();
 

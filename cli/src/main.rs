@@ -5,8 +5,10 @@ mod commands;
 mod endpoints;
 mod failure;
 mod output;
+mod paging;
 mod request;
 mod session;
+mod typed;
 
 use std::process::ExitCode;
 

@@ -7,7 +7,7 @@ use tonic::{Code, Response, Status};
 use tonic_types::StatusExt as _;
 use uuid::Uuid;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, typed};
 
 /// Together some three seconds: as long as a restart takes.
 const ATTEMPTS: u32 = 5;
@@ -56,10 +56,13 @@ fn pause_before_another(status: &Status, usual: Duration) -> Option<Duration> {
     }
 }
 
-/// Like [`repeat`], for a change under `request_id`: without a last answer the failure names the id to repeat.
+/// Like [`repeat`], for a change under `request_id`: without a last answer the failure names the command that
+/// repeats it.
 pub(crate) async fn change<T>(
     request_id: &str,
     send: impl AsyncFnMut() -> Result<Response<T>, Status>,
 ) -> Result<T, Failure> {
-    repeat(send).await.map_err(|failure| failure.of_change(request_id))
+    repeat(send)
+        .await
+        .map_err(|failure| failure.of_change(request_id, typed::again_with("--request-id", request_id)))
 }

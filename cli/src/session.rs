@@ -40,7 +40,9 @@ impl Session {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(Failure::SignIn("nobody is signed in".to_owned()));
             }
-            Err(error) => return Err(Failure::usage(format!("cannot read {}: {error}", path.display()))),
+            Err(error) => {
+                return Err(Failure::not_possible(format!("cannot read {}: {error}", path.display())));
+            }
         };
         serde_json::from_str(&text)
             .map_err(|_| Failure::SignIn(format!("{} is not readable as a session", path.display())))
@@ -63,8 +65,9 @@ impl Session {
             file.sync_all()?;
             fs::rename(&unfinished, &path)
         })();
-        written
-            .map_err(|error: io::Error| Failure::usage(format!("cannot write {}: {error}", path.display())))
+        written.map_err(|error: io::Error| {
+            Failure::not_possible(format!("cannot write {}: {error}", path.display()))
+        })
     }
 
     /// Forgets whoever is signed in; tells whether anybody was.
@@ -73,7 +76,7 @@ impl Session {
         match fs::remove_file(&path) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(Failure::usage(format!("cannot remove {}: {error}", path.display()))),
+            Err(error) => Err(Failure::not_possible(format!("cannot remove {}: {error}", path.display()))),
         }
     }
 
@@ -93,7 +96,7 @@ fn path() -> Result<PathBuf, Failure> {
         .or_else(|| set("XDG_CONFIG_HOME").map(|config| config.join("bookstore")))
         .or_else(|| set("HOME").map(|home| home.join(".config/bookstore")))
         .ok_or_else(|| {
-            Failure::usage("neither HOME nor BOOKSTORE_CONFIG_DIR says where to keep the token")
+            Failure::not_possible("neither HOME nor BOOKSTORE_CONFIG_DIR says where to keep the token")
         })?;
     Ok(folder.join("credentials.json"))
 }

@@ -28,7 +28,7 @@ impl Password {
             let mut line = String::new();
             io::stdin()
                 .read_line(&mut line)
-                .map_err(|error| Failure::usage(format!("no password on standard input: {error}")))?;
+                .map_err(|error| Failure::not_possible(format!("no password on standard input: {error}")))?;
             return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
         }
         if let Ok(password) = env::var("BOOKSTORE_PASSWORD") {
@@ -69,7 +69,9 @@ impl Register {
         };
         let user =
             request::change(&request_id, async || identity.clone().create_user(wanted.clone()).await).await?;
-        sign_in(at, self.email, password).await?;
+        sign_in(at, self.email.clone(), password)
+            .await
+            .map_err(|cause| Failure::OnlyRegistered { email: self.email, cause: Box::new(cause) })?;
         output.answer(&user, |user| {
             format!("Welcome, {}. You are registered and signed in.", user.display_name)
         });

@@ -7,6 +7,7 @@ use crate::{
     endpoints::Endpoints,
     failure::Failure,
     output::{self, Output},
+    paging::Paging,
     request::{self, RequestId},
     session::Session,
 };
@@ -100,20 +101,15 @@ impl Add {
 /// Every address of the caller, the oldest first.
 pub(crate) async fn all(at: &Endpoints, session: &Session) -> Result<Vec<pb::Address>, Failure> {
     let identity = at.identity().await?;
-    let mut addresses = Vec::new();
-    let mut page_token = String::new();
-    loop {
+    let fetch = async |page_size, page_token: String| {
         let page = request::repeat(async || {
-            let request = ListAddressesRequest { page_size: 200, page_token: page_token.clone() };
+            let request = ListAddressesRequest { page_size, page_token: page_token.clone() };
             identity.clone().list_addresses(session.sign(request)).await
-        })
-        .await?;
-        addresses.extend(page.addresses);
-        if page.next_page_token.is_empty() {
-            return Ok(addresses);
-        }
-        page_token = page.next_page_token;
-    }
+        });
+        page.await.map(|page| (page.addresses, page.next_page_token))
+    };
+    let (addresses, _end) = Paging::everything().part(fetch).await?;
+    Ok(addresses)
 }
 
 fn row(address: &pb::Address) -> Vec<String> {

@@ -11,6 +11,7 @@ use crate::{
     endpoints::Endpoints,
     failure::Failure,
     output::{self, Output},
+    paging::{self, Paging},
     request,
 };
 
@@ -30,15 +31,8 @@ pub(crate) struct List {
     /// Only books of this category, for example science-fiction
     #[arg(long, default_value = "")]
     category: String,
-    /// How many to list
-    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(i32).range(1..=200))]
-    limit: i32,
-    /// List all of them
-    #[arg(long, conflicts_with_all = ["limit", "page"])]
-    all: bool,
-    /// Go on where an earlier list ended
-    #[arg(long, value_name = "TOKEN", default_value = "")]
-    page: String,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 #[derive(Args)]
@@ -64,32 +58,26 @@ impl Books {
 impl List {
     async fn run(self, at: &Endpoints, output: &Output) -> Result<(), Failure> {
         let inventory = at.inventory().await?;
-        let mut answer = ListBooksResponse { books: Vec::new(), next_page_token: self.page };
-        loop {
+        let fetch = async |page_size, page_token: String| {
             let page = request::repeat(async || {
                 let request = ListBooksRequest {
-                    page_size: if self.all { 200 } else { self.limit },
-                    page_token: answer.next_page_token.clone(),
+                    page_size,
+                    page_token: page_token.clone(),
                     category: self.category.clone(),
                 };
                 inventory.clone().list_books(request).await
-            })
-            .await?;
-            answer.books.extend(page.books);
-            answer.next_page_token = page.next_page_token;
-            if !self.all || answer.next_page_token.is_empty() {
-                break;
-            }
-        }
+            });
+            page.await.map(|page| (page.books, page.next_page_token))
+        };
+        let (books, next_page_token) = self.paging.part(fetch).await?;
+        let answer = ListBooksResponse { books, next_page_token };
         output.answer(&answer, |answer| {
             if answer.books.is_empty() {
                 return "No book on offer here.".to_owned();
             }
             output::table(&["ISBN", "TITLE", "AUTHORS", "FROM", "IN STOCK"], answer.books.iter().map(row))
         });
-        if !answer.next_page_token.is_empty() {
-            output.hint(&format!("There are more: --page {} or --all", answer.next_page_token));
-        }
+        paging::hint_at(&answer.next_page_token, output);
         Ok(())
     }
 }

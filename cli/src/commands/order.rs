@@ -5,12 +5,15 @@ mod place;
 mod print;
 
 use clap::{Args, Subcommand};
-use proto::order::v1::{CancelOrderRequest, GetOrderHistoryRequest, GetOrderRequest};
+use proto::order::v1::{
+    CancelOrderRequest, GetOrderHistoryRequest, GetOrderHistoryResponse, GetOrderRequest,
+};
 
 use crate::{
     endpoints::Endpoints,
     failure::Failure,
     output::Output,
+    paging::{self, Paging},
     request::{self, RequestId},
     session::Session,
 };
@@ -22,7 +25,7 @@ pub(crate) enum Order {
     /// Show an order and each step it took
     #[command(after_long_help = "Example:\n  bookstore order show ord_…")]
     Show(Which),
-    /// Follow an order until it is confirmed or cancelled
+    /// Follow an order until it is confirmed or cancelled; as JSON each change is a line
     #[command(
         after_long_help = "Examples:\n  bookstore order watch\n  bookstore order watch ord_… --output json"
     )]
@@ -40,14 +43,12 @@ pub(crate) struct Which {
 }
 
 #[derive(Args)]
-#[command(after_long_help = "Example:\n  bookstore order list --limit 5")]
+#[command(
+    after_long_help = "Examples:\n  bookstore order list --limit 5\n  bookstore order list --all --output json | jq -r '.orders[].order_id'"
+)]
 pub(crate) struct List {
-    /// How many to list
-    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(i32).range(1..=200))]
-    limit: i32,
-    /// Go on where an earlier list ended
-    #[arg(long, value_name = "TOKEN", default_value = "")]
-    page: String,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 #[derive(Args)]
@@ -102,24 +103,26 @@ impl Which {
         })
         .await?;
         let newest = newest.orders.into_iter().next();
-        newest
-            .map(|order| order.order_id)
-            .ok_or_else(|| Failure::usage("you have no order yet; find a book with: bookstore books list"))
+        newest.map(|order| order.order_id).ok_or_else(|| {
+            Failure::not_possible("you have no order yet; find a book with: bookstore books list")
+        })
     }
 }
 
 impl List {
     async fn run(self, at: &Endpoints, session: &Session, output: &Output) -> Result<(), Failure> {
         let orders = at.order().await?;
-        let answer = request::repeat(async || {
-            let request = GetOrderHistoryRequest { page_size: self.limit, page_token: self.page.clone() };
-            orders.clone().get_order_history(session.sign(request)).await
-        })
-        .await?;
+        let fetch = async |page_size, page_token: String| {
+            let page = request::repeat(async || {
+                let request = GetOrderHistoryRequest { page_size, page_token: page_token.clone() };
+                orders.clone().get_order_history(session.sign(request)).await
+            });
+            page.await.map(|page| (page.orders, page.next_page_token))
+        };
+        let (orders, next_page_token) = self.paging.part(fetch).await?;
+        let answer = GetOrderHistoryResponse { orders, next_page_token };
         output.answer(&answer, print::list);
-        if !answer.next_page_token.is_empty() {
-            output.hint(&format!("There are more: --page {}", answer.next_page_token));
-        }
+        paging::hint_at(&answer.next_page_token, output);
         Ok(())
     }
 }

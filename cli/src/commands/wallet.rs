@@ -12,6 +12,7 @@ use crate::{
     endpoints::Endpoints,
     failure::Failure,
     output::{self, Output},
+    paging::{self, Paging},
     request::{self, RequestId},
     session::Session,
 };
@@ -48,18 +49,14 @@ pub(crate) struct TopUp {
 
 #[derive(Args)]
 #[command(
-    after_long_help = "Example:\n  bookstore wallet entries --output json | jq '.entries[] | select(.order_id != \"\")'"
+    after_long_help = "Example:\n  bookstore wallet entries --all --output json | jq '.entries[] | select(.order_id != \"\")'"
 )]
 pub(crate) struct Entries {
     /// Which wallet, by its currency; the shop's own if not given
     #[arg(long, default_value = "")]
     currency: String,
-    /// How many to list
-    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(i32).range(1..=200))]
-    limit: i32,
-    /// Go on where an earlier list ended
-    #[arg(long, value_name = "TOKEN", default_value = "")]
-    page: String,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 impl Wallet {
@@ -105,24 +102,27 @@ impl TopUp {
 impl Entries {
     async fn run(self, at: &Endpoints, session: &Session, output: &Output) -> Result<(), Failure> {
         let payment = at.payment().await?;
-        let answer = request::repeat(async || {
-            let request = ListLedgerEntriesRequest {
-                page_size: self.limit,
-                page_token: self.page.clone(),
-                currency_code: self.currency.to_ascii_uppercase(),
-            };
-            payment.clone().list_ledger_entries(session.sign(request)).await
-        })
-        .await?;
-        output.answer(&answer, entries);
-        if !answer.next_page_token.is_empty() {
-            output.hint(&format!("There are more: --page {}", answer.next_page_token));
-        }
+        let currency_code = self.currency.to_ascii_uppercase();
+        let fetch = async |page_size, page_token: String| {
+            let page = request::repeat(async || {
+                let request = ListLedgerEntriesRequest {
+                    page_size,
+                    page_token: page_token.clone(),
+                    currency_code: currency_code.clone(),
+                };
+                payment.clone().list_ledger_entries(session.sign(request)).await
+            });
+            page.await.map(|page| (page.entries, page.next_page_token))
+        };
+        let (entries, next_page_token) = self.paging.part(fetch).await?;
+        let answer = ListLedgerEntriesResponse { entries, next_page_token };
+        output.answer(&answer, table);
+        paging::hint_at(&answer.next_page_token, output);
         Ok(())
     }
 }
 
-fn entries(answer: &ListLedgerEntriesResponse) -> String {
+fn table(answer: &ListLedgerEntriesResponse) -> String {
     if answer.entries.is_empty() {
         return "Nothing went in or out yet. Put money in with: bookstore wallet top-up 50.00".to_owned();
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use serde_json::Value;
 use testkit::eventually;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
@@ -26,7 +27,7 @@ async fn a_reader_orders_follows_and_cancels_and_the_bookseller_sees_the_stock()
 
     assert!(followed.lines().last().is_some_and(|line| line.contains("CONFIRMED")), "{followed}");
     assert_eq!(reader.prints(&["wallet", "balance"]).await?.trim(), "30.02 EUR");
-    let orders = reader.answers(&["order", "list"]).await?;
+    let orders = reader.answers(&["order", "list", "--all"]).await?;
     let order_id = orders["orders"][0]["order_id"].as_str().context("no order")?.to_owned();
     assert_eq!(orders["orders"][0]["total"]["minor_units"], 1998);
     let steps = reader.answers(&["order", "show", &order_id]).await?["history"].clone();
@@ -41,9 +42,42 @@ async fn a_reader_orders_follows_and_cancels_and_the_bookseller_sees_the_stock()
         (balance.trim() == "50.00 EUR").then_some(())
     })
     .await?;
-    assert!(reader.prints(&["wallet", "entries"]).await?.contains("REFUND"));
+    assert!(reader.prints(&["wallet", "entries", "--all", "--currency", "eur"]).await?.contains("REFUND"));
     let counted = seller.answers(&["stock", "set", &offer, "12", "--reason", "yearly count"]).await?;
     assert_eq!(counted["on_hand"], 12);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_missing_is_no_mistake_of_the_command_line() -> Result<()> {
+    let shop = Shop::open().await?;
+    let ada = shop.terminal()?;
+    ada.register("ada").await?;
+    let missing = [
+        (&["order", "show"][..], "you have no order yet"),
+        (&["order", "place", "--book", "ofr_…"], "you have no delivery address yet"),
+    ];
+
+    for (command, told) in missing {
+        let outcome = ada.run(command).await?;
+        assert_eq!(outcome.code, 1, "{outcome:#?}");
+        assert!(outcome.stderr.contains(told), "{outcome:#?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_order_followed_as_json_is_a_line_for_each_thing_that_happens() -> Result<()> {
+    let shop = Shop::open().await?;
+    shop.seller("1").await?;
+    let reader = shop.reader().await?;
+    reader.prints(&["wallet", "top-up", "50.00"]).await?;
+
+    let followed = reader.prints(&["order", "place", "--book", DUNE, "--watch", "--output", "json"]).await?;
+
+    let lines = followed.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+    assert_eq!(lines[0]["lines"][0]["title"], "Dune", "{followed}");
+    assert_eq!(lines.last().context("nothing printed")?["state"], "ORDER_STATE_CONFIRMED", "{followed}");
     Ok(())
 }
 
@@ -95,6 +129,24 @@ async fn an_order_whose_answer_is_lost_names_the_command_that_repeats_it() -> Re
     let repetition: Vec<_> = wanted.split(' ').collect();
     let placed = reader.answers(&repetition).await?;
     assert_eq!(reader.answers(&repetition).await?["order_id"], placed["order_id"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_program_whose_change_has_no_answer_hears_what_repeats_it() -> Result<()> {
+    let shop = Shop::open().await?;
+    let reader = shop.reader().await?;
+
+    shop.gate.stall();
+    let cancel =
+        ["order", "cancel", "ord_1", "--note", "ordered twice", "--timeout", "1", "--output", "json"];
+    let lost = reader.run(&cancel).await?;
+
+    assert_eq!(lost.code, 5, "{lost:#?}");
+    let error = serde_json::from_str::<Value>(&lost.stderr)?["error"].clone();
+    let request_id = error["request_id"].as_str().context("no request id")?;
+    let typed = "bookstore order cancel ord_1 --note 'ordered twice' --timeout 1 --output json";
+    assert_eq!(error["repeat_with"], format!("{typed} --request-id {request_id}"));
     Ok(())
 }
 

@@ -4,7 +4,10 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use anyhow::Result;
 
-use crate::{shop::Shop, terminal::PASSWORD};
+use crate::{
+    shop::Shop,
+    terminal::{Outcome, PASSWORD},
+};
 
 #[tokio::test]
 async fn the_token_is_kept_where_only_its_user_can_read_it_until_logout() -> Result<()> {
@@ -21,6 +24,24 @@ async fn the_token_is_kept_where_only_its_user_can_read_it_until_logout() -> Res
     ada.prints(&["logout"]).await?;
     assert!(!credentials.exists());
     assert_eq!(ada.run(&["whoami"]).await?.code, 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_is_registered_but_cannot_be_signed_in_is_told_both() -> Result<()> {
+    let shop = Shop::open().await?;
+    let ada = shop.terminal()?;
+    let no_folder = ada.folder.path().join("a file");
+    fs::write(&no_folder, "")?;
+
+    let register = ["register", "--email", "ada@example.com", "--name", "Ada"];
+    let told: Outcome =
+        ada.command(&register).env("BOOKSTORE_CONFIG_DIR", &no_folder).output().await?.try_into()?;
+
+    assert_eq!(told.code, 3, "{told:#?}");
+    assert!(told.stderr.starts_with("error: cannot write "), "{told:#?}");
+    assert!(told.stderr.ends_with("sign in with: bookstore login --email ada@example.com\n"), "{told:#?}");
+    ada.prints(&["login", "--email", "ada@example.com"]).await?;
     Ok(())
 }
 

@@ -20,50 +20,118 @@ pub(super) async fn until_settled(
     output: &Output,
     order_id: &str,
 ) -> Result<(), Failure> {
-    let mut last_version = 0;
-    let mut reconnects = 0;
-    loop {
-        match follow_once(at, session, output, order_id, &mut last_version).await {
-            Ok(true) => return Ok(()),
-            Err(Failure::Refused(refusal)) if !may_pass(&refusal.status) => {
-                return Err(Failure::Refused(refusal));
-            }
-            Err(failure @ (Failure::SignIn(_) | Failure::Usage(_))) => return Err(failure),
-            Err(failure) if reconnects == RECONNECTS => return Err(failure),
-            Ok(false) | Err(_) => {
-                reconnects += 1;
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
+    let mut follower = Follower::default();
+    while let Err(failure) = follow_once(at, session, output, order_id, &mut follower).await {
+        follower.bear(failure)?;
+        tokio::time::sleep(PAUSE).await;
     }
+    Ok(())
 }
 
-/// Whether the order was settled before the stream ended.
+/// Ends well once the order is settled.
 async fn follow_once(
     at: &Endpoints,
     session: &Session,
     output: &Output,
     order_id: &str,
-    last_version: &mut i64,
-) -> Result<bool, Failure> {
+    follower: &mut Follower,
+) -> Result<(), Failure> {
     let request = session.sign(WatchOrderRequest { order_id: order_id.to_owned() });
     let mut changes = at.order().await?.watch_order(request).await?.into_inner();
     while let Some(status) = changes.message().await? {
-        if status.version > *last_version {
-            *last_version = status.version;
+        if follower.learns_from(&status) {
             output.event(&status, print::status);
         }
         if is_settled(&status) {
-            return Ok(true);
+            return Ok(());
         }
     }
-    Ok(false)
+    Err(Status::unavailable("the shop ended the stream before the order was settled").into())
+}
+
+/// Somebody who has seen an order up to a version, and asks again while there is hope.
+#[derive(Default)]
+struct Follower {
+    version: i64,
+    /// Since the last change.
+    reconnects: u32,
+}
+
+impl Follower {
+    /// Whether this is news: each new stream begins with what may be known.
+    const fn learns_from(&mut self, status: &OrderStatus) -> bool {
+        let is_news = status.version > self.version;
+        if is_news {
+            *self = Self { version: status.version, reconnects: 0 };
+        }
+        is_news
+    }
+
+    /// Counts a stream that ended early; the failure comes back if asking again is no use.
+    fn bear(&mut self, failure: Failure) -> Result<(), Failure> {
+        if self.reconnects >= RECONNECTS || !may_pass(&failure) {
+            return Err(failure);
+        }
+        self.reconnects += 1;
+        Ok(())
+    }
 }
 
 fn is_settled(status: &OrderStatus) -> bool {
     matches!(status.state(), OrderState::Confirmed | OrderState::Cancelled)
 }
 
-fn may_pass(status: &Status) -> bool {
-    matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded | Code::Unknown)
+fn may_pass(failure: &Failure) -> bool {
+    match failure {
+        Failure::Refused(refusal) => matches!(
+            refusal.status.code(),
+            Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded | Code::Unknown
+        ),
+        Failure::Unreachable { .. } => true,
+        Failure::NotPossible(_)
+        | Failure::Usage(_)
+        | Failure::SignIn(_)
+        | Failure::OnlyRegistered { .. }
+        | Failure::OutcomeUnknown(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn broken() -> Failure {
+        Status::unavailable("").into()
+    }
+
+    /// How many streams may end early before the follower gives up.
+    fn patience(follower: &mut Follower) -> usize {
+        std::iter::repeat_with(|| follower.bear(broken())).take_while(Result::is_ok).count()
+    }
+
+    #[test]
+    fn a_shop_that_only_ends_streams_is_given_up_in_the_end() {
+        let mut follower = Follower::default();
+
+        assert_eq!(patience(&mut follower), 60);
+        assert!(follower.bear(broken()).is_err(), "once given up it stays so");
+    }
+
+    #[test]
+    fn a_change_renews_the_patience_and_what_is_known_does_not() {
+        let mut follower = Follower::default();
+        let placed = OrderStatus { version: 1, ..OrderStatus::default() };
+        patience(&mut follower);
+
+        assert!(follower.learns_from(&placed));
+        assert_eq!(patience(&mut follower), 60);
+        assert!(!follower.learns_from(&placed));
+        assert_eq!(patience(&mut follower), 0);
+    }
+
+    #[test]
+    fn a_refusal_is_told_at_once() {
+        assert!(Follower::default().bear(Status::not_found("no such order").into()).is_err());
+        assert!(Follower::default().bear(Failure::SignIn("nobody is signed in".to_owned())).is_err());
+    }
 }

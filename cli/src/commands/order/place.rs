@@ -30,7 +30,7 @@ pub(crate) struct Place {
     /// Where to deliver, adr_…; may be left out if you have exactly one address
     #[arg(long)]
     address: Option<String>,
-    /// Stay and follow the order until it is confirmed or cancelled
+    /// Stay and follow the order until it is confirmed or cancelled; as JSON the order and each change are a line each
     #[arg(long)]
     watch: bool,
     #[command(flatten)]
@@ -61,10 +61,11 @@ impl Place {
         })
         .await
         .map_err(|failure| failure.naming(names).repeated_by(repetition(&wanted)))?;
-        output.answer(&order, print::details);
         if self.watch {
+            output.event(&order, print::details);
             return follow::until_settled(at, session, output, &order.order_id).await;
         }
+        output.answer(&order, print::details);
         output.hint(&format!("Follow it with: bookstore order watch {}", order.order_id));
         Ok(())
     }
@@ -102,7 +103,7 @@ async fn item(at: &Endpoints, text: &str) -> Result<OrderItem, Failure> {
     // Without enough copies anywhere the cheapest is asked for, and the shop says what is missing.
     let offer = enough
         .or(found.offers.first())
-        .ok_or_else(|| Failure::usage(format!("nobody sells `{}` at the moment", found.title)))?;
+        .ok_or_else(|| Failure::not_possible(format!("nobody sells `{}` at the moment", found.title)))?;
     Ok(OrderItem { offer_id: offer.offer_id.clone(), quantity })
 }
 
@@ -110,13 +111,15 @@ async fn only_address(at: &Endpoints, session: &Session) -> Result<String, Failu
     let addresses = address::all(at, session).await?;
     match addresses.as_slice() {
         [only] => Ok(only.address_id.clone()),
-        [] => Err(Failure::usage("you have no delivery address yet: see bookstore address add --help")),
+        [] => {
+            Err(Failure::not_possible("you have no delivery address yet: see bookstore address add --help"))
+        }
         several => {
             let list: Vec<_> = several
                 .iter()
                 .map(|address| format!("\n  --address {}  {}", address.address_id, address.city))
                 .collect();
-            Err(Failure::usage(format!("you have several addresses; say which:{}", list.concat())))
+            Err(Failure::not_possible(format!("you have several addresses; say which:{}", list.concat())))
         }
     }
 }
