@@ -1,5 +1,5 @@
 use serde::Serialize;
-use values::{CountryCode, Fingerprint, RequestId, Violations, text};
+use values::{CountryCode, Fingerprint, RequestId};
 
 /// An address that has been found to be in order.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -14,115 +14,9 @@ pub(crate) struct NewAddress {
     pub(crate) country: CountryCode,
 }
 
-const MAX_LINES: usize = 3;
-
 impl NewAddress {
-    /// Reads what the caller sent; names every field that is wrong.
-    pub(crate) fn parse(wire: &proto::identity::v1::CreateAddressRequest) -> Result<Self, Violations> {
-        let mut violations = Violations::new();
-        let request_id = violations.parse("request_id", &wire.request_id);
-        let recipient = violations.take("recipient", text(&wire.recipient, 1..=100));
-        let lines = parse_lines(&wire.lines, &mut violations);
-        let city = violations.take("city", text(&wire.city, 1..=100));
-        let region = violations.take("region", text(&wire.region, 0..=100));
-        let postal_code = violations.take("postal_code", text(&wire.postal_code, 0..=16));
-        let country = violations.parse("country_code", &wire.country_code);
-        let parsed = (|| {
-            Some(Self {
-                request_id: request_id?,
-                recipient: recipient?,
-                lines: lines?,
-                city: city?,
-                region: region?,
-                postal_code: postal_code?,
-                country: country?,
-            })
-        })();
-        violations.finish(parsed)
-    }
-
     /// Tells a repeated request from another one that has its id.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(self)
-    }
-}
-
-fn parse_lines(lines: &[String], violations: &mut Violations) -> Option<Vec<String>> {
-    if !(1..=MAX_LINES).contains(&lines.len()) {
-        violations.add("lines", format!("must have 1 to {MAX_LINES} elements"));
-        return None;
-    }
-    let parsed: Vec<_> = lines
-        .iter()
-        .enumerate()
-        .map(|(index, line)| violations.take(format!("lines[{index}]"), text(line, 1..=100)))
-        .collect();
-    parsed.into_iter().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use proto::identity::v1::CreateAddressRequest;
-
-    use super::*;
-
-    fn request() -> CreateAddressRequest {
-        CreateAddressRequest {
-            request_id: "r-1".to_owned(),
-            recipient: "Ada Lovelace".to_owned(),
-            lines: vec!["12 St James's Square".to_owned()],
-            city: "London".to_owned(),
-            region: String::new(),
-            postal_code: "SW1Y 4JH".to_owned(),
-            country_code: "GB".to_owned(),
-        }
-    }
-
-    #[test]
-    fn region_and_post_code_may_be_missing_and_nothing_else() {
-        let bare = CreateAddressRequest { postal_code: String::new(), ..request() };
-        assert!(NewAddress::parse(&bare).is_ok());
-
-        let refused = NewAddress::parse(&CreateAddressRequest::default()).unwrap_err();
-        let fields: Vec<_> = refused.iter().map(|(field, _)| field).collect();
-        assert_eq!(fields, ["request_id", "recipient", "lines", "city", "country_code"]);
-    }
-
-    #[test]
-    fn each_wrong_line_is_named() {
-        let lines = vec![" ".to_owned(), "12 St James's Square".to_owned(), "x".repeat(101)];
-        let refused = NewAddress::parse(&CreateAddressRequest { lines, ..request() }).unwrap_err();
-        let fields: Vec<_> = refused.iter().map(|(field, _)| field).collect();
-        assert_eq!(fields, ["lines[0]", "lines[2]"]);
-    }
-
-    #[test]
-    fn the_fingerprint_leaves_out_the_request_id_and_white_space_only() {
-        let address = NewAddress::parse(&request()).unwrap();
-        let again =
-            CreateAddressRequest { request_id: "r-2".to_owned(), city: " London ".to_owned(), ..request() };
-        assert_eq!(address.fingerprint(), NewAddress::parse(&again).unwrap().fingerprint());
-        let moved = CreateAddressRequest { city: "Bath".to_owned(), ..request() };
-        assert_ne!(address.fingerprint(), NewAddress::parse(&moved).unwrap().fingerprint());
-    }
-
-    proptest! {
-        #[test]
-        fn an_accepted_address_fits_the_table(
-            recipient in "\\PC{0,110}",
-            lines in prop::collection::vec("\\PC{1,110}", 0..5),
-            city in any::<String>(),
-            region in "[ \\PC]{0,110}",
-            postal_code in "\\PC{0,20}",
-        ) {
-            let wire = CreateAddressRequest { recipient, lines, city, region, postal_code, ..request() };
-            if let Ok(address) = NewAddress::parse(&wire) {
-                let is_line = |text: &String| (1..=100).contains(&text.chars().count());
-                prop_assert!(is_line(&address.recipient) && is_line(&address.city));
-                prop_assert!((1..=3).contains(&address.lines.len()) && address.lines.iter().all(is_line));
-                prop_assert!(address.region.chars().count() <= 100 && address.postal_code.chars().count() <= 16);
-            }
-        }
     }
 }
