@@ -118,7 +118,9 @@ mod tests {
                 let mut request = [0; 1024];
                 let read = stream.read(&mut request).unwrap();
                 assert!(request[..read].starts_with(b"GET /readyz "));
-                write!(stream, "HTTP/1.1 {answer}\r\ncontent-length: 0\r\n\r\n").unwrap();
+                // In one piece: whoever asks hangs up after the status.
+                let answer = format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\n\r\n");
+                stream.write_all(answer.as_bytes()).unwrap();
             });
             assert_eq!(answers_ok(at, "/readyz").unwrap(), ready);
             answering.join().unwrap();
