@@ -54,12 +54,20 @@ impl AsRef<server::Config> for Config {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{CommandFactory as _, error::ErrorKind};
 
     use super::*;
 
     #[test]
     fn the_command_line_is_sound() {
         Config::command().debug_assert();
+    }
+
+    #[test]
+    fn a_sweep_needs_a_pause_and_a_reservation_a_moment() {
+        for (flag, value) in [("--sweep-interval", "1ns"), ("--reservation-ttl", "0s")] {
+            let refused = Config::command().try_get_matches_from(["inventory", flag, value]).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::ValueValidation, "{flag} {value}");
+        }
     }
 }
