@@ -20,21 +20,21 @@ use crate::{
 const FAULT_VARIABLE: &[u8] = b"BOOKSTORE_FAULT";
 
 pub(crate) fn run(interrupt: &Interrupt) -> Result<ExitCode> {
-    for program in programs(interrupt)? {
+    let mut packages: Vec<&str> = SERVICES.iter().map(|service| service.name).collect();
+    packages.push("cli");
+    for program in programs(&packages, interrupt)? {
         let size = fs::metadata(&program)?.len();
         println!("{:>6} kB  {}", size / 1_000, local::short(&program));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the services and the command line for musl, and makes sure that none can be told to die.
-pub(crate) fn programs(interrupt: &Interrupt) -> Result<Vec<PathBuf>> {
+/// Builds the programs of these packages for musl, and makes sure that none can be told to die.
+pub(crate) fn programs(packages: &[&str], interrupt: &Interrupt) -> Result<Vec<PathBuf>> {
     let target = format!("{ARCH}-unknown-linux-musl");
     install(&target, interrupt)?;
     say::doing("Building", format_args!("for release, static ({target})"));
-    let mut packages: Vec<&str> = SERVICES.iter().map(|service| service.name).collect();
-    packages.push("cli");
-    let built = build::release(&packages, &target, interrupt)?;
+    let built = build::release(packages, &target, interrupt)?;
     let mut programs: Vec<PathBuf> = built.into_values().collect();
     programs.sort();
     ensure!(

@@ -41,7 +41,7 @@ pub(crate) enum Step {
     Tests,
     /// A new shop opens, and the README's tour prints what the README says
     Tour,
-    /// The programs can be built static and optimised, and have no fault points then
+    /// A service can be built static and optimised, and has no fault points then
     Release,
 }
 
@@ -95,7 +95,8 @@ impl Step {
             Self::Dependencies => dependencies(interrupt),
             Self::Tests => tests(counts, interrupt),
             Self::Tour => tour::run(interrupt),
-            Self::Release => release::programs(interrupt).map(|_| Outcome::Passed),
+            // Fault points are one crate's: gone from one service, they are gone from all.
+            Self::Release => release::programs(&["order"], interrupt).map(|_| Outcome::Passed),
         }
     }
 }
