@@ -56,10 +56,11 @@ fn classify(cause: &sqlx::Error, text: String) -> HandleError {
         sqlx::Error::Database(database) => {
             let code = database.code().unwrap_or_default();
             match code.as_ref() {
-                // serialization_failure, deadlock_detected
-                "40001" | "40P01" => HandleError::Conflict(text),
-                // read_only_sql_transaction: a primary that became a standby
-                "25006" => HandleError::Unavailable(text),
+                // serialization_failure, deadlock_detected, lock_not_available
+                "40001" | "40P01" | "55P03" => HandleError::Conflict(text),
+                // read_only_sql_transaction: a primary that became a standby; query_canceled and
+                // idle_in_transaction_session_timeout: the session's own limits
+                "25006" | "57014" | "25P03" => HandleError::Unavailable(text),
                 // Connection trouble, insufficient resources, shutdown
                 code if ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) => {
                     HandleError::Unavailable(text)

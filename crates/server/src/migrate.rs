@@ -72,7 +72,8 @@ pub async fn migrate(url: &SecretString, migrations: &[SqlMigration]) -> Result<
         .max_connections(1)
         .acquire_timeout(CONNECT)
         .sqlx_logging(false)
-        .set_application_name("bookstore-migrator");
+        .set_application_name("bookstore-migrator")
+        .map_sqlx_postgres_opts(|options| options.options(database::KEEPALIVES));
     let db = Database::connect(options).await.map_err(classified)?;
     let outcome = migrate_locked(&db, migrations).await;
     // Frees the lock.

@@ -3,7 +3,7 @@
 use auth::Customer;
 use proto::{
     identity::v1::{self as identity, identity_service_client::IdentityServiceClient},
-    inventory::v1::{self as inventory, inventory_service_client::InventoryServiceClient},
+    inventory::v1::{self as inventory, ReservationState, inventory_service_client::InventoryServiceClient},
 };
 use secrecy::ExposeSecret as _;
 use tonic::{Code, Request, Status};
@@ -156,14 +156,19 @@ impl Inventory {
     pub(crate) async fn commit(&self, id: ReservationId) -> Result<Commitment, CallError> {
         let request = inventory::CommitReservationRequest { reservation_id: id.to_string() };
         match self.0.clone().commit_reservation(request).await {
-            Ok(answer) => Ok(match answer.into_inner().state() {
-                inventory::ReservationState::Committed => Commitment::Committed,
-                _ => Commitment::Lost,
-            }),
-            // Inventory has lost it: nothing is set aside for this order any more.
+            Ok(answer) => match answer.into_inner().state() {
+                ReservationState::Committed => Ok(Commitment::Committed),
+                ReservationState::Released | ReservationState::Expired | ReservationState::Restocked => {
+                    Ok(Commitment::Lost)
+                }
+                ReservationState::Held | ReservationState::Unspecified => {
+                    Err(nonsense(Self::NAME, &"a state that no commit leads to"))
+                }
+            },
+            // Every order's reservation was made first: this is another database, or an older one. Losing paid orders
+            // to it for good would be worse than keeping them waiting until somebody has looked.
             Err(status) if status.code() == Code::NotFound => {
-                tracing::error!(reservation = %id, "inventory doesn't know the reservation of an order");
-                Ok(Commitment::Lost)
+                Err(nonsense(Self::NAME, &"no such reservation, though an order has it"))
             }
             Err(status) => {
                 let error = failed(Self::NAME)(status);
@@ -182,7 +187,7 @@ fn read(reservation: inventory::Reservation) -> Result<Reservation, CallError> {
     let malformed = |what: &dyn std::fmt::Display| nonsense(Inventory::NAME, what);
     Ok(Reservation {
         id: reservation.reservation_id.parse().map_err(|error| malformed(&error))?,
-        is_held: reservation.state() == inventory::ReservationState::Held,
+        is_held: reservation.state() == ReservationState::Held,
         lines: reservation.lines.into_iter().map(read_line).collect::<Result<_, _>>()?,
     })
 }

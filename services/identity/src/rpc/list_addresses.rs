@@ -1,6 +1,6 @@
 use auth::Customer;
 use proto::identity::v1 as pb;
-use values::page::{self, PageSize};
+use values::page::{self, PageSize, PageTokenError};
 use values::{UserId, Violations};
 
 use super::IdentityService;
@@ -42,7 +42,12 @@ pub(super) async fn list_addresses(
 fn parse(caller: UserId, wire: &pb::ListAddressesRequest) -> std::result::Result<Page, Violations> {
     let mut violations = Violations::new();
     let size = violations.take("page_size", PageSize::parse(wire.page_size));
-    let after = violations.take("page_token", page::decode(&scope(caller), &wire.page_token));
+    let after =
+        page::decode(&scope(caller), &wire.page_token).and_then(|after: Option<Cursor>| match after {
+            Some(cursor) if !cursor.is_plausible() => Err(PageTokenError::Malformed),
+            after => Ok(after),
+        });
+    let after = violations.take("page_token", after);
     violations.finish(size.zip(after).map(|(size, after)| Page { size, after }))
 }
 

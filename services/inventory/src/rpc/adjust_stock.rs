@@ -133,7 +133,14 @@ async fn adjust(
 
     let tx = inventory.db.begin().await?;
     let level = store::stock::lock_one(&tx, shop, shelf).await?;
-    let adjustment = level.adjusted(request.count)?;
+    let adjustment = match level.adjusted(request.count) {
+        Ok(adjustment) => adjustment,
+        // What is missing may be what an equal request, which was faster, has just taken.
+        Err(refused) => {
+            tx.rollback().await?;
+            return earlier(inventory, by).await?.ok_or_else(|| refused.into());
+        }
+    };
     if store::stock::adjust(&tx, shelf, adjustment, by).await? {
         tx.commit().await?;
     } else {

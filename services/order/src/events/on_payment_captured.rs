@@ -1,9 +1,10 @@
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use events::{Delivery, HandleError, Handler, Verdict};
 use futures::{StreamExt as _, stream};
 use proto::payment::v1::PaymentCaptured;
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 use values::OrderId;
 
@@ -16,7 +17,10 @@ use crate::{
 };
 
 /// Calls to inventory that are under way at once.
-const CALLS: usize = 64;
+const CALLS: usize = 128;
+/// How long a batch waits for inventory. That an order is paid must be noted in time even while inventory hangs; the
+/// sweeper, which has more patience, asks again.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// An order is paid: takes its stock off the shelf and confirms it, or cancels it where the stock is lost.
 ///
@@ -52,9 +56,10 @@ impl Handler for OnPaymentCaptured {
                 (order.and_then(|order| pending.get(&order).copied()), delivery.span().clone())
             })
             .collect();
+        let until = Instant::now() + PATIENCE;
         let calls = reservations.into_iter().map(|(reservation, span)| {
             let inventory = self.inventory.clone();
-            async move { inventory.commit(reservation?).await.ok() }.instrument(span)
+            async move { timeout_at(until, inventory.commit(reservation?)).await.ok()?.ok() }.instrument(span)
         });
         stream::iter(calls).buffered(CALLS).map(Ok).collect().await
     }

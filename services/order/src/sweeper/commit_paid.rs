@@ -5,7 +5,7 @@ use values::OrderId;
 
 use super::{BATCH, Sweeper, span};
 use crate::{
-    clients::Commitment,
+    clients::{CallError, Commitment},
     domain::Happening,
     settle::{Report, SettleError, settle},
     store::sweep::paid_but_uncommitted,
@@ -27,19 +27,19 @@ impl Sweeper {
                 async move {
                     let span = span(&order);
                     let answer = inventory.commit(order.reservation).instrument(span.clone()).await;
-                    let happening = match answer.ok()? {
+                    let happening = match answer? {
                         Commitment::Committed => Happening::CapturedAndCommitted,
                         Commitment::Lost => Happening::CapturedAndStockLost,
                     };
-                    Some(Report::by_system(order.id, happening, &span))
+                    Ok(Report::by_system(order.id, happening, &span))
                 }
             });
-            let answers: Vec<Option<Report>> = answers.buffer_unordered(CALLS).collect().await;
-            let reports: Vec<Report> = answers.into_iter().flatten().collect();
-            if reports.is_empty() {
+            let answers: Vec<Result<Report, CallError>> = answers.buffer_unordered(CALLS).collect().await;
+            if answers.iter().all(|answer| matches!(answer, Err(CallError::Unanswered { .. }))) {
                 // Inventory cannot be asked: neither for the others now.
                 return Ok(());
             }
+            let reports: Vec<Report> = answers.into_iter().flatten().collect();
             let tx = self.db.begin().await?;
             settle(&tx, &reports).await?;
             tx.commit().await?;
