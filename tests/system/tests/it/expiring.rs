@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use futures::future::try_join_all;
 use proto::{
     inventory::v1::{Line, ReservationState, ReserveStockRequest},
     order::v1::{CancelReason, OrderState, PaymentState, StockState},
@@ -101,15 +102,7 @@ async fn a_paid_order_waits_for_inventory_beyond_its_payment_deadline() -> Resul
     shop.kill(Service::Inventory).await?;
     shop.resume(Service::Payment).await?;
 
-    let overdue =
-        "SELECT first_published_at < now() - interval '6 seconds' FROM outbox WHERE subject LIKE '%placed'";
-    let order_database = shop.database(Service::Order)?.url();
-    eventually("the deadline passes", Duration::from_secs(20), async || {
-        let mut order = PgConnection::connect(order_database).await.ok()?;
-        let is_overdue: Option<bool> = sqlx::query_scalar(overdue).fetch_one(&mut order).await.ok()?;
-        is_overdue.unwrap_or_default().then_some(())
-    })
-    .await?;
+    all_overdue(&shop).await?;
     let waiting = customer.order(&order_id).await?;
     assert_eq!(waiting.state(), OrderState::Pending);
     assert_eq!(waiting.payment_state(), PaymentState::Captured);
@@ -117,4 +110,39 @@ async fn a_paid_order_waits_for_inventory_beyond_its_payment_deadline() -> Resul
 
     assert_eq!(customer.ended(&order_id).await?.state(), OrderState::Confirmed);
     shop.check(&[order_id]).await
+}
+
+/// Asking a service that hangs takes time for each order; there are more orders than that leaves time for.
+#[tokio::test]
+async fn many_paid_orders_outlast_an_inventory_that_hangs() -> Result<()> {
+    const ORDERS: usize = 400;
+    let options = Options { payment_deadline: Duration::from_secs(5), ..Default::default() };
+    let shop = Shop::start_with(options).await?;
+    let book = shop.seller().await?.add_book(100, 400).await?;
+    let customer = shop.customer(40_000).await?;
+    shop.pause(Service::Payment).await?;
+    let placed = try_join_all((0..ORDERS).map(|_| customer.place(&book, 1))).await?;
+    let orders: Vec<String> = placed.into_iter().map(|order| order.order_id).collect();
+    shop.pause(Service::Inventory).await?;
+    shop.resume(Service::Payment).await?;
+    all_overdue(&shop).await?;
+    shop.resume(Service::Inventory).await?;
+
+    for order in &orders {
+        assert_eq!(customer.ended(order).await?.state(), OrderState::Confirmed);
+    }
+    shop.check(&orders).await
+}
+
+/// The payment deadline of 5 s has passed for every order.
+async fn all_overdue(shop: &Shop) -> Result<()> {
+    let overdue = "SELECT bool_and(first_published_at < now() - interval '6 seconds')
+        FROM outbox WHERE subject LIKE '%placed'";
+    let order_database = shop.database(Service::Order)?.url();
+    eventually("the deadline passes", Duration::from_secs(20), async || {
+        let mut order = PgConnection::connect(order_database).await.ok()?;
+        let is_overdue: Option<bool> = sqlx::query_scalar(overdue).fetch_one(&mut order).await.ok()?;
+        is_overdue.unwrap_or_default().then_some(())
+    })
+    .await
 }
