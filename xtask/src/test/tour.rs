@@ -15,6 +15,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::steps::Outcome;
 use crate::{
+    build,
     local::{self, Local},
     process::{self, Interrupt},
 };
@@ -30,18 +31,21 @@ pub(super) fn run(interrupt: &Interrupt) -> Result<Outcome> {
     }
     // For root, Postgres runs under another account, which must get in.
     let data = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir()?;
-    let xtask = |command: &str| -> Result<Command> {
-        let mut xtask = Command::new(env::current_exe()?);
+    // Not the running program: the tests' build may have put another file in its place.
+    let programs = build::programs(&["xtask"], interrupt)?;
+    let program = programs.get("xtask").context("cargo built no program `xtask`")?;
+    let xtask = |command: &str| {
+        let mut xtask = Command::new(program);
         xtask.arg(command).env(local::FOLDER, data.path()).stdin(Stdio::null());
-        Ok(xtask)
+        xtask
     };
-    let mut up = xtask("up")?.stdout(Stdio::piped()).spawn().context("cannot run `xtask up`")?;
+    let mut up = xtask("up").stdout(Stdio::piped()).spawn().context("cannot run `xtask up`")?;
     let taken = wait_until_open(&mut up, interrupt).and_then(|()| {
         let readme = fs::read_to_string(local::checkout().join("README.md"))?;
         take(&readme, local::checkout(), &data.path().join("bin"), &data.path().join("account"))
     });
     let ended = process::end(&mut up, STOP)?;
-    let wiped = process::run(&mut xtask("reset")?, interrupt)?;
+    let wiped = process::run(&mut xtask("reset"), interrupt)?;
     Ok(match taken {
         Err(error) => Outcome::Failed(format!("{error:#}")),
         Ok(_) if !ended.success() || !wiped.success() => {
