@@ -27,7 +27,14 @@ pub(crate) struct Local {
 
 /// Held by whoever starts, runs or wipes the shop. Let go when the process ends, however it ends.
 #[derive(Debug)]
-pub(crate) struct Lock(#[expect(dead_code, reason = "the lock lasts as long as the open file")] File);
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    /// Unlocks by name: closing isn't enough while a child that is just being started still has a copy of the file.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
 
 /// The shop belongs to a process already.
 #[derive(Debug, PartialEq, Eq)]
