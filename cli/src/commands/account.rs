@@ -122,7 +122,7 @@ pub(crate) async fn whoami(at: &Endpoints, output: &Output) -> Result<(), Failur
     let session = Session::load()?;
     let identity = at.identity().await?;
     let user = request::repeat(async || {
-        identity.clone().get_user(session.sign(GetUserRequest { user_id: String::new() })).await
+        identity.clone().get_user(session.sign(GetUserRequest::default())).await
     })
     .await?;
     output.answer(&user, |user| {

@@ -19,6 +19,8 @@ macro_rules! catalogue {
 catalogue! {
     identity::UserRegistered => "bookstore.identity.v1.user_registered",
     identity::UserDeleted => "bookstore.identity.v1.user_deleted",
+    identity::SessionRevoked => "bookstore.identity.v1.session_revoked",
+    identity::AccessChanged => "bookstore.identity.v1.access_changed",
     inventory::ShopMemberChanged => "bookstore.inventory.v1.shop_member_changed",
     order::OrderPlaced => "bookstore.order.v1.placed",
     order::OrderConfirmed => "bookstore.order.v1.confirmed",

@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use auth::{Issuer, PublicKey, SigningKey, Verifier};
 use proto::identity::v1::{
     Address, AuthenticateUserRequest, AuthenticateUserResponse, CreateAddressRequest, CreateUserRequest,
-    GetAddressRequest, GetJwksRequest, GetJwksResponse, GetUserRequest, JsonWebKey, ListAddressesRequest,
-    ListAddressesResponse, User,
+    GetAddressRequest, GetJwksRequest, GetJwksResponse, GetUserRequest, GrantRoleRequest, JsonWebKey,
+    ListAddressesRequest, ListAddressesResponse, LogoutRequest, LogoutResponse, RevokeRoleRequest, User,
     identity_service_server::{IdentityService, IdentityServiceServer},
 };
 use secrecy::ExposeSecret;
@@ -162,6 +162,18 @@ impl IdentityService for Desk {
         &self,
         _: Request<AuthenticateUserRequest>,
     ) -> Result<Response<AuthenticateUserResponse>, Status> {
+        Err(Status::unimplemented("not in tests"))
+    }
+
+    async fn logout(&self, _: Request<LogoutRequest>) -> Result<Response<LogoutResponse>, Status> {
+        Err(Status::unimplemented("not in tests"))
+    }
+
+    async fn grant_role(&self, _: Request<GrantRoleRequest>) -> Result<Response<User>, Status> {
+        Err(Status::unimplemented("not in tests"))
+    }
+
+    async fn revoke_role(&self, _: Request<RevokeRoleRequest>) -> Result<Response<User>, Status> {
         Err(Status::unimplemented("not in tests"))
     }
 

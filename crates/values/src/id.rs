@@ -116,6 +116,7 @@ type_ids! {
     PaymentId "pay" "a payment";
     TransferId "trf" "a transfer between two accounts";
     EventId "evt" "an event";
+    DeadLetterId "dlt" "an event that was given up";
 }
 
 #[cfg(test)]

@@ -52,6 +52,18 @@ impl identity_service_server::IdentityService for IdentityService {
         Ok(Response::new(authenticate_user::authenticate_user(self, request.into_inner()).await?))
     }
 
+    async fn logout(&self, _: Request<pb::LogoutRequest>) -> Answer<pb::LogoutResponse> {
+        Err(Status::unimplemented("soon"))
+    }
+
+    async fn grant_role(&self, _: Request<pb::GrantRoleRequest>) -> Answer<pb::User> {
+        Err(Status::unimplemented("soon"))
+    }
+
+    async fn revoke_role(&self, _: Request<pb::RevokeRoleRequest>) -> Answer<pb::User> {
+        Err(Status::unimplemented("soon"))
+    }
+
     async fn get_jwks(&self, _: Request<pb::GetJwksRequest>) -> Answer<pb::GetJwksResponse> {
         Ok(Response::new(get_jwks::get_jwks(self)))
     }
@@ -82,6 +94,7 @@ impl From<users::Model> for pb::User {
             email: user.email,
             display_name: user.display_name,
             create_time: Some(timestamp(user.created_at)),
+            roles: Vec::new(),
         }
     }
 }

@@ -7,7 +7,7 @@ use values::{OrderId, UserId};
 use crate::desk::{Desk, refused, wrong_fields};
 
 fn user(id: impl Into<String>) -> GetUserRequest {
-    GetUserRequest { user_id: id.into() }
+    GetUserRequest { user_id: id.into(), email: String::new() }
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ async fn ask(
     let clients = shop.clients()?;
     Ok(match service {
         Service::Identity => {
-            let request = customer.request(GetUserRequest { user_id: String::new() })?;
+            let request = customer.request(GetUserRequest::default())?;
             clients.identity()?.get_user(request).await.map(drop)
         }
         Service::Inventory => clients.inventory()?.list_books(ListBooksRequest::default()).await.map(drop),
