@@ -25,7 +25,7 @@ pub use currency::{Currency, CurrencyError};
 pub use email::{EmailAddress, EmailAddressError};
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use id::{
-    AddressId, EditionId, EventId, IdError, LocationId, OfferId, OrderId, PaymentId, ReservationId,
+    AddressId, DeadLetterId, EditionId, EventId, IdError, LocationId, OfferId, OrderId, PaymentId, ReservationId,
     SessionId, ShopId, TransferId, UserId, WorkId,
 };
 pub use isbn::{Isbn, IsbnError};
