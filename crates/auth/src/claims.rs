@@ -12,10 +12,11 @@ pub(crate) struct Claims {
     pub(crate) sub: UserId,
     pub(crate) sid: SessionId,
     /// Counts what a user's earlier tokens must not be good for any more.
-    pub(crate) ver: u64,
+    pub(crate) ver: i64,
     /// Seconds since 1970.
     pub(crate) iat: i64,
     /// Seconds since 1970.
     pub(crate) exp: i64,
+    /// Newer releases may name some that this one doesn't know.
     pub(crate) permissions: Vec<String>,
 }

@@ -41,7 +41,13 @@ impl<S: KeySource> Source for S {
     }
 }
 
-type KeysById = HashMap<String, Arc<DecodingKey>>;
+type KeysById = HashMap<String, Arc<Key>>;
+
+/// A key that is served, ready for use.
+pub(crate) struct Key {
+    public: PublicKey,
+    pub(crate) decoding: DecodingKey,
+}
 
 /// The keys at hand, and how to get newer ones.
 pub(crate) struct Keys {
@@ -55,9 +61,16 @@ pub(crate) struct Keys {
 
 #[derive(Default)]
 struct Refresh {
-    /// Keys unknown before this moment stay unknown, so that made-up key ids don't become load on identity.
+    /// Nothing is fetched for unknown keys before this moment, so that made-up key ids don't become load on identity,
+    /// least of all while it has trouble.
     not_before: Option<Instant>,
     last_failed: bool,
+}
+
+impl Refresh {
+    fn ended(&mut self, cool_down: Duration, failed: bool) {
+        *self = Self { not_before: Some(Instant::now() + jittered(cool_down)), last_failed: failed };
+    }
 }
 
 /// Why there is no key.
@@ -69,6 +82,8 @@ pub(crate) enum NoKey {
 
 /// Between two fetches that unknown keys cause.
 const COOL_DOWN: Duration = Duration::from_secs(5);
+/// After a fetch that failed: short, since until one succeeds valid tokens may be turned away.
+const COOL_DOWN_FAILED: Duration = Duration::from_secs(1);
 /// Between two fetches that nothing causes: how long a key that was taken back stays in use at most.
 const PERIOD: Duration = Duration::from_mins(5);
 /// After a periodic fetch that failed.
@@ -95,7 +110,7 @@ impl Keys {
     }
 
     /// The key of that name, fetched if it isn't at hand.
-    pub(crate) async fn find(&self, kid: &str) -> Result<Arc<DecodingKey>, NoKey> {
+    pub(crate) async fn find(&self, kid: &str) -> Result<Arc<Key>, NoKey> {
         let fetches_before = self.fetches.load(Ordering::Acquire);
         if let Some(key) = self.at_hand(kid) {
             return Ok(key);
@@ -114,7 +129,12 @@ impl Keys {
         }
     }
 
-    fn at_hand(&self, kid: &str) -> Option<Arc<DecodingKey>> {
+    /// Whether the key is still at hand, as it was.
+    pub(crate) fn serve(&self, key: &Key) -> bool {
+        self.by_id.load().get(&key.public.kid).is_some_and(|served| served.public == key.public)
+    }
+
+    fn at_hand(&self, kid: &str) -> Option<Arc<Key>> {
         self.by_id.load().get(kid).cloned()
     }
 
@@ -122,12 +142,11 @@ impl Keys {
         match source.fetch().await {
             Ok(keys) => {
                 self.by_id.store(Arc::new(index(keys)));
-                *refresh =
-                    Refresh { not_before: Some(Instant::now() + jittered(COOL_DOWN)), last_failed: false };
+                refresh.ended(COOL_DOWN, false);
             }
             Err(error) => {
                 tracing::warn!(%error, "the keys at hand stay in use");
-                *refresh = Refresh { not_before: None, last_failed: true };
+                refresh.ended(COOL_DOWN_FAILED, true);
             }
         }
         self.fetches.fetch_add(1, Ordering::Release);
@@ -149,10 +168,10 @@ async fn refresh_periodically(keys: Weak<Keys>) {
 
 fn index(keys: Vec<PublicKey>) -> KeysById {
     keys.into_iter()
-        .filter_map(|PublicKey { kid, x }| match DecodingKey::from_ed_components(&x) {
-            Ok(key) => Some((kid, Arc::new(key))),
+        .filter_map(|public| match DecodingKey::from_ed_components(&public.x) {
+            Ok(decoding) => Some((public.kid.clone(), Arc::new(Key { public, decoding }))),
             Err(error) => {
-                tracing::warn!(%kid, %error, "not an Ed25519 public key; its tokens won't be accepted");
+                tracing::warn!(kid = public.kid, %error, "not an Ed25519 public key; its tokens won't be accepted");
                 None
             }
         })

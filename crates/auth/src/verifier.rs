@@ -1,19 +1,40 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation};
+use quick_cache::UnitWeighter;
+use quick_cache::sync::Cache;
+use values::{SessionId, UserId};
 
 use crate::claims::{BOOKSTORE, Claims};
-use crate::keys::{KeySource, Keys, NoKey};
-use crate::{Customer, PublicKey};
+use crate::keys::{Key, KeySource, Keys, NoKey};
+use crate::{AccessToken, Customer, Permission, PublicKey, Revocations};
 
 /// Tells valid access tokens from all others.
+///
+/// Clones share the keys, the revocations and the signatures that were checked.
 #[derive(Clone)]
 pub struct Verifier {
     keys: Arc<Keys>,
     validation: Arc<Validation>,
+    revocations: Revocations,
+    checked: Arc<Cache<Fingerprint, Arc<Checked>>>,
+}
+
+/// The SHA-256 of a token: who reads the memory of a process finds no tokens that are only remembered.
+type Fingerprint = [u8; 32];
+
+/// What a token says whose signature was found right. It may have expired or been revoked since.
+struct Checked {
+    key: Arc<Key>,
+    user: UserId,
+    session: SessionId,
+    version: i64,
+    permissions: Arc<[Permission]>,
+    expires_at: DateTime<Utc>,
 }
 
 /// Why a token isn't accepted.
@@ -31,6 +52,9 @@ pub enum Error {
     /// Changed after it was signed, or signed by somebody else.
     #[error("the access token's signature is wrong")]
     Signature,
+    /// The sign-in ended, or the user's access changed.
+    #[error("the access token has been revoked")]
+    Revoked,
     /// Its key isn't at hand and can't be asked for: whether the token is valid is not known.
     #[error("the keys to verify access tokens with are unavailable")]
     KeysUnavailable,
@@ -38,6 +62,11 @@ pub enum Error {
 
 /// What clocks of two machines may differ by.
 const LEEWAY: TimeDelta = TimeDelta::seconds(5);
+
+/// How many tokens are remembered, at some 300 bytes each.
+const REMEMBERED: u64 = 16_384;
+/// How many there is room for from the start.
+const EXPECTED: usize = 1024;
 
 impl Verifier {
     /// Verifies with these keys only.
@@ -63,27 +92,95 @@ impl Verifier {
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         // The library would compare with the machine's clock; `verify` compares with the caller's.
         validation.validate_exp = false;
-        Self { keys, validation: Arc::new(validation) }
+        Self {
+            keys,
+            validation: Arc::new(validation),
+            revocations: Revocations::new(),
+            checked: Arc::new(Cache::with_weighter(EXPECTED, REMEMBERED, UnitWeighter)),
+        }
+    }
+
+    /// Refuses what is noted in `revocations`.
+    #[must_use]
+    pub fn with_revocations(self, revocations: Revocations) -> Self {
+        Self { revocations, ..self }
+    }
+
+    /// What it refuses although it hasn't expired.
+    #[must_use]
+    pub const fn revocations(&self) -> &Revocations {
+        &self.revocations
     }
 
     /// Whose token this is.
     ///
+    /// Only the signature is remembered: that the token hasn't expired, that its key is still served and that it isn't
+    /// revoked is checked every time.
+    ///
     /// # Errors
     /// The token isn't valid, or nobody can tell.
     pub async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Customer, Error> {
+        let fingerprint = sha256(token);
+        let remembered = self.remembered(&fingerprint);
+        let is_new = remembered.is_none();
+        let checked = match remembered {
+            Some(checked) => checked,
+            None => Arc::new(self.check(token).await?),
+        };
+        if now - LEEWAY >= checked.expires_at {
+            self.checked.remove(&fingerprint);
+            return Err(Error::Expired);
+        }
+        if !self.revocations.allow(checked.user, checked.session, checked.version) {
+            self.checked.remove(&fingerprint);
+            return Err(Error::Revoked);
+        }
+        let customer = Customer {
+            user_id: checked.user,
+            session_id: checked.session,
+            version: checked.version,
+            permissions: Arc::clone(&checked.permissions),
+            expires_at: checked.expires_at,
+            token: token.into(),
+        };
+        if is_new {
+            self.checked.insert(fingerprint, checked);
+        }
+        Ok(customer)
+    }
+
+    fn remembered(&self, fingerprint: &Fingerprint) -> Option<Arc<Checked>> {
+        self.checked.get(fingerprint).filter(|checked| self.keys.serve(&checked.key))
+    }
+
+    async fn check(&self, token: &str) -> Result<Checked, Error> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| Error::Malformed)?;
         // Before a key is looked for: nobody makes us fetch with a token that we would refuse anyway.
         if header.alg != Algorithm::EdDSA {
             return Err(Error::Malformed);
         }
         let key = self.keys.find(&header.kid.ok_or(Error::Malformed)?).await?;
-        let claims = jsonwebtoken::decode::<Claims>(token, &key, &self.validation)?.claims;
+        let claims = jsonwebtoken::decode::<Claims>(token, &key.decoding, &self.validation)?.claims;
         let expires_at = DateTime::from_timestamp(claims.exp, 0).ok_or(Error::Malformed)?;
-        if now >= expires_at + LEEWAY {
-            return Err(Error::Expired);
+        let life = u64::try_from(claims.exp.saturating_sub(claims.iat)).map_err(|_| Error::Malformed)?;
+        if life > AccessToken::LONGEST.as_secs() {
+            return Err(Error::Malformed);
         }
-        Ok(Customer::new(claims.sub, claims.sid, token.into()))
+        Ok(Checked {
+            key,
+            user: claims.sub,
+            session: claims.sid,
+            version: claims.ver,
+            permissions: claims.permissions.iter().filter_map(|name| name.parse().ok()).collect(),
+            expires_at,
+        })
     }
+}
+
+fn sha256(token: &str) -> Fingerprint {
+    let mut fingerprint = Fingerprint::default();
+    fingerprint.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+    fingerprint
 }
 
 impl From<NoKey> for Error {

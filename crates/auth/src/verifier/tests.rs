@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use values::{SessionId, UserId};
 
 use super::*;
-use crate::{FetchError, Issuer, SigningKey};
+use crate::{Access, FetchError, Issuer, SigningKey};
 
 const TTL: Duration = Duration::from_mins(15);
 
@@ -18,7 +18,8 @@ fn now() -> DateTime<Utc> {
 }
 
 fn token_of(key: &SigningKey, user: UserId) -> String {
-    let issued = Issuer::new(key.clone(), TTL).issue(user, SessionId::new(), now()).unwrap();
+    let issued =
+        Issuer::new(key.clone(), TTL).issue(user, SessionId::new(), &Access::default(), now()).unwrap();
     issued.token.expose_secret().to_owned()
 }
 
@@ -49,7 +50,7 @@ fn header(key: &SigningKey) -> Header {
 async fn a_token_names_its_user_and_can_be_passed_on() {
     let (key, _) = SigningKey::generate();
     let (user, session) = (UserId::new(), SessionId::new());
-    let issued = Issuer::new(key.clone(), TTL).issue(user, session, now()).unwrap();
+    let issued = Issuer::new(key.clone(), TTL).issue(user, session, &Access::default(), now()).unwrap();
     let customer = knowing(&key).verify(issued.token.expose_secret(), now()).await.unwrap();
     assert_eq!((customer.user_id, customer.session_id), (user, session));
     assert_eq!(customer.bearer().expose_secret(), issued.token.expose_secret());
