@@ -1,4 +1,7 @@
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
 
 use async_nats::{Client, ConnectOptions, Event, ServerAddr, connection::State};
 use tokio::sync::watch;
@@ -36,6 +39,7 @@ pub async fn connect(url: &str, name: &str) -> Result<(Client, Reconnects), Conn
         .collect::<Result<Vec<_>, _>>()
         .map_err(ConnectError::Address)?;
     let (made, reconnects) = watch::channel(0);
+    let outage = Outage::default();
     let client = ConnectOptions::new()
         .name(name)
         .retry_on_initial_connect()
@@ -46,21 +50,48 @@ pub async fn connect(url: &str, name: &str) -> Result<(Client, Reconnects), Conn
             Duration::from_millis(50).saturating_mul(attempts).min(LONGEST_DELAY)
         })
         .event_callback(move |event| {
-            match &event {
-                Event::Connected => made.send_modify(|count| *count += 1),
-                Event::Disconnected
-                | Event::SlowConsumer(_)
-                | Event::ServerError(_)
-                | Event::ClientError(_) => {
-                    tracing::warn!(%event, "broker");
-                }
-                Event::LameDuckMode | Event::Draining | Event::Closed => tracing::info!(%event, "broker"),
+            if event == Event::Connected {
+                made.send_modify(|count| *count += 1);
             }
+            outage.tell(&event);
             std::future::ready(())
         })
         .connect(servers)
         .await?;
     Ok((client, Reconnects(reconnects)))
+}
+
+/// Says once that the broker is away and once that it is back, however often that is found out.
+#[derive(Default)]
+struct Outage {
+    is_connected: AtomicBool,
+    is_told: AtomicBool,
+}
+
+impl Outage {
+    fn tell(&self, event: &Event) {
+        match event {
+            Event::Connected => {
+                self.is_connected.store(true, Relaxed);
+                if self.is_told.swap(false, Relaxed) {
+                    tracing::info!("the broker is back");
+                }
+            }
+            Event::SlowConsumer(_) => tracing::warn!(%event, "broker"),
+            Event::ServerError(_) | Event::ClientError(_) if self.is_connected.load(Relaxed) => {
+                tracing::warn!(%event, "broker");
+            }
+            Event::Disconnected | Event::ServerError(_) | Event::ClientError(_) => {
+                self.is_connected.store(false, Relaxed);
+                if self.is_told.swap(true, Relaxed) {
+                    tracing::debug!(%event, "the broker is still away");
+                } else {
+                    tracing::warn!(%event, "the broker is away");
+                }
+            }
+            Event::LameDuckMode | Event::Draining | Event::Closed => tracing::info!(%event, "broker"),
+        }
+    }
 }
 
 impl Reconnects {

@@ -14,7 +14,7 @@ use sea_orm::DatabaseConnection;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::held::Held;
+pub(crate) use self::{attach::find_stream, held::Held};
 use self::{held::Session, pull::Puller};
 use crate::{Event, Handler, Reconnects, connection::is_connected, inbox, metrics};
 
@@ -65,7 +65,7 @@ const DELETE_AT_ONCE: usize = 10;
 
 /// Takes one kind of event from the broker and hands it to a [`Handler`], in every replica of a service.
 pub struct Consumer<H> {
-    handler: H,
+    handler: Arc<H>,
     config: ConsumerConfig,
     db: DatabaseConnection,
     nats: Client,
@@ -77,7 +77,7 @@ impl<H: Handler> Consumer<H> {
     /// A consumer that does nothing until [`Self::run`].
     #[must_use]
     pub fn new(
-        handler: H,
+        handler: Arc<H>,
         config: ConsumerConfig,
         db: DatabaseConnection,
         nats: Client,

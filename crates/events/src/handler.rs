@@ -1,8 +1,8 @@
 use std::future::Future;
 
-use sea_orm::{ConnAcquireErr, DatabaseTransaction, DbErr, RuntimeErr};
+use sea_orm::{DatabaseTransaction, DbErr};
 
-use crate::{Delivery, Event};
+use crate::{Delivery, Event, Failure, failure};
 
 /// What became of one delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,43 +32,11 @@ pub enum HandleError {
 impl From<DbErr> for HandleError {
     fn from(error: DbErr) -> Self {
         let text = error.to_string();
-        match error {
-            DbErr::ConnectionAcquire(ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed) => {
-                Self::Unavailable(text)
-            }
-            DbErr::Conn(RuntimeErr::SqlxError(cause))
-            | DbErr::Exec(RuntimeErr::SqlxError(cause))
-            | DbErr::Query(RuntimeErr::SqlxError(cause)) => classify(&cause, text),
-            DbErr::Conn(_) => Self::Unavailable(text),
-            _ => Self::Failed(text),
+        match failure(&error) {
+            Failure::Down => Self::Unavailable(text),
+            Failure::Conflict => Self::Conflict(text),
+            Failure::Statement => Self::Failed(text),
         }
-    }
-}
-
-fn classify(cause: &sqlx::Error, text: String) -> HandleError {
-    match cause {
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => HandleError::Unavailable(text),
-        sqlx::Error::Database(database) => {
-            let code = database.code().unwrap_or_default();
-            match code.as_ref() {
-                // serialization_failure, deadlock_detected, lock_not_available
-                "40001" | "40P01" | "55P03" => HandleError::Conflict(text),
-                // read_only_sql_transaction: a primary that became a standby; query_canceled and
-                // idle_in_transaction_session_timeout: the session's own limits
-                "25006" | "57014" | "25P03" => HandleError::Unavailable(text),
-                // Connection trouble, insufficient resources, shutdown
-                code if ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) => {
-                    HandleError::Unavailable(text)
-                }
-                _ => HandleError::Failed(text),
-            }
-        }
-        _ => HandleError::Failed(text),
     }
 }
 
@@ -108,21 +76,5 @@ pub trait Handler: Send + Sync + 'static {
     /// Called after the commit with what was [`Verdict::Done`], to wake the relay or watchers.
     fn committed(&self, batch: &[(Delivery<Self::Event>, Self::Prepared)]) {
         let _ = batch;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pool_without_a_connection_is_no_fault_of_the_message() {
-        let error = DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
-        assert!(matches!(HandleError::from(error), HandleError::Unavailable(_)));
-    }
-
-    #[test]
-    fn what_the_database_was_told_wrongly_is() {
-        assert!(matches!(HandleError::from(DbErr::Type("bigint".to_owned())), HandleError::Failed(_)));
     }
 }

@@ -28,6 +28,14 @@ pub(crate) async fn take(
     rows.iter().map(|row| row.try_get("", "event_id")).collect()
 }
 
+/// Takes what was given up, to handle it after all. Whether it is new to `consumer`: another transaction that is taking
+/// it is waited for.
+pub(crate) async fn take_buried(tx: &impl ConnectionTrait, consumer: &str, id: Uuid) -> Result<bool, DbErr> {
+    let sql = "INSERT INTO inbox (consumer, event_id)
+        SELECT $1, arrived.id FROM unnest($2::uuid[]) AS arrived (id) ON CONFLICT DO NOTHING";
+    Ok(tx.execute_raw(statement(sql, consumer, vec![id])).await?.rows_affected() == 1)
+}
+
 /// Gives back what was taken and has had no effect.
 pub(crate) async fn give_back(
     tx: &impl ConnectionTrait,

@@ -14,7 +14,7 @@ use futures::StreamExt as _;
 use publish::Publisher;
 use sea_orm::{DatabaseConnection, DbErr};
 use secrecy::SecretString;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::lock::Lock;
@@ -63,6 +63,8 @@ const RETRY: Duration = Duration::from_millis(500);
 const LOCK_CHECK: Duration = Duration::from_secs(1);
 /// How often the lag is measured.
 const MEASURE: Duration = Duration::from_secs(5);
+/// How long what was committed last may take to leave, at a stop.
+const LAST_TURNS: Duration = Duration::from_secs(2);
 /// How long an acknowledgement may take.
 const ACK_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -75,6 +77,7 @@ pub struct Relay {
     jetstream: Context,
     reconnects: Reconnects,
     wake: Wake,
+    drained: Option<CancellationToken>,
 }
 
 /// Why a relay is no longer the active one.
@@ -103,7 +106,16 @@ impl Relay {
     pub fn new(config: RelayConfig, db: DatabaseConnection, nats: Client, reconnects: Reconnects) -> Self {
         let mut jetstream = jetstream::new(nats.clone());
         jetstream.set_timeout(ACK_TIMEOUT);
-        Self { config, pace: Pace::default(), db, nats, jetstream, reconnects, wake: Wake::default() }
+        Self {
+            config,
+            pace: Pace::default(),
+            db,
+            nats,
+            jetstream,
+            reconnects,
+            wake: Wake::default(),
+            drained: None,
+        }
     }
 
     /// The same relay at another pace.
@@ -113,17 +125,38 @@ impl Relay {
         self
     }
 
+    /// The same relay, which after its stop goes on until `drained` is cancelled too: once nothing commits events any
+    /// more, neither a call that was under way at the stop nor a consumer's last batch.
+    #[must_use]
+    pub fn until(mut self, drained: CancellationToken) -> Self {
+        self.drained = Some(drained);
+        self
+    }
+
     /// What tells this relay that events were committed.
     #[must_use]
     pub fn wake_handle(&self) -> Wake {
         self.wake.clone()
     }
 
-    /// Publishes until `stop`; of all replicas of a service one is active and the others stand by.
+    /// Publishes until `stop`, and then what was committed before; of all replicas of a service one is active and the
+    /// others stand by.
     pub async fn run(mut self, stop: CancellationToken) {
-        while let Some(mut lock) = self.stand_by(&stop).await {
+        let (drained, end) = (self.drained.take(), CancellationToken::new());
+        let told_to_end = async {
+            stop.cancelled().await;
+            if let Some(drained) = drained {
+                drained.cancelled().await;
+            }
+            end.cancel();
+        };
+        tokio::join!(told_to_end, self.publish_until(&end));
+    }
+
+    async fn publish_until(&mut self, stop: &CancellationToken) {
+        while let Some(mut lock) = self.stand_by(stop).await {
             tracing::info!(stream = self.config.stream, "this replica publishes");
-            let ended = self.publish_while_held(Some(&mut lock), &stop).await;
+            let ended = self.publish_while_held(Some(&mut lock), stop).await;
             lock.release().await;
             match ended {
                 Ended::Stopped => return,
@@ -215,7 +248,17 @@ impl Relay {
                 }
             }
         }
+        self.publish_rest(known).await;
         Ended::Stopped
+    }
+
+    /// What was committed last leaves too, unless that takes too long: the next relay finds it.
+    async fn publish_rest(&mut self, mut known: Known) {
+        known.deleted = Some(Instant::now());
+        let rest = async { while matches!(self.turn(&mut known).await, Ok(true)) {} };
+        if timeout(LAST_TURNS, rest).await.is_err() {
+            tracing::warn!(stream = self.config.stream, "some events wait for the next relay");
+        }
     }
 
     /// Compares if need be, publishes what there is. Whether to go on at once.

@@ -19,7 +19,7 @@ pub(super) async fn attach(
     durable: &'static str,
     subject: &'static str,
 ) -> Result<Option<PullConsumer>, async_nats::Error> {
-    let Some(stream) = find(jetstream, config.stream).await? else { return Ok(None) };
+    let Some(stream) = find_stream(jetstream, config.stream).await? else { return Ok(None) };
     let wanted = pull::Config {
         durable_name: Some(durable.to_owned()),
         deliver_policy: DeliverPolicy::All,
@@ -49,7 +49,7 @@ pub(super) async fn check(
     config: &ConsumerConfig,
     durable: &'static str,
 ) -> Result<Option<u64>, async_nats::Error> {
-    let Some(stream) = find(jetstream, config.stream).await? else { return Ok(None) };
+    let Some(stream) = find_stream(jetstream, config.stream).await? else { return Ok(None) };
     let Ok(info) = stream.consumer_info(durable).await else { return Ok(None) };
     if is_ahead(&stream, &info).await? {
         return Ok(None);
@@ -63,7 +63,11 @@ async fn is_ahead(stream: &Stream, consumer: &consumer::Info) -> Result<bool, as
     Ok(consumer.delivered.stream_sequence > last)
 }
 
-async fn find(jetstream: &Context, name: &str) -> Result<Option<Stream>, async_nats::Error> {
+/// `None` if there is no such stream.
+pub(crate) async fn find_stream(
+    jetstream: &Context,
+    name: &str,
+) -> Result<Option<Stream>, async_nats::Error> {
     match jetstream.get_stream(name).await {
         Ok(stream) => Ok(Some(stream)),
         Err(error) => match error.kind() {

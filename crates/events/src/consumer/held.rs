@@ -7,13 +7,13 @@ use std::{
 };
 
 use async_nats::{
-    Client, HeaderMap,
-    jetstream::{AckKind, Message},
+    Client, HeaderMap, HeaderName, HeaderValue, Message,
+    jetstream::{self, AckKind},
 };
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::{Reconnects, connection::is_connected};
+use crate::{DeadLetter, Reconnects, connection::is_connected};
 
 /// How long what is said to the broker may wait for the connection's buffer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -55,23 +55,44 @@ impl Session {
     }
 }
 
-/// A message that the broker has given us and waits to hear of.
+/// A message that the broker has given us and waits to hear of; or a dead letter, which nobody waits for.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
     message: Message,
-    session: Arc<Session>,
+    session: Option<Arc<Session>>,
     deliveries: i64,
     /// The place in the stream, and when it was put there: unique without any header.
     place: (u64, u64),
 }
 
 impl Held {
-    pub(crate) fn new(message: Message, session: Arc<Session>) -> Result<Self, async_nats::Error> {
+    pub(crate) fn new(message: jetstream::Message, session: Arc<Session>) -> Result<Self, async_nats::Error> {
         let info = message.info()?;
         let published = info.published.unix_timestamp_nanos();
         let place = (info.stream_sequence, u64::try_from(published).unwrap_or_default());
         let deliveries = info.delivered;
-        Ok(Self { message, session, deliveries, place })
+        Ok(Self { message: message.message, session: Some(session), deliveries, place })
+    }
+
+    /// What was given up, as it came.
+    pub(crate) fn again(letter: &DeadLetter) -> Self {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &letter.headers {
+            // Both were a message's.
+            if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
+                headers.insert(name, value);
+            }
+        }
+        let message = Message {
+            subject: letter.subject.as_str().into(),
+            reply: None,
+            payload: letter.payload.clone().into(),
+            headers: Some(headers),
+            status: None,
+            description: None,
+            length: letter.payload.len(),
+        };
+        Self { message, session: None, deliveries: letter.attempts.into(), place: (0, 0) }
     }
 
     pub(crate) fn headers(&self) -> Option<&HeaderMap> {
@@ -118,11 +139,12 @@ impl Held {
 
     /// Whatever isn't heard by the broker makes it deliver the message again.
     async fn tell(&self, what: AckKind) {
-        if self.session.is_live() {
-            let told = tokio::time::timeout(PATIENCE, self.message.ack_with(what)).await;
+        let (Some(session), Some(reply)) = (&self.session, &self.message.reply) else { return };
+        if session.is_live() {
+            let told = tokio::time::timeout(PATIENCE, session.nats.publish(reply.clone(), what.into())).await;
             if !matches!(told, Ok(Ok(()))) {
                 // The others of its batch need not wait as long.
-                self.session.end();
+                session.end();
             }
         }
     }
