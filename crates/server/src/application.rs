@@ -1,8 +1,8 @@
 //! What a service tells of itself.
 
-use std::{error::Error, fmt, future::Future};
+use std::{error::Error, fmt, future::Future, sync::Arc};
 
-use events::{Consumer, ConsumerConfig, Handler, Relay, RelayConfig};
+use events::{Consumer, ConsumerConfig, DeadLetters, Handler, Relay, RelayConfig};
 use sea_orm::DatabaseConnection;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,7 @@ pub trait Application: Send + Sync + 'static {
 pub struct Context {
     pub(crate) name: &'static str,
     pub(crate) stream_replicas: usize,
+    pub(crate) dead_letters: DeadLetters,
     /// The service's own database, migrated.
     pub db: DatabaseConnection,
     /// The broker, which may not be there yet.
@@ -64,13 +65,14 @@ impl Context {
         Relay::new(config, self.db.clone(), self.nats.clone(), self.reconnects.clone())
     }
 
-    /// Handles one kind of event of `stream` until background work ends.
+    /// Handles one kind of event of `stream` until background work ends, and those of its dead letters that are replayed.
     pub fn consume<H: Handler>(
         &self,
         stream: &'static str,
         handler: H,
     ) -> impl Future<Output = ()> + Send + 'static + use<H> {
-        let config = ConsumerConfig::new(stream);
+        let (config, handler) = (ConsumerConfig::new(stream), Arc::new(handler));
+        self.dead_letters.register(handler.clone());
         Consumer::new(handler, config, self.db.clone(), self.nats.clone(), self.reconnects.clone())
             .run(self.stop.clone())
     }

@@ -2,10 +2,9 @@
 
 use std::{fmt, time::Duration};
 
+use events::{Failure, failure};
 use opentelemetry::KeyValue;
-use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement, Value, sqlx,
-};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, Statement, Value, sqlx};
 use secrecy::{ExposeSecret as _, SecretString};
 use values::{Currency, Money};
 
@@ -93,50 +92,13 @@ pub fn money(minor_units: i64, currency_code: &str) -> Result<Money, DbErr> {
 /// Whether the database, not the statement, is to blame, so that the same statement may succeed later.
 #[must_use]
 pub fn is_down(error: &DbErr) -> bool {
-    match error {
-        DbErr::ConnectionAcquire(_) => true,
-        _ => sqlx_error(error).is_some_and(|error| match error {
-            sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::Protocol(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => true,
-            sqlx::Error::Database(error) => error.code().is_some_and(|code| is_outage(&code)),
-            _ => false,
-        }),
-    }
+    failure(error) == Failure::Down
 }
 
 /// Whether another transaction was in the way, so that the same transaction may succeed at once.
 #[must_use]
 pub fn is_conflict(error: &DbErr) -> bool {
-    match sqlx_error(error) {
-        // serialization_failure, deadlock_detected, lock_not_available
-        Some(sqlx::Error::Database(error)) => {
-            error.code().is_some_and(|code| ["40001", "40P01", "55P03"].contains(&code.as_ref()))
-        }
-        _ => false,
-    }
-}
-
-fn sqlx_error(error: &DbErr) -> Option<&sqlx::Error> {
-    match error {
-        DbErr::Conn(RuntimeErr::SqlxError(error))
-        | DbErr::Exec(RuntimeErr::SqlxError(error))
-        | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
-        _ => None,
-    }
-}
-
-/// Classes of SQLSTATE: 08 connection, 53 resources, 57P operator intervention, 25006 a standby.
-fn is_outage(code: &str) -> bool {
-    // query_canceled and idle_in_transaction_session_timeout: our own limits in `SETTINGS`
-    ["57014", "25P03"].contains(&code)
-        || code.starts_with("08")
-        || code.starts_with("53")
-        || code.starts_with("57P")
-        || code == "25006"
+    failure(error) == Failure::Conflict
 }
 
 /// A database's URL without its password, for messages.

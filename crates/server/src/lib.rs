@@ -9,6 +9,7 @@ mod call;
 pub mod caller;
 pub mod config;
 pub mod database;
+mod dead_letters;
 mod health;
 mod jwks;
 mod listen;

@@ -18,7 +18,7 @@ use values::Clock;
 use crate::{
     Application, Config, Context, MigrateError, Service, admin,
     call::{Calls, known_methods},
-    database,
+    database, dead_letters,
     health::Health,
     listen::Port,
     migrate::migrate,
@@ -96,6 +96,7 @@ pub async fn run<A: Application>(
         None => Ok(()),
         Some(Err(error)) => Err(error),
         Some(Ok(service)) => {
+            let service = service.rpc(dead_letters::service(context.dead_letters.clone()));
             rpcs.clone_from(&service.rpcs);
             for task in service.tasks {
                 spawn(&mut tasks, task);
@@ -138,6 +139,7 @@ async fn connect<A: Application>(config: &Config, clock: Clock) -> Result<Contex
     Ok(Context {
         name: A::NAME,
         stream_replicas: config.stream_replicas,
+        dead_letters: events::DeadLetters::new(db.clone()),
         db,
         nats,
         reconnects,

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use auth::Permission;
 use sea_orm::DbErr;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -13,7 +14,7 @@ use crate::database;
 pub const DOMAIN: &str = "bookstore";
 
 /// When to come back after a refusal that soon passes.
-const SOON: Duration = Duration::from_millis(500);
+pub(crate) const SOON: Duration = Duration::from_millis(500);
 
 fn details(reason: impl Into<String>) -> ErrorDetails {
     ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new())
@@ -92,6 +93,7 @@ pub fn unauthenticated(reason: &str) -> Status {
     let message = match reason {
         "SIGN_IN_REQUIRED" => "sign in to do this",
         "TOKEN_EXPIRED" => "the sign-in has expired",
+        "SESSION_REVOKED" => "the sign-in has ended: sign in again",
         "WRONG_CREDENTIALS" => "wrong e-mail address or password",
         _ => "the access token is not valid",
     };
@@ -102,6 +104,15 @@ pub fn unauthenticated(reason: &str) -> Status {
 #[must_use]
 pub fn permission_denied(reason: &str, message: impl Into<String>) -> Status {
     Status::with_error_details(Code::PermissionDenied, message, details(reason))
+}
+
+/// `PERMISSION_DENIED`: the user's roles don't allow it; the metadata names the `permission` that would.
+#[must_use]
+pub fn permission_missing(permission: Permission) -> Status {
+    let metadata = HashMap::from([("permission".to_owned(), permission.to_string())]);
+    let details = ErrorDetails::with_error_info("PERMISSION_MISSING", DOMAIN, metadata);
+    let message = format!("this takes the permission {permission}");
+    Status::with_error_details(Code::PermissionDenied, message, details)
 }
 
 /// `RESOURCE_EXHAUSTED`: too much at once; the same call may succeed after `retry`.
@@ -139,6 +150,14 @@ pub fn from_db(error: &DbErr) -> Status {
 pub(crate) fn too_large(bytes: usize, most: usize) -> Status {
     let message = format!("a message of {bytes} bytes is too large: at most {most} are accepted");
     Status::with_error_details(Code::ResourceExhausted, message, details("MESSAGE_TOO_LARGE"))
+}
+
+pub(crate) fn services_only() -> Status {
+    permission_denied("SERVICES_ONLY", "only certain services of the shop may call this")
+}
+
+pub(crate) fn unknown_method() -> Status {
+    Status::with_error_details(Code::Unimplemented, "there is no such method here", details("UNKNOWN_METHOD"))
 }
 
 pub(crate) fn malformed() -> Status {
