@@ -1,13 +1,17 @@
+mod first_admin;
+
 use std::num::NonZeroU16;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use auth::{SigningKey, SigningKeyError};
+use auth::{AccessToken, SigningKey, SigningKeyError};
 use clap::Parser;
 use server::config::duration_in;
 
-/// A token can't be called back before it ends, so it must end soon.
-const TOKEN_TTL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
+pub(crate) use first_admin::Account;
+pub use first_admin::FirstAdmin;
+
+const TOKEN_TTL: RangeInclusive<Duration> = Duration::from_secs(1)..=AccessToken::LONGEST;
 
 /// What identity is configured with.
 #[derive(Parser, Clone, Debug)]
@@ -25,7 +29,7 @@ pub struct Config {
         value_parser = signing_key
     )]
     pub signing_key: SigningKey,
-    /// How long a sign-in lasts.
+    /// How long an access token is valid.
     #[arg(
         long,
         env = "BOOKSTORE_TOKEN_TTL",
@@ -42,13 +46,22 @@ pub struct Config {
         default_value_t = cores()
     )]
     pub password_hashes: NonZeroU16,
+    /// Who becomes admin while there is none.
+    #[command(flatten)]
+    pub first_admin: FirstAdmin,
 }
 
 impl Config {
     /// The usual configuration around what has no default, for processes that are configured by a program.
     #[must_use]
     pub fn new(server: server::Config, signing_key: SigningKey) -> Self {
-        Self { server, signing_key, token_ttl: Duration::from_mins(15), password_hashes: cores() }
+        Self {
+            server,
+            signing_key,
+            token_ttl: AccessToken::LONGEST,
+            password_hashes: cores(),
+            first_admin: FirstAdmin::default(),
+        }
     }
 }
 

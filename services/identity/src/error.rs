@@ -22,6 +22,8 @@ pub(crate) enum Error {
     WrongCredentials,
     #[error("no such {kind}")]
     NotFound { kind: &'static str, id: String },
+    #[error("the last admin stays")]
+    LastAdmin,
     #[error(transparent)]
     Hashing(#[from] HashError),
     #[error(transparent)]
@@ -43,6 +45,10 @@ impl From<Error> for Status {
             Error::RequestIdReused => status::request_id_reused(),
             Error::WrongCredentials => status::unauthenticated("WRONG_CREDENTIALS"),
             Error::NotFound { kind, id } => status::not_found(kind, id),
+            Error::LastAdmin => {
+                let why = "somebody else must be given the role first".to_owned();
+                status::precondition("LAST_ADMIN", "the last admin stays", vec![("role".to_owned(), why)])
+            }
             Error::Hashing(HashError::Busy) => {
                 status::exhausted("TOO_MANY_SIGN_INS", "too many sign-ins at once", QUEUE_DRAINED)
             }
@@ -59,7 +65,7 @@ impl From<Error> for Status {
     }
 }
 
-/// The only foreign key of this database is an address's user.
+/// A call can break no other foreign key than those to its own caller: others that it names are locked before.
 fn is_user_missing(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(SqlErr::ForeignKeyConstraintViolation(_)))
 }

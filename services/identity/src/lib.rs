@@ -1,18 +1,21 @@
-//! The identity service: users, their credentials and their addresses.
+//! The identity service: users, their credentials, sessions, roles and addresses.
 
+mod access;
 mod config;
 mod domain;
 mod error;
 mod events;
+mod first_admin;
 mod passwords;
 mod rpc;
 mod store;
+mod sweeper;
 
 use auth::{Issuer, Verifier};
 use proto::identity::v1::identity_service_server::IdentityServiceServer;
 use server::{Application, BuildError, Context, Service, SqlMigration};
 
-pub use config::Config;
+pub use config::{Config, FirstAdmin};
 
 /// The identity service.
 #[derive(Debug)]
@@ -21,22 +24,26 @@ pub struct Identity;
 impl Application for Identity {
     const NAME: &'static str = "identity";
     const PORT: u16 = 50051;
-    const MIGRATIONS: &'static [SqlMigration] = server::migrations!("0001_users", "0002_addresses");
+    const MIGRATIONS: &'static [SqlMigration] = server::migrations!("0001_users", "0002_addresses", "0003_roles", "0004_sessions");
     type Config = Config;
 
     async fn build(config: Config, context: &Context) -> Result<Service, BuildError> {
         let public_keys = vec![config.signing_key.public().clone()];
+        let verifier = Verifier::with_keys(public_keys.clone());
         let relay = context.relay("IDENTITY");
         let identity = rpc::IdentityService {
             db: context.db.clone(),
             clock: context.clock.clone(),
             passwords: passwords::Passwords::new(config.password_hashes.get().into()),
             issuer: Issuer::new(config.signing_key, config.token_ttl),
-            public_keys: public_keys.clone(),
+            public_keys,
             relay: relay.wake_handle(),
+            revocations: verifier.revocations().clone(),
         };
-        Ok(Service::new(Self::NAME, Verifier::with_keys(public_keys))
+        first_admin::appoint(&identity, config.first_admin).await?;
+        Ok(Service::new(Self::NAME, verifier)
             .rpc(IdentityServiceServer::new(identity))
-            .task("relay", relay.run(context.stop.clone())))
+            .task("relay", relay.run(context.stop.clone()))
+            .task("sweeper", sweeper::run(context.db.clone(), context.stop.clone())))
     }
 }

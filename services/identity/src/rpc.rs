@@ -6,10 +6,13 @@ mod create_user;
 mod get_address;
 mod get_jwks;
 mod get_user;
+mod grant_role;
 mod list_addresses;
+mod logout;
+mod revoke_role;
 
 use ::events::Wake;
-use auth::{Issuer, PublicKey};
+use auth::{Issuer, PublicKey, Revocations};
 use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_server;
 use sea_orm::DatabaseConnection;
@@ -18,8 +21,10 @@ use server::wire::timestamp;
 use tonic::{Request, Response, Status};
 use values::Clock;
 
+use crate::access::Changed;
 use crate::passwords::Passwords;
-use crate::store::{addresses, users};
+use crate::store::addresses;
+use crate::store::users::UserWithRoles;
 
 /// What the RPCs need.
 #[derive(Debug)]
@@ -30,6 +35,17 @@ pub(crate) struct IdentityService {
     pub(crate) issuer: Issuer,
     pub(crate) public_keys: Vec<PublicKey>,
     pub(crate) relay: Wake,
+    pub(crate) revocations: Revocations,
+}
+
+impl IdentityService {
+    /// To be called after the commit: this replica refuses the outdated tokens at once, and the others are told.
+    pub(crate) fn in_force(&self, changed: Option<Changed>) {
+        if let Some(Changed { user, least_version }) = changed {
+            self.revocations.require(user, least_version, self.clock.now());
+            self.relay.wake();
+        }
+    }
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -52,16 +68,19 @@ impl identity_service_server::IdentityService for IdentityService {
         Ok(Response::new(authenticate_user::authenticate_user(self, request.into_inner()).await?))
     }
 
-    async fn logout(&self, _: Request<pb::LogoutRequest>) -> Answer<pb::LogoutResponse> {
-        Err(Status::unimplemented("soon"))
+    async fn logout(&self, request: Request<pb::LogoutRequest>) -> Answer<pb::LogoutResponse> {
+        let caller = caller::customer(&request)?;
+        Ok(Response::new(logout::logout(self, &caller).await?))
     }
 
-    async fn grant_role(&self, _: Request<pb::GrantRoleRequest>) -> Answer<pb::User> {
-        Err(Status::unimplemented("soon"))
+    async fn grant_role(&self, request: Request<pb::GrantRoleRequest>) -> Answer<pb::User> {
+        let caller = caller::customer(&request)?;
+        Ok(Response::new(grant_role::grant_role(self, &caller, request.into_inner()).await?))
     }
 
-    async fn revoke_role(&self, _: Request<pb::RevokeRoleRequest>) -> Answer<pb::User> {
-        Err(Status::unimplemented("soon"))
+    async fn revoke_role(&self, request: Request<pb::RevokeRoleRequest>) -> Answer<pb::User> {
+        let caller = caller::customer(&request)?;
+        Ok(Response::new(revoke_role::revoke_role(self, &caller, request.into_inner()).await?))
     }
 
     async fn get_jwks(&self, _: Request<pb::GetJwksRequest>) -> Answer<pb::GetJwksResponse> {
@@ -87,14 +106,14 @@ impl identity_service_server::IdentityService for IdentityService {
     }
 }
 
-impl From<users::Model> for pb::User {
-    fn from(user: users::Model) -> Self {
+impl From<UserWithRoles> for pb::User {
+    fn from(UserWithRoles { user, roles }: UserWithRoles) -> Self {
         Self {
             user_id: user.user_id().to_string(),
             email: user.email,
             display_name: user.display_name,
             create_time: Some(timestamp(user.created_at)),
-            roles: Vec::new(),
+            roles,
         }
     }
 }

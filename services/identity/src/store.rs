@@ -1,4 +1,7 @@
-//! The database: entities, and every query. No statement locks more than the rows that it inserts.
+//! The database: entities, and every query. What a statement locks besides the rows that it writes is said beside it.
 
 pub(crate) mod addresses;
+pub(crate) mod audit;
+pub(crate) mod roles;
+pub(crate) mod sessions;
 pub(crate) mod users;

@@ -3,6 +3,7 @@ use values::Violations;
 use values::{EmailAddress, Fingerprint, RequestId, text};
 
 use super::Password;
+use crate::config::Account;
 
 /// A registration that has been found to be in order.
 #[derive(Clone, Debug, Serialize)]
@@ -38,6 +39,15 @@ impl NewUser {
             })
         })();
         violations.finish(parsed)
+    }
+
+    /// The registration of the admin whom the configuration names.
+    pub(crate) fn first_admin(account: Account) -> Result<Self, Violations> {
+        let mut violations = Violations::new();
+        let request_id = violations.parse("request_id", "first-admin");
+        let Account { email, password } = account;
+        let display_name = "Admin".to_owned();
+        violations.finish(request_id.map(|request_id| Self { request_id, email, password, display_name }))
     }
 
     /// Tells a repeated request from another one that has its id, but for the password.

@@ -5,7 +5,7 @@ use super::IdentityService;
 use crate::domain::NewUser;
 use crate::error::{Error, Result};
 use crate::events::published;
-use crate::store::users;
+use crate::store::users::{self, UserWithRoles};
 
 /// Registers a user and tells the other services of it.
 ///
@@ -31,27 +31,28 @@ pub(super) async fn create_user(identity: &IdentityService, wire: pb::CreateUser
 
 async fn registered_before(
     identity: &IdentityService,
-    holder: users::Model,
+    holder: UserWithRoles,
     new: &NewUser,
 ) -> Result<pb::User> {
     // Verified whatever else differs, so that the time it takes tells nothing of the earlier request.
     let is_same_password =
-        identity.passwords.verify(new.password.clone(), Some(&holder.password_hash)).await?;
-    if is_same_password && holder.was_made_by(new) { Ok(holder.into()) } else { Err(Error::EmailTaken) }
+        identity.passwords.verify(new.password.clone(), Some(&holder.user.password_hash)).await?;
+    if is_same_password && holder.user.was_made_by(new) { Ok(holder.into()) } else { Err(Error::EmailTaken) }
 }
 
 async fn register(
     identity: &IdentityService,
     new: &NewUser,
     password_hash: String,
-) -> Result<Option<users::Model>> {
+) -> Result<Option<UserWithRoles>> {
     let tx = identity.db.begin().await?;
     let Some(user) = users::insert(&tx, new, password_hash, identity.clock.now()).await? else {
         tx.rollback().await?;
         return Ok(None);
     };
-    ::events::outbox::append(&tx, &[published::user_registered(user.user_id())?]).await?;
+    ::events::outbox::append(&tx, &[published::user_registered(user)?]).await?;
+    let registered = users::read_back(&tx, user).await?;
     tx.commit().await?;
     identity.relay.wake();
-    Ok(Some(user))
+    Ok(Some(registered))
 }

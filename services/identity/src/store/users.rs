@@ -1,8 +1,11 @@
 use std::fmt;
 
+use auth::{Customer, Permission};
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, sea_query::OnConflict};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveValue::Set, ConnectionTrait, FromQueryResult, QuerySelect as _, SelectModel, Selector};
+use server::database::sql;
 use values::{EmailAddress, Fingerprint, UserId};
 
 use crate::domain::NewUser;
@@ -45,33 +48,82 @@ impl fmt::Debug for Model {
     }
 }
 
-/// The user with that id, if the caller may see them: if it is the caller.
+/// A user with the roles that they have, in alphabetical order.
+#[derive(FromQueryResult, Clone, Debug)]
+pub(crate) struct UserWithRoles {
+    #[sea_orm(nested)]
+    pub(crate) user: Model,
+    pub(crate) roles: Vec<String>,
+}
+
+/// How a user is named.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Named {
+    ById(UserId),
+    ByEmail(EmailAddress),
+}
+
+/// The user of that name, if the caller may see them: if it is the caller, or the caller may read any user.
 pub(crate) async fn find_for(
     db: &impl ConnectionTrait,
-    caller: UserId,
-    user: UserId,
-) -> Result<Option<Model>, DbErr> {
-    if caller != user {
-        return Ok(None);
-    }
-    Entity::find_by_id(user.uuid()).one(db).await
+    caller: &Customer,
+    named: &Named,
+) -> Result<Option<UserWithRoles>, DbErr> {
+    let is_named = match named {
+        Named::ById(user) => Column::Id.eq(user.uuid()),
+        Named::ByEmail(email) => Column::EmailCanonical.eq(email.canonical()),
+    };
+    let found = Entity::find().filter(is_named);
+    let visible = match caller.may(Permission::USERS_READ) {
+        true => found,
+        false => found.filter(Column::Id.eq(caller.user_id.uuid())),
+    };
+    with_roles(visible).one(db).await
+}
+
+/// A user whose roles are being changed, locked against other changes; foreign keys don't wait for it. For whoever was
+/// found to be allowed to change them. To be called after `roles::lock`.
+pub(crate) async fn lock(tx: &impl ConnectionTrait, user: UserId) -> Result<bool, DbErr> {
+    let statement = sql("SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE", [user.uuid().into()]);
+    Ok(tx.query_one_raw(statement).await?.is_some())
+}
+
+/// Makes tokens from before outdated; answers with the least version that is not.
+pub(crate) async fn raise_access_version(tx: &impl ConnectionTrait, user: UserId) -> Result<i64, DbErr> {
+    let statement = sql(
+        "UPDATE users SET access_version = access_version + 1 WHERE id = $1 RETURNING access_version",
+        [user.uuid().into()],
+    );
+    let row = tx.query_one_raw(statement).await?;
+    row.ok_or_else(|| DbErr::RecordNotFound("a locked user".to_owned()))?.try_get("", "access_version")
+}
+
+/// The user that the same transaction has locked or made.
+pub(crate) async fn read_back(tx: &impl ConnectionTrait, user: UserId) -> Result<UserWithRoles, DbErr> {
+    let found = with_roles(Entity::find_by_id(user.uuid())).one(tx).await?;
+    found.ok_or_else(|| DbErr::RecordNotFound("a locked user".to_owned()))
+}
+
+fn with_roles(users: Select<Entity>) -> Selector<SelectModel<UserWithRoles>> {
+    let roles = "ARRAY(SELECT role FROM user_roles WHERE user_id = users.id ORDER BY role)";
+    users.expr_as(Expr::cust(roles), "roles").into_model()
 }
 
 /// Who registered with that address: for signing in and registering only, as nobody is known to be calling yet.
 pub(crate) async fn find_by_email(
     db: &impl ConnectionTrait,
     email: &EmailAddress,
-) -> Result<Option<Model>, DbErr> {
-    Entity::find().filter(Column::EmailCanonical.eq(email.canonical())).one(db).await
+) -> Result<Option<UserWithRoles>, DbErr> {
+    with_roles(Entity::find().filter(Column::EmailCanonical.eq(email.canonical()))).one(db).await
 }
 
-/// Stores a user; `None` if the e-mail address is taken.
+/// Stores a user; `None` if the e-mail address is taken. The database makes them a customer.
 pub(crate) async fn insert(
     tx: &impl ConnectionTrait,
     new: &NewUser,
     password_hash: String,
     now: DateTime<Utc>,
-) -> Result<Option<Model>, DbErr> {
+) -> Result<Option<UserId>, DbErr> {
     let user = Model {
         id: UserId::new().uuid(),
         email: new.email.as_str().to_owned(),
@@ -95,5 +147,5 @@ pub(crate) async fn insert(
     .on_conflict(OnConflict::column(Column::EmailCanonical).do_nothing().to_owned())
     .exec_without_returning(tx)
     .await?;
-    Ok((inserted == 1).then_some(user))
+    Ok((inserted == 1).then(|| user.user_id()))
 }
