@@ -102,7 +102,6 @@ pub struct Policies {
     /// Sorted by path.
     methods: Vec<Method>,
     by_path: HashMap<String, usize>,
-    services: HashSet<String>,
 }
 
 /// Why a contract can't be served.
@@ -180,10 +179,7 @@ impl Policies {
             unprotected.sort_by(|one, other| one.method.cmp(&other.method));
             return Err(Error::Methods(unprotected));
         }
-        methods.sort_by_key(Method::path);
-        let by_path = methods.iter().enumerate().map(|(index, method)| (method.path(), index)).collect();
-        let services = methods.iter().map(|method| method.service.clone()).collect();
-        Ok(Self { methods, by_path, services })
+        Ok(Self::indexed(methods))
     }
 
     /// Who may call the method at `path`, such as `/bookstore.order.v1.OrderService/PlaceOrder`; nothing if the contract
@@ -193,18 +189,26 @@ impl Policies {
         self.by_path.get(path).map(|index| &self.methods[*index].allow)
     }
 
-    /// Checks that the contract has these services (`bookstore.order.v1.OrderService`), and so a policy for each of
-    /// their methods.
+    /// The policies of these services alone (`bookstore.order.v1.OrderService`): of all that a process serves.
     ///
     /// # Errors
-    /// Names those it hasn't.
-    pub fn cover<'a>(&self, services: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
-        let unknown: Vec<_> = services
-            .into_iter()
-            .filter(|service| !self.services.contains(*service))
-            .map(str::to_owned)
-            .collect();
-        if unknown.is_empty() { Ok(()) } else { Err(Error::Services(unknown)) }
+    /// Names those that the contract doesn't have, and so no policy for their methods.
+    pub fn only<'a>(self, services: impl IntoIterator<Item = &'a str>) -> Result<Self, Error> {
+        let wanted: HashSet<_> = services.into_iter().collect();
+        let has = |service: &str| self.methods.iter().any(|method| method.service == service);
+        let mut unknown: Vec<_> = wanted.iter().filter(|service| !has(service)).map(ToString::to_string).collect();
+        if !unknown.is_empty() {
+            unknown.sort();
+            return Err(Error::Services(unknown));
+        }
+        let methods = self.methods.into_iter().filter(|method| wanted.contains(method.service.as_str()));
+        Ok(Self::indexed(methods.collect()))
+    }
+
+    fn indexed(mut methods: Vec<Method>) -> Self {
+        methods.sort_by_key(Method::path);
+        let by_path = methods.iter().enumerate().map(|(index, method)| (method.path(), index)).collect();
+        Self { methods, by_path }
     }
 
     /// Every method, by path.

@@ -60,15 +60,15 @@ pub enum Error {
     KeysUnavailable,
 }
 
-/// What clocks of two machines may differ by.
-const LEEWAY: TimeDelta = TimeDelta::seconds(5);
-
 /// How many tokens are remembered, at some 300 bytes each.
 const REMEMBERED: u64 = 16_384;
 /// How many there is room for from the start.
 const EXPECTED: usize = 1024;
 
 impl Verifier {
+    /// What clocks of two machines may differ by: tokens are accepted for that much longer.
+    pub const LEEWAY: TimeDelta = TimeDelta::seconds(5);
+
     /// Verifies with these keys only.
     #[must_use]
     pub fn with_keys(keys: Vec<PublicKey>) -> Self {
@@ -127,7 +127,7 @@ impl Verifier {
             Some(checked) => checked,
             None => Arc::new(self.check(token).await?),
         };
-        if now - LEEWAY >= checked.expires_at {
+        if now - Self::LEEWAY >= checked.expires_at {
             self.checked.remove(&fingerprint);
             return Err(Error::Expired);
         }

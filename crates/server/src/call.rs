@@ -1,10 +1,14 @@
-//! What every call passes on its way to its handler: deadline, caller, message limits, panics.
+//! What every call passes on its way to its handler: deadline, caller, policy, message limits, panics.
 
+mod complete;
 mod deadline;
+mod gate;
 mod identify;
 mod incoming;
 mod known;
 mod outgoing;
+mod request_id;
+mod session;
 
 use std::{
     convert::Infallible,
@@ -16,20 +20,24 @@ use std::{
     time::Duration,
 };
 
-use auth::PeerSecret;
+use auth::{Caller, Peer, policy::Policies};
 use futures::FutureExt as _;
-use http::{Request, Response};
+use http::{Request, Response, request::Parts};
 use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, body::Body, service::Routes};
 use tower::{Service, ServiceExt as _};
 use values::Clock;
 
-use crate::{Context, Error, health::Health, status};
+use crate::{Error, health::Health, status};
+use complete::complete;
 use deadline::Deadline;
+use gate::Gate;
 use identify::Callers;
 use incoming::Limited;
-use outgoing::Guarded;
+use outgoing::{Guarded, Limits};
+use request_id::RequestId;
+use session::Session;
 
 pub(crate) use known::known_methods;
 
@@ -41,10 +49,9 @@ const STARTING: Duration = Duration::from_secs(1);
 pub(crate) struct Calls(Arc<Door>);
 
 struct Door {
-    /// Health and reflection.
+    /// Health and reflection, which everybody may ask.
     about: Routes,
     open: OnceLock<Open>,
-    peer_secret: PeerSecret,
     clock: Clock,
     streams_end: CancellationToken,
 }
@@ -52,56 +59,95 @@ struct Door {
 struct Open {
     routes: Routes,
     callers: Callers,
+    gate: Gate,
 }
 
 impl Calls {
-    pub(crate) fn new(health: &Health, context: &Context) -> Result<Self, Error> {
+    /// Ends streams when `streams_end` is cancelled.
+    pub(crate) fn new(health: &Health, clock: Clock, streams_end: CancellationToken) -> Result<Self, Error> {
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
         Ok(Self(Arc::new(Door {
             about: Routes::new(health.grpc()).add_service(reflection.build_v1()?).prepare(),
             open: OnceLock::new(),
-            peer_secret: context.peer_secret.clone().try_into()?,
-            clock: context.clock.clone(),
-            streams_end: context.streams_end.clone(),
+            clock,
+            streams_end,
         })))
     }
 
-    pub(crate) fn open(&self, routes: Routes, verifier: auth::Verifier) {
-        let callers = Callers::new(verifier, self.0.peer_secret.clone(), self.0.clock.clone());
+    /// Answers the calls of `services` too, which `routes` has.
+    ///
+    /// # Errors
+    /// A method has no policy that says who may call it.
+    pub(crate) fn open(
+        &self,
+        routes: Routes,
+        verifier: auth::Verifier,
+        services: &[&'static str],
+    ) -> Result<(), auth::policy::Error> {
+        let policies = Policies::of(proto::FILE_DESCRIPTOR_SET)?.only(services.iter().copied())?;
+        let callers = Callers { verifier, clock: self.0.clock.clone() };
         // Opened once; there is no second call.
-        let _ = self.0.open.set(Open { routes: routes.prepare(), callers });
+        let _ = self.0.open.set(Open { routes: routes.prepare(), callers, gate: Gate(policies) });
+        Ok(())
     }
 }
 
 impl Door {
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let deadline = match Deadline::of(request.headers()) {
-            Ok(deadline) => deadline,
-            Err(status) => return status.into_http(),
+        let request_id = RequestId::of(request.headers());
+        let mut limits = Limits {
+            deadline: Deadline(None),
+            session: Session::NONE,
+            streams_end: self.streams_end.clone(),
+            request_id,
         };
-        let handled = AssertUnwindSafe(self.handle(request)).catch_unwind();
-        let response = match deadline.limit(handled).await {
-            Ok(Ok(Ok(response))) => incoming::blame_the_caller(response),
-            Ok(Ok(Err(status))) | Err(status) => status.into_http(),
-            Ok(Err(_panic)) => status::internal().into_http(),
+        let mut response = match Deadline::of(request.headers()) {
+            Err(status) => status.into_http(),
+            Ok(deadline) => {
+                limits.deadline = deadline;
+                let handled = AssertUnwindSafe(self.handle(request, &mut limits.session)).catch_unwind();
+                match deadline.limit(handled).await {
+                    Ok(Ok(Ok(response))) => incoming::blame_the_caller(response),
+                    Ok(Ok(Err(status))) | Err(status) => status.into_http(),
+                    Ok(Err(_panic)) => status::internal().into_http(),
+                }
+            }
         };
-        response.map(|body| Body::new(Guarded::new(body, deadline, self.streams_end.clone())))
+        complete(response.headers_mut(), &limits.request_id);
+        response.map(|body| Body::new(Guarded::new(body, limits)))
     }
 
-    async fn handle(&self, request: Request<Incoming>) -> Result<Response<Body>, Status> {
-        let mut request = request.map(|body| Body::new(Limited::new(body)));
-        let path = request.uri().path();
+    async fn handle(
+        &self,
+        request: Request<Incoming>,
+        session: &mut Session,
+    ) -> Result<Response<Body>, Status> {
+        let (mut head, body) = request.into_parts();
+        let path = head.uri.path();
         let routes = if path.starts_with("/grpc.health.") || path.starts_with("/grpc.reflection.") {
             self.about.clone()
         } else {
-            let Open { routes, callers } = self.open.get().ok_or_else(|| status::unavailable(STARTING))?;
-            callers.identify(&mut request).await?;
-            routes.clone()
+            let open = self.open.get().ok_or_else(|| status::unavailable(STARTING))?;
+            let caller = open.admit(&head).await?;
+            *session = Session::of(&caller, &open.callers);
+            head.extensions.insert(caller);
+            open.routes.clone()
         };
+        let request = Request::from_parts(head, Body::new(Limited::new(body)));
         let Ok(response) = routes.oneshot(request).await;
         Ok(response)
+    }
+}
+
+impl Open {
+    /// Who calls, if the method's policy admits them.
+    async fn admit(&self, head: &Parts) -> Result<Caller, Status> {
+        let allow = self.gate.find(head.uri.path())?;
+        let caller = self.callers.identify(&head.headers).await?;
+        Gate::admit(allow, &caller, head.extensions.get::<Peer>())?;
+        Ok(caller)
     }
 }
 
