@@ -1,1 +1,87 @@
-//! The gateway: the one door, through which clients' calls reach the services.
+//! The one door: what clients may call is passed on to the services by the contract's packages, on one port, as gRPC and
+//! gRPC-Web.
+//!
+//! The gateway shows the services its own identity and adds nothing to what its clients may do: the services verify
+//! users' tokens themselves. It never sends what only services may call.
+
+mod access_log;
+mod caller;
+mod config;
+mod door;
+mod framing;
+mod headers;
+mod limit;
+mod pages;
+mod proxy;
+mod reflection;
+mod request_id;
+mod route;
+mod status;
+mod web;
+
+use std::time::Duration;
+
+pub use config::{Config, Networks, Origins};
+pub use limit::Limits;
+
+use mesh::{Policy, Target};
+use server::{BuildError, Front, FrontContext, FrontService};
+use tonic::service::Routes as About;
+use tower::{Layer as _, util::option_layer};
+
+use crate::{
+    caller::Callers,
+    door::{Door, Rooms},
+    limit::Limiter,
+    proxy::Rules,
+    route::Routes,
+    web::Web,
+};
+
+/// Beyond any deadline that a client has; the gateway keeps to its client's.
+const LONGEST_CALL: Duration = Duration::from_hours(24);
+
+/// The gateway.
+#[derive(Clone, Copy, Debug)]
+pub struct Gateway;
+
+impl Front for Gateway {
+    const NAME: &'static str = "gateway";
+    const PORT: u16 = 8080;
+    const ADMIN_PORT: u16 = 51080;
+    type Config = Config;
+
+    async fn build(config: Config, context: &FrontContext) -> Result<FrontService, BuildError> {
+        let client = |callee, target: &Target| {
+            let policy = Policy { timeout: LONGEST_CALL, ..Policy::default() };
+            context.client_with(callee, target, policy)
+        };
+        let contract = reflection::public(proto::FILE_DESCRIPTOR_SET)?;
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(&contract)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+        let verifier = server::jwks(context.client("identity", &config.identity_target));
+        let door = Door::new(Rooms {
+            routes: Routes::of(proto::FILE_DESCRIPTOR_SET)?,
+            // In the order of `route::UPSTREAMS`.
+            services: [
+                client("identity", &config.identity_target),
+                client("inventory", &config.inventory_target),
+                client("order", &config.order_target),
+                client("payment", &config.payment_target),
+            ],
+            callers: Callers::new(verifier, context.clock.clone(), config.trusted_proxies.0),
+            limiter: Limiter::new(config.limits),
+            rules: Rules {
+                max_message: config.max_message as usize,
+                default_deadline: config.default_deadline,
+                streams_end: context.streams_end.clone(),
+            },
+            about: About::new(reflection.build_v1()?).prepare(),
+            pages: pages::router(),
+            logs_addresses: config.log_addresses,
+        });
+        let cors = option_layer(web::cors(&config.cors_origins));
+        Ok(FrontService::new(cors.layer(Web::new(door))))
+    }
+}

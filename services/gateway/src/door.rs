@@ -1,0 +1,138 @@
+//! Where every call comes in: named, told from others, kept to its limits, passed on and logged.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use axum::{Router, extract::ConnectInfo, response::IntoResponse as _};
+use futures::future::{BoxFuture, FutureExt as _};
+use http::{Request, Response};
+use tonic::{Status, body::Body, service::Routes as About};
+use tower::{Service, ServiceExt as _};
+
+use crate::{
+    access_log::{Entry, Logged},
+    caller::Callers,
+    limit::{Limiter, Permit},
+    pages, proxy,
+    proxy::Rules,
+    request_id::RequestId,
+    route::{Routes, UPSTREAMS},
+    web::Protocol,
+};
+
+/// Answers calls; clones are the same door.
+#[derive(Clone, Debug)]
+pub(crate) struct Door(Arc<Rooms>);
+
+/// What is behind the door.
+pub(crate) struct Rooms {
+    pub(crate) routes: Routes,
+    /// As [`UPSTREAMS`] names them.
+    pub(crate) services: [mesh::Client; UPSTREAMS.len()],
+    pub(crate) callers: Callers,
+    pub(crate) limiter: Limiter,
+    pub(crate) rules: Rules,
+    /// Reflection.
+    pub(crate) about: About,
+    pub(crate) pages: Router,
+    pub(crate) logs_addresses: bool,
+}
+
+impl Door {
+    pub(crate) fn new(rooms: Rooms) -> Self {
+        Self(Arc::new(rooms))
+    }
+}
+
+impl Rooms {
+    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let id = RequestId::of(request.headers());
+        let protocol = request.extensions().get().copied().unwrap_or(Protocol::Http);
+        let mut response = match protocol.name() {
+            Some(protocol) => self.call(request, &id, protocol).await,
+            None if protocol == Protocol::GrpcOverHttp1 => {
+                pages::needs_http2().into_response().map(Body::new)
+            }
+            None => {
+                let Ok(response) = self.pages.clone().oneshot(request).await;
+                response.map(Body::new)
+            }
+        };
+        id.show(response.headers_mut());
+        response
+    }
+
+    async fn call(&self, request: Request<Body>, id: &RequestId, protocol: &'static str) -> Response<Body> {
+        let mut entry = Entry::begin(id.clone(), protocol);
+        let handled = AssertUnwindSafe(self.handle(request, id, &mut entry)).catch_unwind().await;
+        let outcome = handled.unwrap_or_else(|_panic| Err(server::status::internal()));
+        let (response, permit) = match outcome {
+            Ok((response, permit)) => (response, Some(permit)),
+            Err(status) => (status.into_http(), None),
+        };
+        entry.note(response.headers());
+        response.map(|body| Body::new(Logged::new(body, entry, permit)))
+    }
+
+    async fn handle(
+        &self,
+        request: Request<Body>,
+        id: &RequestId,
+        entry: &mut Entry,
+    ) -> Result<(Response<Body>, Permit), Status> {
+        let path = request.uri().path().to_owned();
+        let peer = request.extensions().get().map(|ConnectInfo::<SocketAddr>(peer)| peer.ip());
+        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let caller = self.callers.tell(request.headers(), peer).await;
+        entry.caller = caller.kind;
+        entry.address = self.logs_addresses.then_some(caller.address);
+
+        let found = self.routes.find(&path);
+        if let Ok((path, _)) = &found {
+            path.trim_start_matches('/').clone_into(&mut entry.method);
+        }
+        let is_open_to_abuse = found.as_ref().is_ok_and(|(_, method)| method.is_open_to_abuse);
+        let permit = self.limiter.admit(&caller, is_open_to_abuse, Instant::now())?;
+
+        if path.starts_with("/grpc.reflection.") {
+            path.trim_start_matches('/').clone_into(&mut entry.method);
+            let Ok(response) = self.about.clone().oneshot(request).await;
+            return Ok((response, permit));
+        }
+        let (path, method) = found?;
+        let upstream = method.upstream(request.headers())?;
+        entry.upstream = UPSTREAMS[upstream];
+        let (service, received) = (self.services[upstream].clone(), Arc::clone(&entry.received));
+        let response =
+            proxy::pass(request, path, method.is_unary, service, id, received, &self.rules).await?;
+        Ok((response, permit))
+    }
+}
+
+impl Service<Request<Body>> for Door {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let rooms = Arc::clone(&self.0);
+        async move { Ok(rooms.answer(request).await) }.boxed()
+    }
+}
+
+impl fmt::Debug for Rooms {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Rooms").field("limiter", &self.limiter).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,69 @@
+//! A call on its way to the service that answers it, and the answer on its way back.
+//!
+//! Messages are passed on as they come, neither read nor kept, so that streams of all kinds, trailers, compression and
+//! backpressure are between the client and the service. Who goes away drops the call, which cancels it in the service.
+
+mod answer;
+mod upload;
+
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use http::{Request, Response, Uri, Version};
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, body::Body};
+use tower::ServiceExt as _;
+
+use crate::{headers, request_id::RequestId};
+use answer::Answer;
+use upload::Upload;
+
+/// What is said of each call that is passed on.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    /// The largest message, in either direction.
+    pub(crate) max_message: usize,
+    /// How long a unary call may take if its client doesn't say.
+    pub(crate) default_deadline: Duration,
+    /// Cancelled when streams that wait are to end.
+    pub(crate) streams_end: CancellationToken,
+}
+
+/// Passes a call on.
+///
+/// # Errors
+/// `INVALID_ARGUMENT`: its deadline can't be read.
+pub(crate) async fn pass(
+    request: Request<Body>,
+    path: &str,
+    is_unary: bool,
+    service: mesh::Client,
+    id: &RequestId,
+    received: Arc<AtomicU64>,
+    rules: &Rules,
+) -> Result<Response<Body>, Status> {
+    let (parts, body) = request.into_parts();
+    let (upload, mut refused) = Upload::new(body, rules.max_message, received);
+    let mut onward = Request::new(Body::new(upload));
+    *onward.uri_mut() = Uri::try_from(path).unwrap_or_default();
+    *onward.version_mut() = Version::HTTP_2;
+    *onward.method_mut() = parts.method;
+    *onward.headers_mut() = parts.headers;
+    headers::clean_request(onward.headers_mut());
+    headers::set_deadline(onward.headers_mut(), is_unary.then_some(rules.default_deadline))?;
+    id.show(onward.headers_mut());
+
+    let mut response = tokio::select! {
+        biased;
+        status = refused.next() => return Err(status),
+        Ok(response) = service.oneshot(onward) => response,
+    };
+    headers::clean_response(response.headers_mut());
+    // A status among the headers means that nothing else will come.
+    if response.headers().contains_key("grpc-status") {
+        return Ok(response.map(|_| Body::empty()));
+    }
+    Ok(response.map(|body| Body::new(Answer::new(body, rules, refused))))
+}

@@ -1,0 +1,93 @@
+//! What the client sends.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame};
+use tokio::sync::oneshot;
+use tonic::{Status, body::Body};
+
+use crate::{framing::Framing, status};
+
+/// A request body that counts, and stops at the first message that is too large, before any of it is passed on.
+///
+/// It then stays silent: what ends the call is the refusal, not a broken stream, which the callee would be blamed for.
+pub(super) struct Upload {
+    inner: Body,
+    framing: Framing,
+    received: Arc<AtomicU64>,
+    refuse: Option<oneshot::Sender<Status>>,
+}
+
+/// Why an upload was refused, once it is.
+#[derive(Debug)]
+pub(super) struct Refused(Option<oneshot::Receiver<Status>>);
+
+impl Upload {
+    pub(super) fn new(inner: Body, max_message: usize, received: Arc<AtomicU64>) -> (Self, Refused) {
+        let (refuse, refused) = oneshot::channel();
+        let framing = Framing::new(max_message);
+        (Self { inner, framing, received, refuse: Some(refuse) }, Refused(Some(refused)))
+    }
+
+    fn refuse<T>(&mut self, status: Status) -> Poll<T> {
+        if let Some(refuse) = self.refuse.take() {
+            // Nobody listens any more if the call has ended.
+            let _ = refuse.send(status);
+        }
+        self.inner = Body::empty();
+        Poll::Pending
+    }
+}
+
+impl HttpBody for Upload {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = &mut *self;
+        if this.refuse.is_none() {
+            return Poll::Pending;
+        }
+        let frame = match ready!(Pin::new(&mut this.inner).poll_frame(context)) {
+            Some(Ok(frame)) => frame,
+            Some(Err(_)) => return this.refuse(status::malformed()),
+            None => return Poll::Ready(None),
+        };
+        if let Some(chunk) = frame.data_ref() {
+            this.received.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+            if let Err(too_large) = this.framing.follow(chunk) {
+                return this.refuse(status::too_large(too_large.bytes, this.framing.most()));
+            }
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.refuse.is_some() && self.inner.is_end_stream()
+    }
+}
+
+impl Refused {
+    pub(super) async fn next(&mut self) -> Status {
+        std::future::poll_fn(|context| self.poll(context)).await
+    }
+
+    /// Pending for ever once the upload has ended well.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Status> {
+        let Some(refused) = &mut self.0 else { return Poll::Pending };
+        let outcome = ready!(Pin::new(refused).poll(context));
+        self.0 = None;
+        outcome.map_or(Poll::Pending, Poll::Ready)
+    }
+}

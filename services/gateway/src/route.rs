@@ -1,0 +1,200 @@
+//! Which service answers which method, as the contract says.
+
+use std::collections::HashMap;
+
+use auth::policy::{self, Allow, Policies};
+use http::HeaderMap;
+use prost_reflect::{DescriptorError, DescriptorPool, prost_types::method_options::IdempotencyLevel};
+use tonic::Status;
+
+use crate::status;
+
+/// The metadata that says which service is meant where each has the method.
+pub(crate) const SERVICE: &str = "bookstore-service";
+
+/// The services behind the gateway: those of the packages `bookstore.<name>.v1`.
+pub(crate) const UPSTREAMS: [&str; 4] = ["identity", "inventory", "order", "payment"];
+
+/// Packages whose services each upstream serves for itself.
+const SHARED: [&str; 1] = ["events"];
+
+/// Every method that clients may call.
+#[derive(Debug)]
+pub(crate) struct Routes(HashMap<String, Method>);
+
+/// A method of the contract.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Method {
+    to: Destination,
+    /// One message goes in and one comes out.
+    pub(crate) is_unary: bool,
+    /// Whoever comes from the street can make the shop work: sign in, register.
+    pub(crate) is_open_to_abuse: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Destination {
+    /// An index into [`UPSTREAMS`].
+    One(usize),
+    /// The caller says which.
+    Any,
+}
+
+/// Why there is no routing table.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Policy(#[from] policy::Error),
+    #[error("the contract can't be read: {0}")]
+    Contract(#[from] DescriptorError),
+    /// A new service of the contract needs its place here.
+    #[error("no service behind the gateway answers {0}")]
+    Nowhere(String),
+}
+
+impl Routes {
+    /// Reads an encoded `FileDescriptorSet`. Methods that are only for services have no route.
+    pub(crate) fn of(contract: &[u8]) -> Result<Self, Error> {
+        let pool = DescriptorPool::decode(contract)?;
+        let mut routes = HashMap::new();
+        for method in Policies::of(contract)?.iter().filter(|method| method.allow.is_public()) {
+            let to = destination(&method.service).ok_or_else(|| Error::Nowhere(method.service.clone()))?;
+            let is_unary = !method.is_client_streaming && !method.is_server_streaming;
+            let changes_nothing = pool
+                .get_service_by_name(&method.service)
+                .and_then(|service| service.methods().find(|known| known.name() == method.name))
+                .and_then(|known| {
+                    Some(known.method_descriptor_proto().options.as_ref()?.idempotency_level())
+                })
+                == Some(IdempotencyLevel::NoSideEffects);
+            let is_open_to_abuse = method.allow == Allow::Anyone && !changes_nothing;
+            routes.insert(method.path(), Method { to, is_unary, is_open_to_abuse });
+        }
+        Ok(Self(routes))
+    }
+
+    /// The path and the method at it.
+    ///
+    /// # Errors
+    /// `UNIMPLEMENTED`: clients know no such method.
+    pub(crate) fn find(&self, path: &str) -> Result<(&str, Method), Status> {
+        self.0
+            .get_key_value(path)
+            .map(|(path, method)| (path.as_str(), *method))
+            .ok_or_else(status::unknown_method)
+    }
+}
+
+impl Method {
+    /// Which of [`UPSTREAMS`] to ask.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT`: each has the method, and the metadata doesn't say which is meant.
+    pub(crate) fn upstream(self, headers: &HeaderMap) -> Result<usize, Status> {
+        match self.to {
+            Destination::One(upstream) => Ok(upstream),
+            Destination::Any => {
+                let mut named = headers.get_all(SERVICE).iter();
+                match (named.next(), named.next()) {
+                    (Some(name), None) => {
+                        UPSTREAMS.iter().position(|known| known.as_bytes() == name.as_bytes())
+                    }
+                    _ => None,
+                }
+                .ok_or_else(|| status::which_service(SERVICE, &UPSTREAMS))
+            }
+        }
+    }
+}
+
+/// From `bookstore.order.v1.OrderService`.
+fn destination(service: &str) -> Option<Destination> {
+    let mut parts = service.split('.');
+    let package = (parts.next() == Some("bookstore")).then(|| parts.next()).flatten()?;
+    if SHARED.contains(&package) {
+        return Some(Destination::Any);
+    }
+    UPSTREAMS.iter().position(|upstream| *upstream == package).map(Destination::One)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn routes() -> Routes {
+        Routes::of(proto::FILE_DESCRIPTOR_SET).unwrap()
+    }
+
+    fn upstream(path: &str, headers: &HeaderMap) -> Result<&'static str, Status> {
+        routes().find(path)?.1.upstream(headers).map(|upstream| UPSTREAMS[upstream])
+    }
+
+    #[test]
+    fn a_method_goes_to_the_service_that_its_package_names() {
+        for (path, service) in [
+            ("/bookstore.identity.v1.IdentityService/GetUser", "identity"),
+            ("/bookstore.inventory.v1.InventoryService/ListBooks", "inventory"),
+            ("/bookstore.order.v1.OrderService/PlaceOrder", "order"),
+            ("/bookstore.payment.v1.PaymentService/TopUp", "payment"),
+        ] {
+            assert_eq!(upstream(path, &HeaderMap::new()).unwrap(), service);
+        }
+    }
+
+    #[test]
+    fn methods_for_services_and_unknown_ones_are_alike() {
+        let refusals = [
+            "/bookstore.inventory.v1.InventoryService/ReserveStock",
+            "/bookstore.inventory.v1.InventoryService/MakeUp",
+            "/",
+        ]
+        .map(|path| upstream(path, &HeaderMap::new()).unwrap_err());
+        assert_eq!(refusals[0].code(), tonic::Code::Unimplemented);
+        for other in &refusals[1..] {
+            assert_eq!((other.message(), other.details()), (refusals[0].message(), refusals[0].details()));
+        }
+    }
+
+    #[test]
+    fn what_each_service_has_goes_where_the_metadata_says() {
+        let path = "/bookstore.events.v1.DeadLetters/List";
+        let mut headers = HeaderMap::new();
+        assert_eq!(upstream(path, &headers).unwrap_err().code(), tonic::Code::InvalidArgument);
+        headers.insert(SERVICE, HeaderValue::from_static("payment"));
+        assert_eq!(upstream(path, &headers).unwrap(), "payment");
+        headers.append(SERVICE, HeaderValue::from_static("order"));
+        assert_eq!(upstream(path, &headers).unwrap_err().code(), tonic::Code::InvalidArgument);
+        headers.insert(SERVICE, HeaderValue::from_static("gateway"));
+        assert_eq!(upstream(path, &headers).unwrap_err().code(), tonic::Code::InvalidArgument);
+    }
+
+    #[test]
+    fn what_strangers_can_make_the_shop_do_is_told_from_what_they_read() {
+        let Routes(routes) = routes();
+        let mut open: Vec<_> = routes.iter().filter(|(_, method)| method.is_open_to_abuse).collect();
+        open.sort_by_key(|(path, _)| *path);
+        let paths: Vec<_> = open.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(
+            paths,
+            [
+                "/bookstore.identity.v1.IdentityService/AuthenticateUser",
+                "/bookstore.identity.v1.IdentityService/CreateUser",
+            ]
+        );
+    }
+
+    #[test]
+    fn streams_are_told_from_unary_methods() {
+        let is_unary = |path| routes().find(path).unwrap().1.is_unary;
+        assert!(is_unary("/bookstore.order.v1.OrderService/GetOrder"));
+        assert!(!is_unary("/bookstore.order.v1.OrderService/WatchOrder"));
+    }
+
+    #[test]
+    fn a_package_that_nobody_serves_has_no_destination() {
+        assert_eq!(destination("bookstore.gossip.v1.Gossip"), None);
+        assert_eq!(destination("other.order.v1.OrderService"), None);
+    }
+}
