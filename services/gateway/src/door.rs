@@ -23,7 +23,7 @@ use crate::{
     pages, proxy,
     proxy::Rules,
     request_id::RequestId,
-    route::{Routes, UPSTREAMS},
+    route::{REFLECTION, Routes, UPSTREAMS},
     web::Protocol,
 };
 
@@ -39,7 +39,7 @@ pub(crate) struct Rooms {
     pub(crate) callers: Callers,
     pub(crate) limiter: Limiter,
     pub(crate) rules: Rules,
-    /// Reflection.
+    /// Health and reflection.
     pub(crate) about: About,
     pub(crate) pages: Router,
     pub(crate) logs_addresses: bool,
@@ -70,6 +70,11 @@ impl Rooms {
     }
 
     async fn call(&self, request: Request<Body>, id: &RequestId, protocol: &'static str) -> Response<Body> {
+        // Probes are neither counted nor logged.
+        if request.uri().path().starts_with("/grpc.health.") {
+            let Ok(response) = self.about.clone().oneshot(request).await;
+            return response;
+        }
         let mut entry = Entry::begin(id.clone(), protocol);
         let handled = AssertUnwindSafe(self.handle(request, id, &mut entry)).catch_unwind().await;
         let outcome = handled.unwrap_or_else(|_panic| Err(server::status::internal()));
@@ -87,6 +92,7 @@ impl Rooms {
         id: &RequestId,
         entry: &mut Entry,
     ) -> Result<(Response<Body>, Permit), Status> {
+        let place = self.limiter.enter()?;
         let path = request.uri().path().to_owned();
         let peer = request.extensions().get().map(|ConnectInfo::<SocketAddr>(peer)| peer.ip());
         let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
@@ -99,10 +105,10 @@ impl Rooms {
             path.trim_start_matches('/').clone_into(&mut entry.method);
         }
         let is_open_to_abuse = found.as_ref().is_ok_and(|(_, method)| method.is_open_to_abuse);
-        let permit = self.limiter.admit(&caller, is_open_to_abuse, Instant::now())?;
+        let permit = self.limiter.admit(place, &caller, is_open_to_abuse, Instant::now())?;
 
-        if path.starts_with("/grpc.reflection.") {
-            path.trim_start_matches('/').clone_into(&mut entry.method);
+        if path.strip_prefix('/') == Some(REFLECTION) {
+            REFLECTION.clone_into(&mut entry.method);
             let Ok(response) = self.about.clone().oneshot(request).await;
             return Ok((response, permit));
         }

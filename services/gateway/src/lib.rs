@@ -26,6 +26,7 @@ pub use limit::Limits;
 
 use mesh::{Policy, Target};
 use server::{BuildError, Front, FrontContext, FrontService};
+use telemetry::rpc::ServerLayer;
 use tonic::service::Routes as About;
 use tower::{Layer as _, util::option_layer};
 
@@ -61,8 +62,10 @@ impl Front for Gateway {
             .register_encoded_file_descriptor_set(&contract)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
         let verifier = server::jwks(context.client("identity", &config.identity_target));
+        let routes = Routes::of(proto::FILE_DESCRIPTOR_SET)?;
+        let measured = ServerLayer::new(routes.names());
         let door = Door::new(Rooms {
-            routes: Routes::of(proto::FILE_DESCRIPTOR_SET)?,
+            routes,
             // In the order of `route::UPSTREAMS`.
             services: [
                 client("identity", &config.identity_target),
@@ -71,17 +74,17 @@ impl Front for Gateway {
                 client("payment", &config.payment_target),
             ],
             callers: Callers::new(verifier, context.clock.clone(), config.trusted_proxies.0),
-            limiter: Limiter::new(config.limits),
+            limiter: Limiter::new(config.limits, config.base.max_concurrent_calls),
             rules: Rules {
                 max_message: config.max_message as usize,
                 default_deadline: config.default_deadline,
                 streams_end: context.streams_end.clone(),
             },
-            about: About::new(reflection.build_v1()?).prepare(),
+            about: About::new(context.health()).add_service(reflection.build_v1()?).prepare(),
             pages: pages::router(),
             logs_addresses: config.log_addresses,
         });
         let cors = option_layer(web::cors(&config.cors_origins));
-        Ok(FrontService::new(cors.layer(Web::new(door))))
+        Ok(FrontService::new(cors.layer(Web::new(door, &measured))))
     }
 }

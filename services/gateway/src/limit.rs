@@ -12,6 +12,7 @@ use std::{
 };
 
 use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter, sync::Cache};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 use values::UserId;
 
@@ -27,9 +28,10 @@ const REMEMBERED: usize = 65_536;
 /// When to come back with a call for which there are too many others.
 const SOON: Duration = Duration::from_millis(500);
 
-/// Keeps callers to their limits.
+/// Keeps callers to their limits, and all of them together to what the process can do.
 pub(crate) struct Limiter {
     limits: Limits,
+    places: Arc<Semaphore>,
     accounts: Cache<Key, Arc<Account>, UnitWeighter, DefaultHashBuilder, KeepBusy>,
 }
 
@@ -48,17 +50,35 @@ struct Account {
     under_way: AtomicUsize,
 }
 
-/// A call under way; its place is free again when this is dropped.
+/// Room for one call among all that are under way.
 #[derive(Debug)]
-pub(crate) struct Permit(Arc<Account>);
+pub(crate) struct Place(OwnedSemaphorePermit);
+
+/// A call under way; its place and its caller's are free again when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    account: Arc<Account>,
+    _place: OwnedSemaphorePermit,
+}
 
 #[derive(Clone, Debug)]
 struct KeepBusy;
 
 impl Limiter {
-    pub(crate) fn new(limits: Limits) -> Self {
-        let weights = (UnitWeighter, DefaultHashBuilder::default());
-        Self { limits, accounts: Cache::with(REMEMBERED, REMEMBERED as u64, weights.0, weights.1, KeepBusy) }
+    /// With room for so many calls of all callers together.
+    pub(crate) fn new(limits: Limits, places: u32) -> Self {
+        let hashes = DefaultHashBuilder::default();
+        let accounts = Cache::with(REMEMBERED, REMEMBERED as u64, UnitWeighter, hashes, KeepBusy);
+        Self { limits, places: Arc::new(Semaphore::new(places as usize)), accounts }
+    }
+
+    /// Finds room for a call, whosever it is.
+    ///
+    /// # Errors
+    /// `RESOURCE_EXHAUSTED`: there is none.
+    pub(crate) fn enter(&self) -> Result<Place, Status> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        place.map(Place).map_err(|_| server::status::exhausted("OVERLOADED", "too many calls at once", SOON))
     }
 
     /// Takes a call from its caller's allowance.
@@ -67,6 +87,7 @@ impl Limiter {
     /// `RESOURCE_EXHAUSTED`: the allowance is used up; says when there will be some again.
     pub(crate) fn admit(
         &self,
+        Place(place): Place,
         caller: &Caller,
         is_open_to_abuse: bool,
         now: Instant,
@@ -81,12 +102,13 @@ impl Limiter {
             // By the address whoever signed the call: accounts are what is being made here.
             self.account(Key::OpenToAbuse(caller.network), now).take(self.limits.sign_in(), now)?;
         }
-        if account.under_way.fetch_add(1, Ordering::Relaxed) >= self.limits.calls_at_once {
-            drop(Permit(account));
+        let others = account.under_way.fetch_add(1, Ordering::Relaxed);
+        let permit = Permit { account, _place: place };
+        if others >= self.limits.calls_at_once {
             let message = format!("at most {} calls at once are answered", self.limits.calls_at_once);
             return Err(server::status::exhausted("TOO_MANY_CALLS_AT_ONCE", message, SOON));
         }
-        Ok(Permit(account))
+        Ok(permit)
     }
 
     fn account(&self, key: Key, now: Instant) -> Arc<Account> {
@@ -111,7 +133,7 @@ impl Account {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.account.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -15,6 +15,9 @@ pub(crate) const SERVICE: &str = "bookstore-service";
 /// The services behind the gateway: those of the packages `bookstore.<name>.v1`.
 pub(crate) const UPSTREAMS: [&str; 4] = ["identity", "inventory", "order", "payment"];
 
+/// The one method of reflection.
+pub(crate) const REFLECTION: &str = "grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+
 /// Packages whose services each upstream serves for itself.
 const SHARED: [&str; 1] = ["events"];
 
@@ -71,6 +74,13 @@ impl Routes {
             routes.insert(method.path(), Method { to, is_unary, is_open_to_abuse });
         }
         Ok(Self(routes))
+    }
+
+    /// What methods are called in metrics and traces; all others are alike.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let about =
+            ["grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch", REFLECTION].map(str::to_owned);
+        self.0.keys().map(|path| path.trim_start_matches('/').to_owned()).chain(about).collect()
     }
 
     /// The path and the method at it.

@@ -6,9 +6,10 @@ use std::{
     time::Duration,
 };
 
-use futures::future::{BoxFuture, FutureExt as _};
+use futures::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version, header};
 use hyper::body::Incoming;
+use telemetry::rpc::{Server, ServerLayer};
 use tonic::body::Body;
 use tonic_web::{GrpcWebLayer, GrpcWebService};
 use tower::{Layer as _, Service};
@@ -47,13 +48,15 @@ impl Protocol {
 #[derive(Clone, Debug)]
 pub(crate) struct Web {
     door: Door,
+    measured: Server<Door>,
     /// Only for gRPC-Web: it answers 400 to any other request over HTTP/1.
-    translated: GrpcWebService<Door>,
+    translated: GrpcWebService<Server<Door>>,
 }
 
 impl Web {
-    pub(crate) fn new(door: Door) -> Self {
-        Self { translated: GrpcWebLayer::new().layer(door.clone()), door }
+    pub(crate) fn new(door: Door, measure: &ServerLayer) -> Self {
+        let measured = measure.layer(door.clone());
+        Self { door, translated: GrpcWebLayer::new().layer(measured.clone()), measured }
     }
 }
 
@@ -70,11 +73,14 @@ impl Service<Request<Incoming>> for Web {
         let mut request = request.map(Body::new);
         let (protocol, content_type) = protocol(request.headers(), request.version());
         request.extensions_mut().insert(protocol);
-        if protocol == Protocol::GrpcWeb {
-            request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-            self.translated.call(request).boxed()
-        } else {
-            self.door.call(request).boxed()
+        match protocol {
+            Protocol::GrpcWeb => {
+                let content_type = HeaderValue::from_static(content_type);
+                request.headers_mut().insert(header::CONTENT_TYPE, content_type);
+                self.translated.call(request).boxed()
+            }
+            Protocol::Grpc => self.measured.call(request).map_ok(|answer| answer.map(Body::new)).boxed(),
+            Protocol::GrpcOverHttp1 | Protocol::Http => self.door.call(request).boxed(),
         }
     }
 }

@@ -23,14 +23,18 @@ fn user(address: u32) -> Caller {
     Caller { user: Some(UserId::new()), ..from(address) }
 }
 
+fn admit(limiter: &Limiter, caller: &Caller, is_open_to_abuse: bool, now: Instant) -> Result<Permit, Status> {
+    limiter.admit(limiter.enter()?, caller, is_open_to_abuse, now)
+}
+
 /// How many of so many calls, one after the other, are let in.
 fn admitted(limiter: &Limiter, caller: &Caller, is_open_to_abuse: bool, now: Instant) -> usize {
-    (0..100).filter(|_| limiter.admit(caller, is_open_to_abuse, now).is_ok()).count()
+    (0..100).filter(|_| admit(limiter, caller, is_open_to_abuse, now).is_ok()).count()
 }
 
 #[test]
 fn a_user_has_an_allowance_of_their_own_wherever_they_call_from() {
-    let (limiter, now) = (Limiter::new(LIMITS), Instant::now());
+    let (limiter, now) = (Limiter::new(LIMITS, 1000), Instant::now());
     let ada = user(1);
     assert_eq!(admitted(&limiter, &ada, false, now), 4);
     assert_eq!(admitted(&limiter, &Caller { user: ada.user, ..from(2) }, false, now), 0);
@@ -41,18 +45,18 @@ fn a_user_has_an_allowance_of_their_own_wherever_they_call_from() {
 
 #[test]
 fn who_is_refused_hears_when_to_come_back() {
-    let (limiter, now) = (Limiter::new(LIMITS), Instant::now());
+    let (limiter, now) = (Limiter::new(LIMITS, 1000), Instant::now());
     admitted(&limiter, &from(1), false, now);
-    let refused = limiter.admit(&from(1), false, now).unwrap_err();
+    let refused = admit(&limiter, &from(1), false, now).unwrap_err();
     assert_eq!(refused.code(), Code::ResourceExhausted);
     let wait = refused.get_details_retry_info().unwrap().retry_delay.unwrap();
     assert_eq!(wait, Duration::from_millis(100));
-    assert!(limiter.admit(&from(1), false, now + wait).is_ok());
+    assert!(admit(&limiter, &from(1), false, now + wait).is_ok());
 }
 
 #[test]
 fn signing_in_is_counted_by_address_whatever_token_comes_with_it() {
-    let (limiter, now) = (Limiter::new(LIMITS), Instant::now());
+    let (limiter, now) = (Limiter::new(LIMITS, 1000), Instant::now());
     assert_eq!(admitted(&limiter, &user(1), true, now), 2);
     assert_eq!(admitted(&limiter, &user(1), true, now), 0);
     assert_eq!(admitted(&limiter, &user(1), false, now), 4);
@@ -61,22 +65,33 @@ fn signing_in_is_counted_by_address_whatever_token_comes_with_it() {
 
 #[test]
 fn a_place_is_free_again_when_its_call_has_ended() {
-    let (limiter, now) = (Limiter::new(LIMITS), Instant::now());
-    let mut under_way: Vec<_> = (0..3).map(|_| limiter.admit(&from(1), false, now).unwrap()).collect();
-    assert_eq!(limiter.admit(&from(1), false, now).unwrap_err().code(), Code::ResourceExhausted);
-    assert!(limiter.admit(&from(2), false, now).is_ok());
+    let (limiter, now) = (Limiter::new(LIMITS, 1000), Instant::now());
+    let mut under_way: Vec<_> = (0..3).map(|_| admit(&limiter, &from(1), false, now).unwrap()).collect();
+    assert_eq!(admit(&limiter, &from(1), false, now).unwrap_err().code(), Code::ResourceExhausted);
+    assert!(admit(&limiter, &from(2), false, now).is_ok());
     under_way.pop();
-    assert!(limiter.admit(&from(1), false, now).is_ok());
+    assert!(admit(&limiter, &from(1), false, now).is_ok());
+}
+
+#[test]
+fn all_callers_together_have_so_many_places() {
+    let (limiter, now) = (Limiter::new(LIMITS, 2), Instant::now());
+    let mut under_way: Vec<_> =
+        (1..=2).map(|address| admit(&limiter, &from(address), false, now).unwrap()).collect();
+    let refused = admit(&limiter, &from(3), false, now).unwrap_err();
+    assert_eq!(refused.get_details_error_info().unwrap().reason, "OVERLOADED");
+    under_way.pop();
+    assert!(admit(&limiter, &from(3), false, now).is_ok());
 }
 
 #[test]
 fn however_many_call_no_more_are_remembered_and_those_under_way_are_not_forgotten() {
-    let (limiter, now) = (Limiter::new(LIMITS), Instant::now());
-    let under_way: Vec<_> = (0..3).map(|_| limiter.admit(&from(1), false, now).unwrap()).collect();
+    let (limiter, now) = (Limiter::new(LIMITS, 1000), Instant::now());
+    let under_way: Vec<_> = (0..3).map(|_| admit(&limiter, &from(1), false, now).unwrap()).collect();
     for address in 2..300_000 {
-        let _ = limiter.admit(&from(address), false, now);
+        let _ = admit(&limiter, &from(address), false, now);
     }
     assert!(limiter.accounts.len() <= REMEMBERED, "{}", limiter.accounts.len());
-    assert_eq!(limiter.admit(&from(1), false, now).unwrap_err().code(), Code::ResourceExhausted);
+    assert_eq!(admit(&limiter, &from(1), false, now).unwrap_err().code(), Code::ResourceExhausted);
     drop(under_way);
 }
