@@ -196,7 +196,8 @@ impl Policies {
     pub fn only<'a>(self, services: impl IntoIterator<Item = &'a str>) -> Result<Self, Error> {
         let wanted: HashSet<_> = services.into_iter().collect();
         let has = |service: &str| self.methods.iter().any(|method| method.service == service);
-        let mut unknown: Vec<_> = wanted.iter().filter(|service| !has(service)).map(ToString::to_string).collect();
+        let mut unknown: Vec<_> =
+            wanted.iter().filter(|service| !has(service)).map(ToString::to_string).collect();
         if !unknown.is_empty() {
             unknown.sort();
             return Err(Error::Services(unknown));

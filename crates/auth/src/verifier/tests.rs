@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use values::{SessionId, UserId};
 
 use super::*;
-use crate::{Access, FetchError, Issuer, SigningKey};
+use crate::{Access, FetchError, Issuer, Permission, SigningKey};
 
 const TTL: Duration = Duration::from_mins(15);
 
@@ -91,6 +91,10 @@ async fn claims_that_are_not_this_shops_are_refused() {
         json!({"exp": null}),
         json!({"exp": "tomorrow"}),
         json!({"exp": i64::MAX}),
+        json!({"iat": null}),
+        json!({"iat": i64::MIN}),
+        json!({"iat": i64::MAX}),
+        json!({"ver": null}),
     ] {
         let token = signed(&key, &header(&key), &changes);
         assert_eq!(knowing(&key).verify(&token, now()).await.unwrap_err(), Error::Malformed, "{changes}");
@@ -225,13 +229,33 @@ async fn without_identity_known_keys_stay_good_and_unknown_ones_are_not_called_w
     assert_eq!(verifier.verify(&token, now()).await.unwrap_err(), Error::KeysUnavailable);
 
     identity.set_down(false);
-    assert!(verifier.verify(&token, now()).await.is_ok(), "a fetch that failed must not delay the next");
+    tokio::time::advance(Duration::from_secs(2)).await;
+    assert!(
+        verifier.verify(&token, now()).await.is_ok(),
+        "a fetch that failed must not delay the next for long"
+    );
 
     identity.set_down(true);
     tokio::time::advance(Duration::from_secs(10)).await;
     assert!(verifier.verify(&token, now()).await.is_ok());
     let unknown = token_of(&other, UserId::new());
     assert_eq!(verifier.verify(&unknown, now()).await.unwrap_err(), Error::KeysUnavailable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_identity_is_away_made_up_keys_do_not_make_it_worse() {
+    let ((key, _), (made_up, _)) = (SigningKey::generate(), SigningKey::generate());
+    let identity = Identity::serving(&[&key]);
+    let verifier = Verifier::fetching(identity.clone());
+    verifier.verify(&token_of(&key, UserId::new()), now()).await.unwrap();
+    identity.set_down(true);
+    tokio::time::advance(Duration::from_secs(10)).await;
+
+    for _ in 0..100 {
+        let refused = verifier.verify(&token_of(&made_up, UserId::new()), now()).await.unwrap_err();
+        assert_eq!(refused, Error::KeysUnavailable);
+    }
+    assert_eq!(identity.asked(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,6 +270,97 @@ async fn a_key_taken_back_goes_out_of_use_without_anybody_asking_for_it() {
     // The clock is paused: it jumps to the next timer whenever nothing else is to be done.
     tokio::time::sleep(Duration::from_mins(7)).await;
     assert_eq!(verifier.verify(&token, now()).await.unwrap_err(), Error::UnknownKey);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_comes_to_mean_another_takes_its_tokens_with_it() {
+    let ((key, _), (other, _)) = (SigningKey::generate(), SigningKey::generate());
+    let identity = Identity::serving(&[&key]);
+    let verifier = Verifier::fetching(identity.clone());
+    let token = token_of(&key, UserId::new());
+    verifier.verify(&token, now()).await.unwrap();
+
+    let disguised = PublicKey { kid: key.kid().to_owned(), x: other.public().x.clone() };
+    *identity.keys.lock().unwrap() = vec![disguised];
+    tokio::time::sleep(Duration::from_mins(7)).await;
+    assert_eq!(verifier.verify(&token, now()).await.unwrap_err(), Error::Signature);
+}
+
+#[tokio::test]
+async fn a_token_tells_what_its_user_may_do_as_far_as_this_release_knows_it() {
+    let (key, _) = SigningKey::generate();
+    let permissions = vec![Permission::ORDERS_PLACE, Permission::USERS_READ];
+    let access = Access { version: 7, permissions: permissions.clone() };
+    let issued =
+        Issuer::new(key.clone(), TTL).issue(UserId::new(), SessionId::new(), &access, now()).unwrap();
+    let customer = knowing(&key).verify(issued.token.expose_secret(), now()).await.unwrap();
+    assert_eq!((customer.version(), customer.permissions()), (7, &*permissions));
+    assert!(customer.may(Permission::USERS_READ) && !customer.may(Permission::ROLES_GRANT));
+    assert_eq!(customer.expires_at(), issued.expires_at);
+
+    let newer = signed(&key, &header(&key), &json!({"permissions": ["books.burn", "orders.place"]}));
+    let customer = knowing(&key).verify(&newer, now()).await.unwrap();
+    assert_eq!(customer.permissions(), [Permission::ORDERS_PLACE]);
+}
+
+#[tokio::test]
+async fn a_token_that_would_outlive_what_is_remembered_of_revocations_is_refused() {
+    let (key, _) = SigningKey::generate();
+    let longest = now() + AccessToken::LONGEST;
+    let issued =
+        Issuer::new(key.clone(), TTL * 2).issue(UserId::new(), SessionId::new(), &Access::default(), now());
+    assert_eq!(issued.unwrap().expires_at, longest);
+    let longer = signed(&key, &header(&key), &json!({"exp": longest.timestamp() + 1}));
+    assert_eq!(knowing(&key).verify(&longer, now()).await.unwrap_err(), Error::Malformed);
+}
+
+#[tokio::test]
+async fn a_token_that_was_good_is_refused_from_its_revocation_on() {
+    let (key, _) = SigningKey::generate();
+    let revocations = Revocations::new();
+    let verifier = knowing(&key).with_revocations(revocations.clone());
+    let (ended, changed) = (token_of(&key, UserId::new()), token_of(&key, UserId::new()));
+    let session = verifier.verify(&ended, now()).await.unwrap().session_id;
+    let user = verifier.verify(&changed, now()).await.unwrap().user_id;
+
+    revocations.revoke_session(session, now());
+    revocations.require(user, 1, now());
+
+    for token in [&ended, &changed] {
+        assert_eq!(verifier.verify(token, now()).await.unwrap_err(), Error::Revoked);
+        assert_eq!(verifier.clone().verify(token, now()).await.unwrap_err(), Error::Revoked);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_was_good_is_refused_from_its_end_on() {
+    let (key, _) = SigningKey::generate();
+    let verifier = knowing(&key);
+    let token = token_of(&key, UserId::new());
+    verifier.verify(&token, now()).await.unwrap();
+    let end = now() + TTL + Verifier::LEEWAY;
+    assert_eq!(verifier.verify(&token, end).await.unwrap_err(), Error::Expired);
+}
+
+#[tokio::test]
+async fn a_signature_is_checked_once_and_only_good_tokens_are_remembered() {
+    let ((key, _), (other, _)) = (SigningKey::generate(), SigningKey::generate());
+    let verifier = knowing(&key);
+    let token = token_of(&key, UserId::new());
+    let [head, payload, _] = parts(&token);
+    let [_, _, foreign] = parts(&token_of(&other, UserId::new()));
+    verifier.verify(&token, now()).await.unwrap();
+    let first = verifier.remembered(&sha256(&token)).unwrap();
+
+    verifier.verify(&token, now()).await.unwrap();
+    assert!(Arc::ptr_eq(&first, &verifier.remembered(&sha256(&token)).unwrap()));
+
+    let forged = format!("{head}.{payload}.{foreign}");
+    for _ in 0..2 {
+        assert_eq!(verifier.verify(&forged, now()).await.unwrap_err(), Error::Signature);
+    }
+    verifier.verify(&token_of(&key, UserId::new()), now() + TTL + Verifier::LEEWAY).await.unwrap_err();
+    assert_eq!(verifier.checked.len(), 1);
 }
 
 #[tokio::test]
