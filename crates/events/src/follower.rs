@@ -117,7 +117,7 @@ impl Follower {
 
     /// Follows the stream until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
-        stop.run_until_cancelled(self.follow()).await;
+        stop.run_until_cancelled(Box::pin(self.follow())).await;
     }
 
     async fn follow(&mut self) {

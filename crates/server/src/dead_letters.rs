@@ -126,7 +126,7 @@ fn summary(letter: DeadLetter) -> pb::DeadLetter {
         create_time: Some(timestamp(letter.buried_at)),
         resolve_time: letter.resolved_at.map(timestamp),
         headers: letter.headers.into_iter().collect(),
-        payload: letter.payload.into(),
+        payload: letter.payload,
         payload_json: String::new(),
     }
 }

@@ -34,6 +34,7 @@ pub(crate) struct Recorder {
     decide: Arc<Decide>,
     prepare: Arc<Call>,
     batches: Arc<Mutex<Vec<Vec<String>>>>,
+    committed: Arc<Mutex<Vec<String>>>,
     pub(crate) died: Arc<tokio::sync::Notify>,
 }
 
@@ -44,6 +45,7 @@ impl Recorder {
             decide: Arc::new(move |delivery| decide(&delivery.aggregate_id)),
             prepare: Arc::new(|_| Ok(())),
             batches: Arc::default(),
+            committed: Arc::default(),
             died: Arc::default(),
         }
     }
@@ -69,6 +71,11 @@ impl Recorder {
 
     pub(crate) fn batches(&self) -> Vec<Vec<String>> {
         self.batches.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What it was told of after a commit.
+    pub(crate) fn committed(&self) -> Vec<String> {
+        self.committed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -112,5 +119,10 @@ impl Handler for Recorder {
             });
         }
         Ok(verdicts)
+    }
+
+    fn committed(&self, batch: &[(Delivery<OrderPlaced>, ())]) {
+        let names = batch.iter().map(|(delivery, ())| delivery.aggregate_id.clone());
+        self.committed.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
     }
 }

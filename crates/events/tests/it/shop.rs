@@ -1,6 +1,6 @@
 //! A service with nothing but an outbox, a relay and consumers.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use async_nats::jetstream;
@@ -121,7 +121,7 @@ impl Shop {
         config: ConsumerConfig,
     ) -> Result<Running> {
         let (nats, reconnects) = self.nats().await?;
-        let consumer = Consumer::new(recorder.clone(), config, db, nats, reconnects);
+        let consumer = Consumer::new(Arc::new(recorder.clone()), config, db, nats, reconnects);
         let stop = CancellationToken::new();
         Ok(Running::start(consumer.run(stop.clone()), stop))
     }

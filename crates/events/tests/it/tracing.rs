@@ -1,14 +1,19 @@
+use std::time::Duration;
+
 use ::tracing::Instrument as _;
-use anyhow::Result;
-use testkit::{Collector, eventually};
+use anyhow::{Context as _, Result};
+use events::Follower;
+use testkit::{Broker, Collector, Gate, eventually};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     recorder::Recorder,
-    shop::{SOON, Shop, pace, quick},
+    shop::{Running, SOON, Shop, pace, quick},
 };
 
+/// The only test that sets up telemetry, which is the whole process's.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_stays_in_the_trace_of_what_caused_it() -> Result<()> {
+async fn what_operators_see() -> Result<()> {
     let collector = Collector::start().await?;
     let telemetry = telemetry::init(telemetry::Config {
         service: "events-test",
@@ -16,7 +21,13 @@ async fn an_event_stays_in_the_trace_of_what_caused_it() -> Result<()> {
         otlp_endpoint: Some(collector.endpoint()),
         json: true,
     })?;
+    an_event_stays_in_the_trace_of_what_caused_it(&collector).await?;
+    a_follower_that_is_cut_off_is_measured().await?;
+    tokio::task::spawn_blocking(|| telemetry.shutdown()).await?;
+    Ok(())
+}
 
+async fn an_event_stays_in_the_trace_of_what_caused_it(collector: &Collector) -> Result<()> {
     let shop = Shop::open().await?;
     // Two requests whose events travel together.
     for order in ["a", "b"] {
@@ -51,6 +62,31 @@ async fn an_event_stays_in_the_trace_of_what_caused_it() -> Result<()> {
         })
         .await?;
     }
-    tokio::task::spawn_blocking(|| telemetry.shutdown()).await?;
+    Ok(())
+}
+
+async fn a_follower_that_is_cut_off_is_measured() -> Result<()> {
+    // A stream of its own: other tests of this process follow `ORDER`.
+    let broker = Broker::start().await?;
+    let config = async_nats::jetstream::stream::Config { name: "CUT".to_owned(), ..Default::default() };
+    broker.jetstream().await?.create_stream(config).await?;
+    let (gate, through) = Gate::before(broker.url()).await?;
+    let (nats, reconnects) = events::connect(&through, "test").await?;
+    let (follower, caught_up) = Follower::new("CUT", Duration::from_mins(16), nats, reconnects, |_| {});
+    let stop = CancellationToken::new();
+    let _running = Running::start(follower.run(stop.clone()), stop);
+    caught_up.wait().await;
+
+    let silence = || {
+        let text = telemetry::prometheus_text();
+        let line =
+            text.lines().find(|line| line.contains("bookstore_follower_silence") && line.contains("CUT"));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+    };
+    assert!(silence().context("it isn't measured")? < 3.0);
+    gate.close();
+    eventually("the silence grows", SOON, async || silence().filter(|seconds| *seconds > 3.0)).await?;
+    gate.open();
+    eventually("it ends", SOON, async || silence().filter(|seconds| *seconds < 2.0)).await?;
     Ok(())
 }
