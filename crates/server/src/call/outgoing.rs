@@ -148,3 +148,6 @@ impl HttpBody for Guarded {
         if self.has_ended { SizeHint::with_exact(0) } else { self.inner.size_hint() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,3 +48,6 @@ impl Session {
         }))
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
