@@ -1,11 +1,25 @@
 //! The admin port: health, metrics and version, for the platform. It reads nothing of users and changes nothing.
 
-use axum::{Json, Router, http::StatusCode, routing::get};
+use axum::{Json, Router, body::Body, http::StatusCode, routing::get};
+use http::Request;
+use hyper::body::Incoming;
 use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
-use crate::health::Health;
+use crate::{
+    health::Health,
+    listen::{Port, Terms},
+};
 
-pub(crate) fn router(service: &'static str, health: &Health) -> Router {
+/// What was built. Told by whoever builds: asking git here would build everything again after each commit.
+const COMMIT: &str = match option_env!("BOOKSTORE_COMMIT") {
+    Some(commit) => commit,
+    None => "unknown",
+};
+
+fn router(service: &'static str, health: &Health) -> Router {
     let readiness = health.clone();
     let grpc = health.grpc();
     Router::new()
@@ -14,9 +28,26 @@ pub(crate) fn router(service: &'static str, health: &Health) -> Router {
         .route("/metrics", get(metrics))
         .route(
             "/version",
-            get(async move || Json(json!({ "service": service, "version": env!("CARGO_PKG_VERSION") }))),
+            get(async move || {
+                Json(json!({ "service": service, "version": env!("CARGO_PKG_VERSION"), "commit": COMMIT }))
+            }),
         )
         .route_service(&format!("/{}/{{*method}}", name_of(&grpc)), grpc)
+}
+
+/// How many connections there are at most: a few probes and scrapers make them.
+const CONNECTIONS: usize = 256;
+
+/// Answers on the admin port.
+pub(crate) fn open(
+    service: &'static str,
+    listener: TcpListener,
+    health: &Health,
+    streams_end: CancellationToken,
+) -> Port {
+    let terms = Terms { name: "admin", identity: None, connections: CONNECTIONS, age: None, streams_end };
+    let answers = router(service, health);
+    Port::open(listener, terms, answers.map_request(|request: Request<Incoming>| request.map(Body::new)))
 }
 
 fn readyz(health: &Health) -> (StatusCode, &'static str) {

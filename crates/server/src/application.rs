@@ -1,6 +1,14 @@
 //! What a service tells of itself.
 
-use std::{error::Error, fmt, future::Future, sync::Arc};
+use std::{
+    error::Error,
+    fmt,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use events::{Consumer, ConsumerConfig, DeadLetters, Handler, Relay, RelayConfig};
 use sea_orm::DatabaseConnection;
@@ -8,7 +16,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use values::Clock;
 
-use crate::{Config, Service, SqlMigration};
+use crate::{Config, Service, SqlMigration, peer::Peers};
 
 /// A service: its name, its tables, its configuration and how it is put together.
 pub trait Application: Send + Sync + 'static {
@@ -33,6 +41,11 @@ pub trait Application: Send + Sync + 'static {
 pub struct Context {
     pub(crate) name: &'static str,
     pub(crate) stream_replicas: usize,
+    pub(crate) peers: Peers,
+    /// How many relays were made.
+    pub(crate) relays: Arc<AtomicUsize>,
+    /// Cancelled when nothing commits events any more.
+    pub(crate) drained: CancellationToken,
     pub(crate) dead_letters: DeadLetters,
     /// The service's own database, migrated.
     pub db: DatabaseConnection,
@@ -42,20 +55,36 @@ pub struct Context {
     pub reconnects: events::Reconnects,
     /// Tells the time.
     pub clock: Clock,
-    /// Cancelled when background work is to end: consumers, relay, sweepers.
+    /// Cancelled when background work is to end: consumers and sweepers at once, the relay once calls have ended too.
     pub stop: CancellationToken,
     /// Cancelled when open streams end with UNAVAILABLE. The server ends those that wait by itself.
     pub streams_end: CancellationToken,
     /// For connections outside the pool, as the relay's.
     pub database_url: SecretString,
-    /// Shown to other services to be told from a user.
-    pub peer_secret: SecretString,
 }
 
 impl Context {
-    /// What brings the service's outbox to its `stream`.
+    /// Calls `callee` with this process's identity.
+    #[must_use]
+    pub fn client(&self, callee: &'static str, target: &mesh::Target) -> mesh::Client {
+        self.client_with(callee, target, mesh::Policy::default())
+    }
+
+    /// As [`client`](Self::client), in another way than the usual.
+    #[must_use]
+    pub fn client_with(
+        &self,
+        callee: &'static str,
+        target: &mesh::Target,
+        policy: mesh::Policy,
+    ) -> mesh::Client {
+        mesh::Client::new(callee, target, policy, self.peers.identity())
+    }
+
+    /// What brings the service's outbox to its `stream`, to the last event that a draining call commits.
     #[must_use]
     pub fn relay(&self, stream: &'static str) -> Relay {
+        self.relays.fetch_add(1, Ordering::Relaxed);
         let config = RelayConfig {
             service: self.name,
             stream,
@@ -63,6 +92,7 @@ impl Context {
             replicas: self.stream_replicas,
         };
         Relay::new(config, self.db.clone(), self.nats.clone(), self.reconnects.clone())
+            .until(self.drained.clone())
     }
 
     /// Handles one kind of event of `stream` until background work ends, and those of its dead letters that are replayed.

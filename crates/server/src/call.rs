@@ -23,13 +23,12 @@ use std::{
 use auth::{Caller, Peer, policy::Policies};
 use futures::FutureExt as _;
 use http::{Request, Response, request::Parts};
-use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, body::Body, service::Routes};
 use tower::{Service, ServiceExt as _};
 use values::Clock;
 
-use crate::{Error, health::Health, status};
+use crate::{Error, health::Health, shed::Arriving, status};
 use complete::complete;
 use deadline::Deadline;
 use gate::Gate;
@@ -95,7 +94,7 @@ impl Calls {
 }
 
 impl Door {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, request: Request<Arriving>) -> Response<Body> {
         let request_id = RequestId::of(request.headers());
         let mut limits = Limits {
             deadline: Deadline(None),
@@ -121,7 +120,7 @@ impl Door {
 
     async fn handle(
         &self,
-        request: Request<Incoming>,
+        request: Request<Arriving>,
         session: &mut Session,
     ) -> Result<Response<Body>, Status> {
         let (mut head, body) = request.into_parts();
@@ -151,7 +150,7 @@ impl Open {
     }
 }
 
-impl Service<Request<Incoming>> for Calls {
+impl Service<Request<Arriving>> for Calls {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
@@ -160,7 +159,7 @@ impl Service<Request<Incoming>> for Calls {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, request: Request<Arriving>) -> Self::Future {
         let door = Arc::clone(&self.0);
         Box::pin(async move { Ok(door.answer(request).await) })
     }

@@ -11,8 +11,8 @@ use tonic_health::{
     server::{HealthReporter, HealthService},
 };
 
-/// Readiness: migrated and not draining.
-#[derive(Clone)]
+/// Readiness: migrated, knows which sessions have ended, and not draining.
+#[derive(Clone, Debug)]
 pub(crate) struct Health {
     is_ready: Arc<AtomicBool>,
     reporter: HealthReporter,
@@ -33,6 +33,12 @@ impl Health {
 
     pub(crate) fn is_ready(&self) -> bool {
         self.is_ready.load(Ordering::Acquire)
+    }
+
+    /// What is told of a dependency, under its own name. It changes nothing about readiness.
+    pub(crate) async fn set_dependency(&self, name: &'static str, is_up: bool) {
+        let status = if is_up { ServingStatus::Serving } else { ServingStatus::NotServing };
+        self.reporter.set_service_status(name, status).await;
     }
 
     pub(crate) async fn set_ready(&self, rpcs: &[&'static str], is_ready: bool) {

@@ -1,7 +1,7 @@
 //! Being a service: configuration, migrations, health, what every call passes, and how to stop.
 //!
 //! A service implements [`Application`] and hands it to [`main`]; its tests hand it to [`run`] with listeners on free
-//! ports.
+//! ports. A process without database and broker in front of the services implements [`Front`].
 
 mod admin;
 mod application;
@@ -10,20 +10,28 @@ pub mod caller;
 pub mod config;
 pub mod database;
 mod dead_letters;
+mod dependencies;
+mod front;
 mod health;
 mod jwks;
 mod listen;
 mod migrate;
+mod peer;
 mod process;
+mod revocations;
 mod run;
 mod service;
+mod shed;
 pub mod status;
+mod stop;
 pub mod wire;
 
 pub use application::{Application, BuildError, Context};
 pub use config::Config;
+pub use front::{Front, FrontContext, FrontService, run_front};
 pub use jwks::jwks;
 pub use migrate::{MigrateError, SqlMigration, migrate};
-pub use process::main;
+pub use peer::PeersError;
+pub use process::{front_main, main};
 pub use run::{Error, Listeners, run};
 pub use service::Service;

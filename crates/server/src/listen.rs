@@ -1,17 +1,18 @@
 //! Accepting connections, and letting go of them.
 
-use std::{convert::Infallible, future::Future, pin::pin, time::Duration};
+mod body;
+mod connection;
+mod handshake;
+mod metrics;
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto::Builder,
-    service::TowerToHyperService,
-};
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::Semaphore,
     time::{Instant, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -19,12 +20,37 @@ use tower::Service;
 
 /// After a failure to accept that isn't one connection's: no file descriptors left, as a rule.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// What one connection and one of its streams may have under way to us.
-const WINDOW: u32 = 1 << 20;
-const STREAMS: u32 = 1024;
-/// A peer that doesn't answer is gone, whatever its TCP says.
-const KEEPALIVE: Duration = Duration::from_secs(20);
-const KEEPALIVE_ANSWER: Duration = Duration::from_secs(10);
+
+/// What every request carries of the connection that it came over.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    /// Who showed a certificate for it.
+    pub(crate) id: Option<tls::SpiffeId>,
+}
+
+/// How a port takes connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    /// `grpc`, `admin`: names the port in metrics.
+    pub(crate) name: &'static str,
+    /// What is shown to callers who must show theirs; plaintext without.
+    pub(crate) identity: Option<tls::Identity>,
+    /// How many connections there are at most.
+    pub(crate) connections: usize,
+    /// How long one is used.
+    pub(crate) age: Option<Age>,
+    /// Ends gRPC streams that wait.
+    pub(crate) streams_end: CancellationToken,
+}
+
+/// How long a connection is used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Age {
+    /// Until its client is asked for another, give or take a tenth.
+    pub(crate) most: Duration,
+    /// For what is then under way.
+    pub(crate) grace: Duration,
+}
 
 /// A port that is answered until it is [drained](Self::drain).
 pub(crate) struct Port {
@@ -34,12 +60,12 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    /// Answers HTTP/2, and HTTP/1 beside it, with `service`.
-    pub(crate) fn open<S, B>(listener: TcpListener, service: S) -> Self
+    /// Answers HTTP/2, and in plaintext HTTP/1 beside it, with `service`.
+    pub(crate) fn open<S, B>(listener: TcpListener, terms: Terms, service: S) -> Self
     where
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
         S::Future: Send + 'static,
-        B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+        B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
     {
         let port = Self {
             connections: TaskTracker::new(),
@@ -47,11 +73,22 @@ impl Port {
             cut: CancellationToken::new(),
         };
         let (connections, drain, cut) = (port.connections.clone(), port.drain.clone(), port.cut.clone());
+        let room = Arc::new(Semaphore::new(terms.connections));
+        let handshakes = Arc::new(Semaphore::new(handshake::AT_ONCE));
         port.connections.spawn(async move {
             while let Some(stream) = drain.run_until_cancelled(accept(&listener)).await {
-                let connection = answer(stream, service.clone(), drain.clone());
-                let cut = cut.clone();
-                connections.spawn(async move { cut.run_until_cancelled(connection).await });
+                let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
+                    // Closed at once: the client hears of it now and goes to another replica.
+                    metrics::METRICS.refused.add(1, &metrics::port(terms.name));
+                    continue;
+                };
+                let (terms, service) = (terms.clone(), service.clone());
+                let (drain, cut, handshakes) = (drain.clone(), cut.clone(), Arc::clone(&handshakes));
+                connections.spawn(async move {
+                    let answered = handshake::answer(stream, terms, service, drain, handshakes);
+                    cut.run_until_cancelled(answered).await;
+                    drop(place);
+                });
             }
         });
         port
@@ -81,38 +118,6 @@ async fn accept(listener: &TcpListener) -> TcpStream {
                 tracing::warn!(%error, "a connection was not accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
-        }
-    }
-}
-
-fn answer<S, B>(stream: TcpStream, service: S, drain: CancellationToken) -> impl Future<Output = ()>
-where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
-{
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new());
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
-        .max_concurrent_streams(STREAMS)
-        .keep_alive_interval(KEEPALIVE)
-        .keep_alive_timeout(KEEPALIVE_ANSWER);
-    async move {
-        let mut connection =
-            pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = drain.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "a connection broke");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A service as a process.
 
-use std::{env, panic, process::ExitCode};
+use std::{env, panic, process::ExitCode, time::Duration};
 
 use tokio::{
     net::TcpListener,
@@ -10,17 +10,42 @@ use tokio_util::sync::CancellationToken;
 use values::Clock;
 
 use crate::{
-    Application, Config, Listeners,
-    config::{self, LogFormat, Refused},
-    run,
+    Application, Error, Front, Listeners,
+    config::{self, Base, LogFormat, Refused},
+    run, run_front,
 };
+
+/// The exporter may be gone too; whoever stops us doesn't wait for it.
+const FLUSH: Duration = Duration::from_secs(2);
 
 /// Runs a service until it is told to stop by SIGTERM or SIGINT.
 ///
 /// What keeps it from starting is said on standard error in a line that names the variable.
 pub async fn main<A: Application>() -> ExitCode {
-    let configured = config::read::<A::Config>(A::NAME, A::PORT, env::args_os(), |name| env::var_os(name));
-    let config = match configured {
+    let base = |config: &A::Config| config.as_ref().base.clone();
+    process(A::NAME, [A::PORT, A::PORT + 1000], base, async |config, listeners, stop| {
+        // On the heap: too large a future for the stack that tools give a thread.
+        Box::pin(run::<A>(config, listeners, Clock::system(), stop)).await
+    })
+    .await
+}
+
+/// Runs a [`Front`] as [`main`] does a service.
+pub async fn front_main<F: Front>() -> ExitCode {
+    let base = |config: &F::Config| config.as_ref().clone();
+    process(F::NAME, [F::PORT, F::ADMIN_PORT], base, async |config, listeners, stop| {
+        Box::pin(run_front::<F>(config, listeners, Clock::system(), stop)).await
+    })
+    .await
+}
+
+async fn process<C: clap::Parser>(
+    name: &'static str,
+    ports: [u16; 2],
+    base: impl Fn(&C) -> Base,
+    run: impl AsyncFnOnce(C, Listeners, CancellationToken) -> Result<(), Error>,
+) -> ExitCode {
+    let config: C = match config::read(name, ports, env::args_os(), |name| env::var_os(name)) {
         Ok(config) => config,
         Err(Refused::Asked(answer)) => {
             let _ = answer.print();
@@ -28,38 +53,44 @@ pub async fn main<A: Application>() -> ExitCode {
         }
         Err(Refused::Wrong(lines)) => return refuse(&lines.join("\n")),
     };
-    let telemetry = match telemetry::init(telemetry_config(A::NAME, config.as_ref())) {
+    let base = base(&config);
+    let telemetry = match telemetry::init(telemetry_config(name, &base)) {
         Ok(telemetry) => telemetry,
-        Err(error) => return refuse(&format!("{}: {}", A::NAME, telemetry_error(&error))),
+        Err(error) => return refuse(&format!("{name}: {}", telemetry_error(&error))),
     };
     log_panics();
-    // On the heap: too large a future for the stack that tools give a thread.
-    let outcome = Box::pin(serve::<A>(config)).await;
+    let outcome = async {
+        let listeners = listen(&base).await?;
+        run(config, listeners, told_to_stop()?).await.map_err(|error| error.to_string())
+    }
+    .await;
     let code = match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "the service ends");
-            refuse(&format!("{}: {error}", A::NAME))
+            refuse(&format!("{name}: {error}"))
         }
     };
-    // The exporter needs the runtime while the last spans leave.
-    let _ = tokio::task::spawn_blocking(move || telemetry.shutdown()).await;
+    flush(telemetry).await;
     code
 }
 
-async fn serve<A: Application>(config: A::Config) -> Result<(), Box<dyn std::error::Error>> {
-    let Config { listen, admin_listen, .. } = *config.as_ref();
+async fn listen(base: &Base) -> Result<Listeners, String> {
     let bind = async |variable, address| {
         let bound = TcpListener::bind(address).await;
         bound.map_err(|error| format!("{variable} is wrong: {address} cannot be listened on: {error}"))
     };
-    let listeners = Listeners {
-        grpc: bind("BOOKSTORE_LISTEN", listen).await?,
-        admin: bind("BOOKSTORE_ADMIN_LISTEN", admin_listen).await?,
-    };
+    Ok(Listeners {
+        grpc: bind("BOOKSTORE_LISTEN", base.listen).await?,
+        admin: bind("BOOKSTORE_ADMIN_LISTEN", base.admin_listen).await?,
+    })
+}
+
+fn told_to_stop() -> Result<CancellationToken, String> {
+    let listen_for = |kind| signal(kind).map_err(|error| format!("signals can't be had: {error}"));
+    let mut terminate = listen_for(SignalKind::terminate())?;
+    let mut interrupt = listen_for(SignalKind::interrupt())?;
     let stop = CancellationToken::new();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
     let told = stop.clone();
     tokio::spawn(async move {
         tokio::select! {
@@ -68,10 +99,25 @@ async fn serve<A: Application>(config: A::Config) -> Result<(), Box<dyn std::err
         }
         told.cancel();
     });
-    Ok(run::<A>(config, listeners, Clock::system(), stop).await?)
+    Ok(stop)
 }
 
-fn telemetry_config(service: &'static str, config: &Config) -> telemetry::Config {
+/// Lets the last spans leave. On a thread that the end of the process doesn't wait for, inside the runtime, which the
+/// exporter needs.
+async fn flush(telemetry: telemetry::Telemetry) {
+    let runtime = tokio::runtime::Handle::current();
+    let (flushed, is_flushed) = tokio::sync::oneshot::channel();
+    let flushing = move || {
+        let _inside = runtime.enter();
+        telemetry.shutdown();
+        let _ = flushed.send(());
+    };
+    if std::thread::Builder::new().name("flush".to_owned()).spawn(flushing).is_ok() {
+        let _ = tokio::time::timeout(FLUSH, is_flushed).await;
+    }
+}
+
+fn telemetry_config(service: &'static str, config: &Base) -> telemetry::Config {
     telemetry::Config {
         service,
         filter: config.log.clone(),

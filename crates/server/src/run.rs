@@ -1,31 +1,38 @@
 //! A service from its start to its stop.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, UNIX_EPOCH},
+};
 
-use futures::FutureExt as _;
+use auth::{Revocations, policy::Policies};
 use sea_orm::DbErr;
 use secrecy::ExposeSecret as _;
 use telemetry::rpc::ServerLayer;
 use tokio::{
     net::TcpListener,
-    task::JoinSet,
     time::{Instant, sleep, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
-use tower::{Layer as _, ServiceExt as _};
+use tower::Layer as _;
 use values::Clock;
 
 use crate::{
-    Application, Config, Context, MigrateError, Service, admin,
+    Application, Config, Context, MigrateError, PeersError, Service, admin,
     call::{Calls, known_methods},
-    database, dead_letters,
+    config::Base,
+    database, dead_letters, dependencies,
     health::Health,
-    listen::Port,
+    listen::{Age, Port, Terms},
     migrate::migrate,
+    peer::{Identified, Peers},
+    revocations,
     service::Task,
+    shed::Shed,
+    stop::{Deadlines, Tasks},
 };
 
-/// The ports of a service, bound by whoever runs it.
+/// The ports of a process, bound by whoever runs it.
 #[derive(Debug)]
 pub struct Listeners {
     /// For clients and other services.
@@ -34,7 +41,7 @@ pub struct Listeners {
     pub admin: TcpListener,
 }
 
-/// Why a service ended by itself.
+/// Why a process ended by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database's address can't be used.
@@ -49,10 +56,13 @@ pub enum Error {
     /// The contract can't be reflected.
     #[error("reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
-    /// The peer secret can't be used.
-    #[error("BOOKSTORE_PEER_SECRET is wrong: it {0}")]
-    PeerSecret(#[from] auth::PeerSecretError),
-    /// The service could not be put together.
+    /// A method that is served says not who may call it.
+    #[error(transparent)]
+    Policy(#[from] auth::policy::Error),
+    /// Services can't be told apart as configured.
+    #[error(transparent)]
+    Peers(#[from] PeersError),
+    /// The process could not be put together.
     #[error("{0}")]
     Build(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Background work ended although nothing told it to.
@@ -68,10 +78,16 @@ const DATABASE_POLL: [Duration; 4] = [
     Duration::from_secs(1),
 ];
 
+/// How many connections there are at most: a few from each replica of the other services.
+const CONNECTIONS: usize = 4096;
+
+/// Until the platform's port is closed too.
+pub(crate) const ADMIN_DRAIN: Duration = Duration::from_millis(500);
+
 /// Runs a service until `stop`, then stops it in good order.
 ///
 /// It answers from the start on: health says that it isn't ready, and calls are UNAVAILABLE, until the database is there
-/// and migrated.
+/// and migrated and all is known of tokens that were revoked lately.
 ///
 /// # Errors
 /// The service can't start, or a part of it ended by itself.
@@ -82,56 +98,81 @@ pub async fn run<A: Application>(
     stop: CancellationToken,
 ) -> Result<(), Error> {
     let common = config.as_ref().clone();
-    let context = connect::<A>(&common, clock).await?;
-    let health = Health::new().await;
-    let calls = Calls::new(&health, &context)?;
+    let peers = Peers::configured(&common.base)?;
+    let context = connect::<A>(&common, clock, peers.clone()).await?;
+    let contract = Policies::of(proto::FILE_DESCRIPTOR_SET)?;
     let measured = ServerLayer::new(known_methods()?);
+    let health = Health::new().await;
+    let calls = Calls::new(&health, context.clock.clone(), context.streams_end.clone())?;
 
-    let admin = Port::open(listeners.admin, admin::router(A::NAME, &health).map_request(axum_request));
-    let grpc = Port::open(listeners.grpc, measured.layer(calls.clone()));
+    let admin = admin::open(A::NAME, listeners.admin, &health, context.streams_end.clone());
+    let bounded = Shed::new(calls.clone(), common.base.max_concurrent_calls, &contract);
+    let grpc = Port::open(
+        listeners.grpc,
+        terms("grpc", CONNECTIONS, &common.base, &peers, &context.streams_end),
+        Identified::new(measured.layer(bounded), peers.clone()),
+    );
+    let mut beside = Tasks::default();
+    keep_fresh(&mut beside, &peers, &context.drained);
+    beside.spawn(Task::new("dependencies", dependencies::watch(context.clone(), health.clone())));
 
     let mut rpcs = Vec::new();
-    let mut tasks = JoinSet::new();
-    let outcome = match stop.run_until_cancelled(start::<A>(config, &context)).await {
-        None => Ok(()),
-        Some(Err(error)) => Err(error),
-        Some(Ok(service)) => {
-            let service = service.rpc(dead_letters::service(context.dead_letters.clone()));
-            rpcs.clone_from(&service.rpcs);
-            for task in service.tasks {
-                spawn(&mut tasks, task);
-            }
-            calls.open(service.routes, service.verifier);
-            health.set_ready(&rpcs, true).await;
-            tracing::info!("ready");
-            stop.run_until_cancelled(first_to_end(&mut tasks))
-                .await
-                .map_or(Ok(()), |name| Err(Error::Task(name)))
+    let mut tasks = Tasks::default();
+    let serve = async {
+        let service = start::<A>(config, &context).await?;
+        let service = service.rpc(dead_letters::service(context.dead_letters.clone()));
+        rpcs.clone_from(&service.rpcs);
+        // Before the wait below, which may be long.
+        contract.clone().only(rpcs.iter().copied())?;
+        let revocations = Revocations::new();
+        let (follower, caught_up) = revocations::follower(
+            context.nats.clone(),
+            context.reconnects.clone(),
+            context.clock.clone(),
+            revocations.clone(),
+        );
+        tasks.spawn(Task::new("revocations", follower.run(context.drained.clone())));
+        // Before readiness too: the stream that is followed is made by identity's own relay.
+        for task in service.tasks {
+            tasks.spawn(task);
         }
+        tokio::select! {
+            () = caught_up.wait() => {}
+            name = tasks.first_to_end() => return Err(Error::Task(name)),
+        }
+        calls.open(service.routes, service.verifier.with_revocations(revocations), &rpcs)?;
+        health.set_ready(&rpcs, true).await;
+        tracing::info!("ready");
+        Err(Error::Task(tasks.first_to_end().await))
     };
+    // Boxed, so that what it borrows is given back where it ends.
+    let outcome = stop.run_until_cancelled(Box::pin(serve)).await.unwrap_or(Ok(()));
 
     tracing::info!("stopping");
     health.set_ready(&rpcs, false).await;
     if outcome.is_ok() {
-        sleep(common.endpoint_propagation).await;
+        sleep(common.base.endpoint_propagation).await;
     }
-    let deadline = Instant::now() + common.stop_grace;
+    let deadlines = Deadlines::after(common.base.stop_grace);
     context.stop.cancel();
     context.streams_end.cancel();
-    grpc.drain(deadline).await;
+    grpc.drain(deadlines.drained).await;
     // Ends the batchers, which live as long as somebody may hand them something.
     drop(calls);
-    if timeout_at(deadline, all_to_end(&mut tasks)).await.is_err() {
-        tracing::warn!(tasks = tasks.len(), "background work did not end in time and is cut");
-    }
-    tasks.shutdown().await;
-    let _ = timeout_at(deadline, context.db.close()).await;
-    admin.drain(deadline.min(Instant::now() + Duration::from_secs(1))).await;
+    // The relays and the follower, which end after all others.
+    let last = context.relays.load(Ordering::Relaxed) + 1;
+    tasks.end(last, deadlines.drained).await;
+    context.drained.cancel();
+    tasks.end(0, deadlines.end).await;
+    tasks.cut().await;
+    beside.cut().await;
+    let _ = timeout_at(deadlines.end, context.db.close()).await;
+    admin.drain(Instant::now() + ADMIN_DRAIN).await;
     tracing::info!("stopped");
     outcome
 }
 
-async fn connect<A: Application>(config: &Config, clock: Clock) -> Result<Context, Error> {
+async fn connect<A: Application>(config: &Config, clock: Clock, peers: Peers) -> Result<Context, Error> {
     let db = database::connect(&config.database_url, A::NAME, config.database_pool)
         .await
         .map_err(Error::Database)?;
@@ -139,7 +180,10 @@ async fn connect<A: Application>(config: &Config, clock: Clock) -> Result<Contex
     Ok(Context {
         name: A::NAME,
         stream_replicas: config.stream_replicas,
+        peers,
         dead_letters: events::DeadLetters::new(db.clone()),
+        relays: Arc::default(),
+        drained: CancellationToken::new(),
         db,
         nats,
         reconnects,
@@ -147,9 +191,45 @@ async fn connect<A: Application>(config: &Config, clock: Clock) -> Result<Contex
         stop: CancellationToken::new(),
         streams_end: CancellationToken::new(),
         database_url: config.database_url.clone(),
-        peer_secret: config.peer_secret.clone(),
     })
 }
+
+/// How the port for calls takes connections.
+pub(crate) fn terms(
+    name: &'static str,
+    connections: usize,
+    base: &Base,
+    peers: &Peers,
+    streams_end: &CancellationToken,
+) -> Terms {
+    Terms {
+        name,
+        identity: peers.identity().cloned(),
+        connections,
+        age: Some(Age { most: base.max_connection_age, grace: base.max_connection_age_grace }),
+        streams_end: streams_end.clone(),
+    }
+}
+
+/// Takes over certificates as they are renewed, and tells when they end.
+pub(crate) fn keep_fresh(tasks: &mut Tasks, peers: &Peers, stop: &CancellationToken) {
+    let Some(identity) = peers.identity() else { return };
+    let shown = identity.clone();
+    telemetry::meter()
+        .f64_observable_gauge("bookstore.tls.certificate.expiry")
+        .with_description("When the certificate ends, in seconds since 1970")
+        .with_unit("s")
+        .with_callback(move |gauge| {
+            let since = shown.not_after().duration_since(UNIX_EPOCH).unwrap_or_default();
+            gauge.observe(since.as_secs_f64(), &[]);
+        })
+        .build();
+    let (identity, stop) = (identity.clone(), stop.clone());
+    tasks.spawn(Task::new("certificates", async move { identity.watch(REREAD, stop.cancelled()).await }));
+}
+
+/// How often certificates are looked at.
+const REREAD: Duration = Duration::from_secs(5);
 
 /// Migrates, however long the database takes to come, and puts the service together.
 async fn start<A: Application>(config: A::Config, context: &Context) -> Result<Service, Error> {
@@ -164,28 +244,4 @@ async fn start<A: Application>(config: A::Config, context: &Context) -> Result<S
         sleep(pause).await;
     }
     A::build(config, context).await.map_err(|error| Error::Build(error.into_inner()))
-}
-
-fn spawn(tasks: &mut JoinSet<&'static str>, Task { name, work }: Task) {
-    tasks.spawn(async move {
-        // What a panic leaves behind is not looked at again: the process ends.
-        let _ = AssertUnwindSafe(work).catch_unwind().await;
-        name
-    });
-}
-
-/// Which task ended; never, while all go on.
-async fn first_to_end(tasks: &mut JoinSet<&'static str>) -> &'static str {
-    match tasks.join_next().await {
-        Some(ended) => ended.unwrap_or("background work"),
-        None => std::future::pending().await,
-    }
-}
-
-async fn all_to_end(tasks: &mut JoinSet<&'static str>) {
-    while tasks.join_next().await.is_some() {}
-}
-
-fn axum_request(request: http::Request<hyper::body::Incoming>) -> http::Request<axum::body::Body> {
-    request.map(axum::body::Body::new)
 }

@@ -18,6 +18,12 @@ pub(crate) struct Task {
     pub(crate) work: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
+impl Task {
+    pub(crate) fn new(name: &'static str, work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self { name, work: Box::pin(work) }
+    }
+}
+
 impl Service {
     /// Serves nothing yet; callers will be told by `verifier`.
     #[must_use]
@@ -43,11 +49,11 @@ impl Service {
         self
     }
 
-    /// Works on this too, from readiness on. It ends when [`Context::stop`](crate::Context::stop) is cancelled; if it
+    /// Works on this too, from before readiness on. It ends when [`Context::stop`](crate::Context::stop) is cancelled; if it
     /// ends before, the process stops, since a service that no longer does all of its work must be started again.
     #[must_use]
     pub fn task(mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) -> Self {
-        self.tasks.push(Task { name, work: Box::pin(work) });
+        self.tasks.push(Task::new(name, work));
         self
     }
 }

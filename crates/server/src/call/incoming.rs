@@ -8,10 +8,9 @@ use std::{
 use bytes::Bytes;
 use http::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::body::Incoming;
 use tonic::{Code, Status, body::Body};
 
-use crate::status;
+use crate::{shed::Arriving, status};
 
 /// The largest message read. The largest one that passes validation has some 100 kB.
 const MAX_MESSAGE: usize = 256 * 1024;
@@ -20,14 +19,14 @@ const PREFIX: usize = 5;
 
 /// A request body that ends with `RESOURCE_EXHAUSTED` at the first message that is too large, before it is read.
 pub(crate) struct Limited {
-    inner: Incoming,
+    inner: Arriving,
     prefix: [u8; PREFIX],
     prefix_read: usize,
     message_left: usize,
 }
 
 impl Limited {
-    pub(crate) const fn new(inner: Incoming) -> Self {
+    pub(crate) const fn new(inner: Arriving) -> Self {
         Self { inner, prefix: [0; PREFIX], prefix_read: 0, message_left: 0 }
     }
 
@@ -67,7 +66,7 @@ impl HttpBody for Limited {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let frame = match ready!(Pin::new(&mut self.inner).poll_frame(context)) {
             None => return Poll::Ready(None),
-            Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
             Some(Ok(frame)) => frame,
         };
         if let Some(Err(too_large)) = frame.data_ref().map(|chunk| self.follow(chunk)) {

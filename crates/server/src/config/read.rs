@@ -18,17 +18,18 @@ pub(crate) enum Refused {
     Wrong(Vec<String>),
 }
 
-/// Reads the configuration of the service `name`, which answers on `port` unless told otherwise.
+/// Reads the configuration of the process `name`, which answers on `ports`, the platform on the second one, unless told
+/// otherwise.
 ///
 /// `environment` is asked for variables; where it says nothing about one, the process's own counts.
 pub(crate) fn read<C: Parser>(
     name: &'static str,
-    port: u16,
+    ports: [u16; 2],
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl Fn(&str) -> Option<OsString>,
 ) -> Result<C, Refused> {
     let arguments: Vec<_> = arguments.into_iter().collect();
-    let mut known = with_ports(C::command().name(name), port);
+    let mut known = with_ports(C::command().name(name), ports);
     let mut wrong = Vec::new();
     let command = with_variables(known.clone(), &environment, &mut wrong);
     // Completes the arguments, which can't be shown before.
@@ -65,11 +66,11 @@ fn secrets_on_command_line(known: &Command, matches: &ArgMatches) -> Vec<String>
         .collect()
 }
 
-fn with_ports(command: Command, port: u16) -> Command {
+fn with_ports(command: Command, [port, admin_port]: [u16; 2]) -> Command {
     let on = |port: u16| format!("{}:{port}", Ipv4Addr::UNSPECIFIED);
     command
         .mut_arg("listen", |listen| listen.default_value(on(port)))
-        .mut_arg("admin_listen", |listen| listen.default_value(on(port + 1000)))
+        .mut_arg("admin_listen", |listen| listen.default_value(on(admin_port)))
 }
 
 /// Gives each argument the value of its variable, or of the file that the variable with `_FILE` names.

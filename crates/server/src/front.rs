@@ -1,0 +1,171 @@
+//! A process without database and broker, in front of the services: the gateway.
+
+use std::{convert::Infallible, fmt, future::Future};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tonic_health::{pb::health_server::HealthServer, server::HealthService};
+use tower::{Service, util::BoxCloneSyncService};
+use values::Clock;
+
+use crate::{
+    BuildError, Error, Listeners, admin,
+    config::Base,
+    health::Health,
+    listen::{Port, Terms},
+    peer::Peers,
+    run::{ADMIN_DRAIN, keep_fresh, terms},
+    service::Task,
+    stop::{Deadlines, Tasks},
+};
+
+/// A process that answers clients in plaintext, over HTTP/1 and HTTP/2, and calls services.
+pub trait Front: Send + Sync + 'static {
+    /// `gateway`: names the process in logs, traces and messages.
+    const NAME: &'static str;
+    /// Where it answers unless told otherwise.
+    const PORT: u16;
+    /// Where it answers the platform unless told otherwise.
+    const ADMIN_PORT: u16 = Self::PORT + 1000;
+    /// What can be configured; [`Base`] is flattened into it.
+    type Config: clap::Parser + AsRef<Base> + Send + Sync + 'static;
+
+    /// Puts the process together.
+    fn build(
+        config: Self::Config,
+        context: &FrontContext,
+    ) -> impl Future<Output = Result<FrontService, BuildError>> + Send;
+}
+
+/// What a [`Front`] is put together from.
+#[derive(Clone, Debug)]
+pub struct FrontContext {
+    peers: Peers,
+    health: Health,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Cancelled when background work is to end.
+    pub stop: CancellationToken,
+    /// Cancelled when open streams end with UNAVAILABLE. The server ends gRPC's by itself.
+    pub streams_end: CancellationToken,
+}
+
+impl FrontContext {
+    /// The health of this process, for its clients.
+    #[must_use]
+    pub fn health(&self) -> HealthServer<HealthService> {
+        self.health.grpc()
+    }
+
+    /// Calls `callee` with this process's identity.
+    #[must_use]
+    pub fn client(&self, callee: &'static str, target: &mesh::Target) -> mesh::Client {
+        self.client_with(callee, target, mesh::Policy::default())
+    }
+
+    /// As [`client`](Self::client), in another way than the usual.
+    #[must_use]
+    pub fn client_with(
+        &self,
+        callee: &'static str,
+        target: &mesh::Target,
+        policy: mesh::Policy,
+    ) -> mesh::Client {
+        mesh::Client::new(callee, target, policy, self.peers.identity())
+    }
+}
+
+type Answers = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
+
+/// What a [`Front`] answers, and what it does meanwhile.
+pub struct FrontService {
+    answers: Answers,
+    tasks: Vec<Task>,
+}
+
+impl FrontService {
+    /// Answers every request with `service`.
+    #[must_use]
+    pub fn new<S>(service: S) -> Self
+    where
+        S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+    {
+        Self { answers: BoxCloneSyncService::new(service), tasks: Vec::new() }
+    }
+
+    /// Works on this too, until [`FrontContext::stop`] is cancelled; if it ends before, the process stops.
+    #[must_use]
+    pub fn task(mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.tasks.push(Task::new(name, work));
+        self
+    }
+}
+
+impl fmt::Debug for FrontService {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("FrontService").finish_non_exhaustive()
+    }
+}
+
+/// How many clients may be connected at once.
+const CONNECTIONS: usize = 16 * 1024;
+
+/// Runs a [`Front`] until `stop`, then stops it in good order.
+///
+/// # Errors
+/// It can't start, or a part of it ended by itself.
+pub async fn run_front<F: Front>(
+    config: F::Config,
+    listeners: Listeners,
+    clock: Clock,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    let base = config.as_ref().clone();
+    let peers = Peers::configured(&base)?;
+    let health = Health::new().await;
+    let context = FrontContext {
+        peers: peers.clone(),
+        health: health.clone(),
+        clock,
+        stop: CancellationToken::new(),
+        streams_end: CancellationToken::new(),
+    };
+    let admin = admin::open(F::NAME, listeners.admin, &health, context.streams_end.clone());
+    let service = F::build(config, &context).await.map_err(|error| Error::Build(error.into_inner()))?;
+    let mut tasks = Tasks::default();
+    keep_fresh(&mut tasks, &peers, &context.stop);
+    for task in service.tasks {
+        tasks.spawn(task);
+    }
+    // Clients show no certificates.
+    let terms =
+        Terms { identity: None, ..terms("clients", CONNECTIONS, &base, &peers, &context.streams_end) };
+    let clients = Port::open(listeners.grpc, terms, service.answers);
+    health.set_ready(&[], true).await;
+    tracing::info!("ready");
+    let ended = stop.run_until_cancelled(tasks.first_to_end()).await;
+    let outcome = ended.map_or(Ok(()), |name| Err(Error::Task(name)));
+
+    tracing::info!("stopping");
+    health.set_ready(&[], false).await;
+    if outcome.is_ok() {
+        sleep(base.endpoint_propagation).await;
+    }
+    let deadlines = Deadlines::after(base.stop_grace);
+    context.streams_end.cancel();
+    clients.drain(deadlines.drained).await;
+    context.stop.cancel();
+    tasks.end(0, deadlines.end).await;
+    tasks.cut().await;
+    admin.drain(Instant::now() + ADMIN_DRAIN).await;
+    tracing::info!("stopped");
+    outcome
+}

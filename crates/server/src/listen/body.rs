@@ -1,0 +1,123 @@
+//! What goes out over a connection, and when it must end.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{HeaderMap, Response, header::CONTENT_TYPE};
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use crate::status;
+
+/// When to come back after a stream was ended: at once, over another connection.
+const ELSEWHERE: Duration = Duration::from_millis(100);
+
+/// How a connection is used.
+pub(super) struct Use(Mutex<State>);
+
+#[derive(Clone, Copy)]
+struct State {
+    under_way: usize,
+    last: Instant,
+}
+
+impl Use {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(State { under_way: 0, last: Instant::now() })))
+    }
+
+    /// Since when nothing is under way, if nothing is.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let state = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (state.under_way == 0).then_some(state.last)
+    }
+
+    /// Something is, until what is returned is dropped.
+    pub(super) fn begin(self: &Arc<Self>) -> UnderWay {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).under_way += 1;
+        UnderWay(Arc::clone(self))
+    }
+}
+
+/// A request whose answer hasn't ended.
+pub(crate) struct UnderWay(Arc<Use>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut state = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.under_way -= 1;
+        state.last = Instant::now();
+    }
+}
+
+/// An answer that, if it is a gRPC stream, ends with UNAVAILABLE when its connection's streams must end and it has
+/// nothing more to say.
+pub(crate) struct Ending<B> {
+    inner: B,
+    streams_end: Option<CancellationToken>,
+    /// Made when the stream first has to wait, which the answer of a unary call never does.
+    waits: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    has_ended: bool,
+    _under_way: UnderWay,
+}
+
+impl<B> Ending<B> {
+    pub(super) fn of(
+        answer: Response<B>,
+        streams_end: CancellationToken,
+        under_way: UnderWay,
+    ) -> Response<Self> {
+        let is_grpc = answer.headers().get(CONTENT_TYPE).is_some_and(|kind| {
+            let kind = kind.as_bytes();
+            kind == b"application/grpc" || kind.starts_with(b"application/grpc+")
+        });
+        answer.map(|inner| Self {
+            inner,
+            streams_end: is_grpc.then_some(streams_end),
+            waits: None,
+            has_ended: false,
+            _under_way: under_way,
+        })
+    }
+}
+
+impl<B: Body + Unpin> Body for Ending<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = &mut *self;
+        if this.has_ended {
+            return Poll::Ready(None);
+        }
+        if let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(context) {
+            return Poll::Ready(frame);
+        }
+        let Some(streams_end) = &this.streams_end else { return Poll::Pending };
+        let ends = this.waits.get_or_insert_with(|| Box::pin(streams_end.clone().cancelled_owned()));
+        if ends.as_mut().poll(context).is_pending() {
+            return Poll::Pending;
+        }
+        this.has_ended = true;
+        let mut trailers = HeaderMap::new();
+        // It names nothing that a header can't hold.
+        let _ = status::unavailable(ELSEWHERE).add_header(&mut trailers);
+        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.has_ended || self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

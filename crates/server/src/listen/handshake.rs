@@ -1,0 +1,70 @@
+//! From a connection to who is at its other end.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::extract::ConnectInfo;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use tokio::{
+    net::TcpStream,
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_util::sync::CancellationToken;
+use tower::{Service, ServiceExt as _};
+
+use super::{Origin, Terms, connection, metrics};
+
+/// How long a handshake may take, the wait for its turn included.
+const LIMIT: Duration = Duration::from_secs(5);
+/// How many are made at once: a flood of them must leave time for calls.
+pub(super) const AT_ONCE: usize = 128;
+
+/// Answers a connection until it ends.
+pub(super) async fn answer<S, B>(
+    stream: TcpStream,
+    terms: Terms,
+    service: S,
+    drain: CancellationToken,
+    handshakes: Arc<Semaphore>,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
+{
+    let Some(identity) = &terms.identity else {
+        // Whoever is not told by a certificate is told by the address, if at all.
+        let client = stream.peer_addr().ok().map(ConnectInfo);
+        let service = service.map_request(move |mut request: Request<Incoming>| {
+            if let Some(client) = client {
+                request.extensions_mut().insert(client);
+            }
+            request
+        });
+        return connection::serve(stream, Origin { id: None }, &terms, service, drain).await;
+    };
+    let shaken = timeout_at(Instant::now() + LIMIT, async {
+        let Ok(_turn) = handshakes.acquire().await else { return Err("the port is closed".to_owned()) };
+        let acceptor = TlsAcceptor::from(identity.server_config());
+        acceptor.accept(stream).await.map_err(|error| error.to_string())
+    })
+    .await;
+    let refused = match shaken {
+        Ok(Ok(stream)) => {
+            let origin = Origin { id: peer(&stream) };
+            return connection::serve(stream, origin, &terms, service, drain).await;
+        }
+        Ok(Err(error)) => error,
+        Err(_) => format!("not finished within {LIMIT:?}"),
+    };
+    // At debug: who knocks without a certificate must not fill the log.
+    tracing::debug!(port = terms.name, error = refused, "a handshake failed");
+    metrics::METRICS.handshakes_failed.add(1, &metrics::port(terms.name));
+}
+
+fn peer(stream: &TlsStream<TcpStream>) -> Option<tls::SpiffeId> {
+    let (_, session) = stream.get_ref();
+    tls::peer_of(session.peer_certificates()?)
+}
