@@ -5,6 +5,7 @@ use std::sync::{
 
 use anyhow::{Context as _, Result};
 use events::{DeadLetter, DeadLetters, DiscardError, HandleError, ReplayError, State, Verdict};
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use testkit::{publish, publish_as, publish_bytes};
 use values::{DeadLetterId, EventId, page::PageSize};
 
@@ -118,6 +119,30 @@ async fn replays_at_the_same_time_have_one_effect() -> Result<()> {
     }
     assert_eq!(grave.effects().await?, 1);
     assert_eq!(grave.recorder.batches().len(), before + 1, "the others did not even run");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_discard_waits_for_a_replay_that_is_under_way() -> Result<()> {
+    let grave = Grave::dig(rejected()).await?;
+    let id = grave.letter().await?.id;
+    grave.mend();
+    let slow = grave.shop.db.begin().await?;
+    slow.execute_unprepared("LOCK TABLE effects IN EXCLUSIVE MODE").await?;
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    let discard = async {
+        grave.shop.number_becomes(waiting, 1).await?;
+        anyhow::Ok(grave.letters.discard(id).await)
+    };
+    let end = async {
+        grave.shop.number_becomes(waiting, 2).await?;
+        anyhow::Ok(slow.commit().await?)
+    };
+    let (replayed, discarded, ended) = tokio::join!(grave.letters.replay(id), discard, end);
+    ended?;
+    assert_eq!(replayed?.state, State::Replayed);
+    assert!(matches!(discarded?, Err(DiscardError::Replayed)));
     Ok(())
 }
 
