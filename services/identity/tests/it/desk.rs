@@ -4,33 +4,41 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use auth::{Issuer, SigningKey};
-use identity::{Config, Identity};
+use auth::{Access, Customer, Issuer, SigningKey, Verifier};
+use identity::{Config, FirstAdmin, Identity};
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
-use proto::identity::v1::{AuthenticateUserRequest, CreateAddressRequest, CreateUserRequest, User};
+use proto::identity::v1::{
+    AuthenticateUserRequest, CreateAddressRequest, CreateUserRequest, GetUserRequest, GrantRoleRequest, User,
+};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use secrecy::ExposeSecret;
-use testkit::{Database, Gate, PEER_SECRET, Running};
+use testkit::{Broker, Database, Gate, Running, as_user};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use values::{Clock, SessionId, UserId};
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
-
-/// Where no broker is: registering and signing in must need none.
-pub(crate) const NO_BROKER: &str = "nats://127.0.0.1:9";
+pub(crate) const ADMIN: &str = "admin@example.org";
 
 pub(crate) type Client = IdentityServiceClient<Channel>;
 
 pub(crate) struct Desk {
     pub(crate) client: Client,
     pub(crate) database: Database,
+    pub(crate) broker: Broker,
     pub(crate) key: SigningKey,
     _running: Running,
 }
 
+/// Another process of the same identity.
+pub(crate) struct Replica {
+    pub(crate) client: Client,
+    _running: Running,
+}
+
 /// A signed-in user.
+#[derive(Clone)]
 pub(crate) struct Reader {
     pub(crate) id: UserId,
     pub(crate) token: String,
@@ -38,52 +46,84 @@ pub(crate) struct Reader {
 
 impl Desk {
     pub(crate) async fn open() -> Result<Self> {
-        Self::open_with(NO_BROKER, |_| {}).await
+        Self::open_with(|_| {}).await
     }
 
-    pub(crate) async fn open_with(nats_url: &str, change: impl FnOnce(&mut Config)) -> Result<Self> {
+    /// A desk whose first admin can sign in.
+    pub(crate) async fn open_with_admin() -> Result<(Self, Reader)> {
+        let first_admin = FirstAdmin::new(ADMIN, PASSWORD)?;
+        let desk = Self::open_with(|config| config.first_admin = first_admin).await?;
+        let admin = desk.sign_in(ADMIN).await?;
+        Ok((desk, admin))
+    }
+
+    pub(crate) async fn open_with(change: impl FnOnce(&mut Config)) -> Result<Self> {
         let database = testkit::database::<Identity>().await?;
-        let url = database.url().to_owned();
-        Self::open_on(database, &url, nats_url, change).await
+        Self::open_on(database, Broker::start().await?, change).await
     }
 
     /// A desk whose database can be taken away.
     pub(crate) async fn open_behind_a_gate() -> Result<(Self, Gate)> {
         let database = testkit::database::<Identity>().await?;
         let (gate, url) = Gate::before(database.url()).await?;
-        Ok((Self::open_on(database, &url, NO_BROKER, |_| {}).await?, gate))
+        let behind = |config: &mut Config| config.server.database_url = url.into();
+        Ok((Self::open_on(database, Broker::start().await?, behind).await?, gate))
     }
 
-    async fn open_on(
+    pub(crate) async fn open_on(
         database: Database,
-        database_url: &str,
-        nats_url: &str,
+        broker: Broker,
         change: impl FnOnce(&mut Config),
     ) -> Result<Self> {
         let (key, _) = SigningKey::generate();
-        let server = server::Config::new(database_url, nats_url, PEER_SECRET);
-        let mut config = Config::new(server, key.clone());
-        // Tests of crowds want the same queue on every machine.
-        config.password_hashes = NonZeroU16::new(4).context("four")?;
+        let mut config = config(&database, &broker, &key);
         change(&mut config);
         let running = testkit::running::<Identity>(config).await?;
-        let channel = running.channel()?;
-        Ok(Self { client: Client::new(channel), database, key, _running: running })
+        let client = Client::new(running.channel()?);
+        Ok(Self { client, database, broker, key, _running: running })
+    }
+
+    /// Starts another replica.
+    pub(crate) async fn replica(&self) -> Result<Replica> {
+        let config = config(&self.database, &self.broker, &self.key);
+        let running = testkit::running::<Identity>(config).await?;
+        Ok(Replica { client: Client::new(running.channel()?), _running: running })
     }
 
     /// Registers a user and signs them in.
     pub(crate) async fn reader(&self, email: &str) -> Result<Reader> {
-        let mut client = self.client.clone();
-        client.create_user(registration("r-1", email)).await?;
-        let signed_in = client.authenticate_user(sign_in(email, PASSWORD)).await?.into_inner();
-        Ok(Reader { id: user_of(signed_in.user)?.user_id.parse()?, token: signed_in.access_token })
+        self.client.clone().create_user(registration("r-1", email)).await?;
+        self.sign_in(email).await
+    }
+
+    pub(crate) async fn sign_in(&self, email: &str) -> Result<Reader> {
+        let answer = self.client.clone().authenticate_user(sign_in(email, PASSWORD)).await?.into_inner();
+        Ok(Reader { id: user_of(answer.user)?.user_id.parse()?, token: answer.access_token })
+    }
+
+    /// Gives a role to a user.
+    pub(crate) async fn grant(&self, admin: &Reader, user: UserId, role: &str) -> Result<User> {
+        let request = GrantRoleRequest { user_id: user.to_string(), role: role.to_owned() };
+        Ok(self.client.clone().grant_role(as_user(&admin.token, request)?).await?.into_inner())
+    }
+
+    /// What the token says to whoever has the public key and knows of no revocation.
+    pub(crate) async fn told_by(&self, token: &str) -> Result<Customer> {
+        let verifier = Verifier::with_keys(vec![self.key.public().clone()]);
+        Ok(verifier.verify(token, Clock::system().now()).await?)
     }
 
     /// A valid token of a user who isn't there.
     pub(crate) fn token_of_nobody(&self) -> Result<String> {
+        self.token_of(UserId::new())
+    }
+
+    /// A valid token of a session that was never recorded.
+    pub(crate) fn token_of(&self, user: UserId) -> Result<String> {
         let issuer = Issuer::new(self.key.clone(), Duration::from_mins(1));
-        let access = issuer.issue(UserId::new(), SessionId::new(), Clock::system().now())?;
-        Ok(access.token.expose_secret().to_owned())
+        let access = Access { version: 1, permissions: Vec::new() };
+        let token = issuer.issue(user, SessionId::new(), &access, Clock::system().now())?.token;
+        Ok(token.expose_secret().to_owned())
     }
 
     /// Counts what a query finds.
@@ -93,6 +133,19 @@ impl Desk {
             Statement::from_string(DbBackend::Postgres, format!("SELECT count(*) AS n FROM {query}"));
         Ok(db.query_one_raw(statement).await?.context("no row")?.try_get("", "n")?)
     }
+}
+
+fn config(database: &Database, broker: &Broker, key: &SigningKey) -> Config {
+    let mut config = Config::new(testkit::config::<Identity>(database, broker), key.clone());
+    // Tests of crowds want the same queue on every machine.
+    config.password_hashes = NonZeroU16::MIN.saturating_add(3);
+    config
+}
+
+/// Reads the user whose token it is.
+pub(crate) async fn whoami(client: &Client, token: &str) -> Result<User, Status> {
+    let request = as_user(token, GetUserRequest::default()).map_err(|error| Status::unknown(error.to_string()))?;
+    Ok(client.clone().get_user(request).await?.into_inner())
 }
 
 pub(crate) fn registration(request_id: &str, email: &str) -> CreateUserRequest {

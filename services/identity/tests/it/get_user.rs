@@ -4,7 +4,11 @@ use testkit::as_user;
 use tonic::Code;
 use values::{OrderId, UserId};
 
-use crate::desk::{Desk, refused, wrong_fields};
+use crate::desk::{Desk, reason, refused, status_of, wrong_fields};
+
+fn by_email(email: &str) -> GetUserRequest {
+    GetUserRequest { user_id: String::new(), email: email.to_owned() }
+}
 
 fn user(id: impl Into<String>) -> GetUserRequest {
     GetUserRequest { user_id: id.into(), email: String::new() }
@@ -30,6 +34,52 @@ async fn another_user_is_not_found_whether_there_is_one_or_not() -> Result<()> {
         let answer = client.get_user(as_user(&ada.token, user(other.to_string()))?).await;
         assert_eq!(refused(answer, Code::NotFound)?, "USER_NOT_FOUND");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn users_find_themselves_by_their_address_and_nobody_else() -> Result<()> {
+    let desk = Desk::open().await?;
+    let (mut client, ada) = (desk.client.clone(), desk.reader("ada@example.org").await?);
+    desk.reader("grace@example.org").await?;
+    let own = client.get_user(as_user(&ada.token, by_email(" ADA@example.org"))?).await?.into_inner();
+    assert_eq!((own.user_id, own.roles), (ada.id.to_string(), vec!["customer".to_owned()]));
+
+    let mut told = Vec::new();
+    for other in ["grace@example.org", "nobody@example.org"] {
+        let status = status_of(client.get_user(as_user(&ada.token, by_email(other))?).await)?;
+        assert_eq!(reason(&status, Code::NotFound)?, "USER_NOT_FOUND");
+        assert!(!String::from_utf8_lossy(status.details()).contains("@example.org"));
+        told.push((status.message().to_owned(), status.details().to_vec()));
+    }
+    assert_eq!(told[0], told[1]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_may_read_users_finds_them_by_id_and_by_address() -> Result<()> {
+    let (desk, admin) = Desk::open_with_admin().await?;
+    let (mut client, ada) = (desk.client.clone(), desk.reader("ada@example.org").await?);
+    for named in [user(ada.id.to_string()), by_email("Ada@example.org")] {
+        let found = client.get_user(as_user(&admin.token, named)?).await?.into_inner();
+        assert_eq!((found.user_id, found.email), (ada.id.to_string(), "ada@example.org".to_owned()));
+        assert_eq!(found.roles, ["customer"]);
+    }
+    for nobody in [user(UserId::new().to_string()), by_email("nobody@example.org")] {
+        let answer = client.get_user(as_user(&admin.token, nobody)?).await;
+        assert_eq!(refused(answer, Code::NotFound)?, "USER_NOT_FOUND");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_user_is_named_in_one_way() -> Result<()> {
+    let desk = Desk::open().await?;
+    let (mut client, ada) = (desk.client.clone(), desk.reader("ada@example.org").await?);
+    let both = GetUserRequest { user_id: ada.id.to_string(), email: "ada@example.org".to_owned() };
+    assert_eq!(wrong_fields(client.get_user(as_user(&ada.token, both)?).await)?, ["user_id", "email"]);
+    let answer = client.get_user(as_user(&ada.token, by_email("ada at example.org"))?).await;
+    assert_eq!(wrong_fields(answer)?, ["email"]);
     Ok(())
 }
 

@@ -17,14 +17,13 @@ async fn registered(broker: &Broker, count: usize) -> Result<Vec<Published<UserR
 
 #[tokio::test]
 async fn the_other_services_learn_of_a_registration_and_of_nothing_personal() -> Result<()> {
-    let broker = Broker::start().await?;
-    let desk = Desk::open_with(broker.url(), |_| {}).await?;
+    let desk = Desk::open().await?;
     let mut client = desk.client.clone();
     let user = client.create_user(registration("r-1", "ada@example.org")).await?.into_inner();
     client.create_user(registration("r-1", "ada@example.org")).await?;
     let grace = client.create_user(registration("r-1", "grace@example.org")).await?.into_inner();
 
-    let events = registered(&broker, 2).await?;
+    let events = registered(&desk.broker, 2).await?;
     let users: Vec<_> = events.iter().map(|event| event.event.user_id.as_str()).collect();
     assert_eq!(users, [user.user_id.as_str(), grace.user_id.as_str()]);
     assert_eq!((events[0].aggregate_id.as_str(), events[0].sequence), (user.user_id.as_str(), 1));
@@ -35,11 +34,10 @@ async fn the_other_services_learn_of_a_registration_and_of_nothing_personal() ->
 
 #[tokio::test]
 async fn users_register_while_the_broker_is_away_and_the_event_follows() -> Result<()> {
-    let broker = Broker::start().await?;
-    let desk = Desk::open_with(broker.url(), |_| {}).await?;
-    broker.stop().await?;
+    let desk = Desk::open().await?;
+    desk.broker.stop().await?;
     let user = desk.client.clone().create_user(registration("r-1", "ada@example.org")).await?.into_inner();
-    broker.start_again().await?;
-    assert_eq!(registered(&broker, 1).await?[0].event.user_id, user.user_id);
+    desk.broker.start_again().await?;
+    assert_eq!(registered(&desk.broker, 1).await?[0].event.user_id, user.user_id);
     Ok(())
 }

@@ -10,7 +10,7 @@ use tonic_types::StatusExt;
 use values::Clock;
 
 use crate::desk::{
-    Desk, NO_BROKER, PASSWORD, reason, refused, registration, sign_in, status_of, wrong_fields,
+    Desk, PASSWORD, reason, refused, registration, sign_in, status_of, wrong_fields,
 };
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn every_wrong_field_is_named_at_once() -> Result<()> {
 
 #[tokio::test]
 async fn a_token_verifies_with_the_served_keys_until_its_time_is_up() -> Result<()> {
-    let desk = Desk::open_with(NO_BROKER, |config| config.token_ttl = Duration::from_mins(10)).await?;
+    let desk = Desk::open_with(|config| config.token_ttl = Duration::from_mins(10)).await?;
     let mut client = desk.client.clone();
     let user = client.create_user(registration("r-1", "ada@example.org")).await?.into_inner();
     let signed_in = client.authenticate_user(sign_in("ada@example.org", PASSWORD)).await?.into_inner();
@@ -89,7 +89,7 @@ async fn each_sign_in_is_a_session_of_its_own() -> Result<()> {
 #[tokio::test]
 async fn who_finds_too_many_signing_in_is_told_when_to_come_back() -> Result<()> {
     let one = NonZeroU16::MIN;
-    let desk = Desk::open_with(NO_BROKER, |config| config.password_hashes = one).await?;
+    let desk = Desk::open_with(|config| config.password_hashes = one).await?;
     desk.client.clone().create_user(registration("r-1", "ada@example.org")).await?;
     let calls = (0..100).map(|_| {
         let mut client = desk.client.clone();
