@@ -16,4 +16,4 @@ pub use files::Files;
 pub use identity::Identity;
 pub use material::Error;
 pub use spiffe_id::{SpiffeId, SpiffeIdError};
-pub use verify::id_of;
+pub use verify::peer_of;

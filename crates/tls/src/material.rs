@@ -1,6 +1,11 @@
 //! What the files hold, read and checked together.
 
-use std::{fmt, fs, path::{Path, PathBuf}, sync::Arc, time::{Duration, SystemTime}};
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use rustls::{
     RootCertStore,
@@ -74,7 +79,10 @@ impl Material {
         let (not_before, not_after) =
             validity(&chain[0]).ok_or_else(|| wrong(&files.certificate, "holds a malformed certificate"))?;
         let id = verify::id_of(&chain[0]).ok_or_else(|| {
-            wrong(&files.certificate, "names no service: it must have one URI like spiffe://bookstore.example/ns/default/sa/order")
+            wrong(
+                &files.certificate,
+                "names no service: it must have one URI like spiffe://bookstore.example/ns/default/sa/order",
+            )
         })?;
         let provider = provider();
         let key = CertifiedKey::from_der(chain, key, &provider)
@@ -120,7 +128,8 @@ fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
 
 fn validity(certificate: &CertificateDer<'_>) -> Option<(SystemTime, SystemTime)> {
     let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
-    let moment = |seconds: i64| Some(SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).ok()?));
+    let moment =
+        |seconds: i64| Some(SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).ok()?));
     let validity = parsed.validity();
     Some((moment(validity.not_before.timestamp())?, moment(validity.not_after.timestamp())?))
 }

@@ -90,7 +90,9 @@ impl fmt::Display for SpiffeId {
 /// Lower case only (SPIFFE-ID, section 2.1).
 fn is_trust_domain(text: &str) -> bool {
     !text.is_empty()
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte))
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte))
 }
 
 /// No escapes, no dots alone (SPIFFE-ID, section 2.2).
@@ -107,7 +109,10 @@ mod tests {
     fn an_id_is_read_and_written_back() {
         let text = "spiffe://bookstore.local/ns/default/sa/order";
         let id: SpiffeId = text.parse().unwrap();
-        assert_eq!((id.trust_domain(), id.namespace(), id.service()), ("bookstore.local", "default", "order"));
+        assert_eq!(
+            (id.trust_domain(), id.namespace(), id.service()),
+            ("bookstore.local", "default", "order")
+        );
         assert_eq!(id.to_string(), text);
         assert_eq!(id.sibling("payment").to_string(), "spiffe://bookstore.local/ns/default/sa/payment");
     }

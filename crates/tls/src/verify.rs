@@ -22,13 +22,18 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use crate::{SpiffeId, material::Material};
 
 /// Whose certificate this is, if it names exactly one service. Says nothing about whether it may be trusted.
-#[must_use]
-pub fn id_of(certificate: &CertificateDer<'_>) -> Option<SpiffeId> {
+pub(crate) fn id_of(certificate: &CertificateDer<'_>) -> Option<SpiffeId> {
     let parsed = webpki::EndEntityCert::try_from(certificate).ok()?;
     let mut uris = parsed.valid_uri_names();
     let id = uris.next()?.parse().ok()?;
     // An id that could be read in two ways is none (X509-SVID, section 2).
     uris.next().is_none().then_some(id)
+}
+
+/// Who is at the other end of a connection, by the chain that its handshake accepted.
+#[must_use]
+pub fn peer_of(certificates: &[CertificateDer<'_>]) -> Option<SpiffeId> {
+    id_of(certificates.first()?)
 }
 
 /// What is read anew at each handshake.
