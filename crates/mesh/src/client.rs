@@ -1,42 +1,68 @@
-//! One call to another service.
+//! One call to another service: how long it may take, whether it is made at all, and how often it is tried.
 
 use std::{
     convert::Infallible,
     fmt,
     future::Future,
+    net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, OnceLock},
     task::{Context, Poll},
     time::Duration,
 };
 
-use http::{HeaderName, HeaderValue, Request, Response};
-use secrecy::{ExposeSecret as _, SecretString};
+use http::{Request, Response, request::Parts};
+use opentelemetry::KeyValue;
+use rustls_pki_types::ServerName;
 use telemetry::rpc::ClientLayer;
-use tokio::time::{Instant, timeout_at};
-use tonic::{Status, body::Body};
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, sleep},
+};
+use tokio_rustls::TlsConnector;
+use tonic::{Code, Status, body::Body};
+use tonic_types::{ErrorDetails, StatusExt as _};
 use tower::{Layer as _, Service};
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::{
-    Target,
-    deadline::{self, Timed},
-    pool::Pool,
+    BreakerPolicy, BudgetPolicy, OutlierPolicy, RetryPolicy, Target,
+    attempt::{self, Call},
+    breaker::{Breaker, Pass, Turn, Verdict},
+    budget::Budget,
+    connection::Connector,
+    contract::Method,
+    deadline::Deadline,
+    dice::Dice,
+    endpoint::{Lease, Surroundings, lock},
+    endpoints::{Endpoints, Unreachable},
+    metrics::Metrics,
+    payload::Payload,
+    retry::{self, Failure, Reason},
 };
 
-/// Metadata that tells the callee that a service calls, not a user.
-pub const PEER_SECRET: HeaderName = HeaderName::from_static("bookstore-peer-secret");
+/// Requests that closing connections handed back are sent again so often, at no cost to anybody.
+const HANDED_BACK: u32 = 5;
 
 /// How a service is called.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// How long a call may take, all tries together; a caller may ask for less.
+    /// How long a unary call may take, all attempts together; a caller may ask for less. Streams last as long as their
+    /// caller says.
     pub timeout: Duration,
-    /// How long a connection may take to be made.
+    /// How long a connection may take to be made, handshakes included.
     pub connect_timeout: Duration,
-    /// HTTP/2 connections to each address.
+    /// HTTP/2 connections to each endpoint.
     pub connections_per_endpoint: usize,
-    /// Sent along with each call, if the callee is to know that a service calls.
-    pub peer_secret: Option<SecretString>,
+    /// How often and how soon a call is tried again.
+    pub retry: RetryPolicy,
+    /// How much trying again is allowed, over all calls.
+    pub budget: BudgetPolicy,
+    /// When the service isn't asked any more.
+    pub breaker: BreakerPolicy,
+    /// When one of its endpoints isn't.
+    pub outlier: OutlierPolicy,
 }
 
 impl Default for Policy {
@@ -45,7 +71,10 @@ impl Default for Policy {
             timeout: Duration::from_secs(2),
             connect_timeout: Duration::from_millis(500),
             connections_per_endpoint: 2,
-            peer_secret: None,
+            retry: RetryPolicy::default(),
+            budget: BudgetPolicy::default(),
+            breaker: BreakerPolicy::default(),
+            outlier: OutlierPolicy::default(),
         }
     }
 }
@@ -57,20 +86,36 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects lazily, so the service may come later. Inside a Tokio runtime.
+    /// Calls `callee`, which is the service's name in metrics and, with an identity of our own, the only service account
+    /// whose certificate is accepted. Without one, calls are in plaintext.
+    ///
+    /// Looks for endpoints and connects at the first call, which has to be inside a Tokio runtime.
     #[must_use]
-    pub fn new(target: &Target, policy: Policy) -> Self {
-        let Policy { timeout, connect_timeout, connections_per_endpoint, peer_secret } = policy;
-        let peer_secret = peer_secret.and_then(|secret| {
-            let value = HeaderValue::from_str(secret.expose_secret());
-            let mut value =
-                value.inspect_err(|_| tracing::error!("the peer secret is no header value")).ok()?;
-            value.set_sensitive(true);
-            Some(value)
+    pub fn new(
+        callee: &'static str,
+        target: &Target,
+        policy: Policy,
+        identity: Option<&tls::Identity>,
+    ) -> Self {
+        let tls = identity.map(|identity| {
+            let config = identity.client_config(&identity.id().sibling(callee));
+            // The certificate is judged by its SPIFFE id; the name is only sent along.
+            let name = ServerName::try_from(callee)
+                .unwrap_or_else(|_| ServerName::from(std::net::IpAddr::from([0; 4])));
+            (TlsConnector::from(config), name)
         });
-        let pool = Arc::new(Pool::new(target, connect_timeout, connections_per_endpoint));
-        let calls = Calls { pool, timeout, peer_secret };
-        Self { measured: ClientLayer.layer(calls) }
+        let now = Instant::now();
+        let service = Callee {
+            target: target.clone(),
+            connector: Connector { timeout: policy.connect_timeout, tls },
+            endpoints: OnceLock::new(),
+            breaker: Mutex::new(Breaker::new(policy.breaker, now)),
+            budget: Mutex::new(Budget::new(policy.budget, now)),
+            dice: Arc::new(Dice::new()),
+            metrics: Metrics::new(callee),
+            policy,
+        };
+        Self { measured: ClientLayer.layer(Calls(Arc::new(service))) }
     }
 }
 
@@ -89,13 +134,9 @@ impl Service<Request<Body>> for Client {
     }
 }
 
-/// The deadline and the pool, under the span.
+/// What is under the span.
 #[derive(Clone)]
-struct Calls {
-    pool: Arc<Pool>,
-    timeout: Duration,
-    peer_secret: Option<HeaderValue>,
-}
+struct Calls(Arc<Callee>);
 
 impl Service<Request<Body>> for Calls {
     type Response = Response<Body>;
@@ -106,28 +147,239 @@ impl Service<Request<Body>> for Calls {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let pool = self.pool.clone();
-        if let Some(secret) = &self.peer_secret {
-            request.headers_mut().insert(PEER_SECRET, secret.clone());
-        }
-        let timeout = deadline::agree(request.headers_mut(), self.timeout);
-        let deadline = Instant::now() + timeout;
-        Box::pin(async move {
-            let answer = timeout_at(deadline, pool.send(request)).await;
-            let answer = answer.unwrap_or_else(|_| Err(deadline::exceeded()));
-            Ok(answer.map_or_else(Status::into_http, |(response, pending)| {
-                if deadline::is_expiry(response.headers(), deadline) {
-                    return deadline::exceeded().into_http();
-                }
-                response.map(|body| Body::new(Timed::new(body, deadline, pending)))
-            }))
-        })
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let callee = self.0.clone();
+        Box::pin(async move { Ok(callee.call(request).await) })
     }
 }
 
 impl fmt::Debug for Calls {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Calls").field("timeout", &self.timeout).finish_non_exhaustive()
+        formatter.debug_tuple("Calls").field(&self.0.target).finish()
     }
+}
+
+/// One service, as one client sees it.
+struct Callee {
+    target: Target,
+    connector: Connector,
+    policy: Policy,
+    endpoints: OnceLock<Endpoints>,
+    breaker: Mutex<Breaker>,
+    budget: Mutex<Budget>,
+    dice: Arc<Dice>,
+    metrics: Metrics,
+}
+
+impl Callee {
+    async fn call(&self, request: Request<Body>) -> Response<Body> {
+        let (mut head, body) = request.into_parts();
+        head.extensions.clear();
+        let began = Instant::now();
+        let method = Method::of(head.uri.path());
+        let timeout = method.is_unary().then_some(self.policy.timeout);
+        let deadline = Deadline::agree(&head.headers, timeout, began);
+        let call = Call { method, deadline, patience: self.policy.timeout / 2 };
+        let mut admission = match self.admit(call, began) {
+            Ok(admission) => admission,
+            Err(again) => return self.refused(again),
+        };
+        lock(&self.budget).earn(began);
+        let answered = deadline.limit(async {
+            let payload =
+                if method.client_streams { Payload::stream(body) } else { Payload::read(body).await? };
+            Ok(self.attempts(&head, &payload, call).await)
+        });
+        match answered.await {
+            Ok(Ok((response, verdict))) => {
+                admission.verdict = verdict;
+                response
+            }
+            Ok(Err(status)) | Err(status) => status.into_http(),
+        }
+    }
+
+    /// The answer, and what it says of the service, if it isn't for the clock to say.
+    async fn attempts(
+        &self,
+        head: &Parts,
+        payload: &Payload,
+        call: Call,
+    ) -> (Response<Body>, Option<Verdict>) {
+        let endpoints = self.endpoints();
+        let (mut made, mut handed_back, mut tried) = (1, 0, Vec::new());
+        loop {
+            let failure = match endpoints.acquire(&tried).await {
+                Ok(lease) => {
+                    let address = lease.endpoint.address;
+                    match self.attempt(endpoints, lease, head, payload, call, made).await {
+                        Ok(response) => {
+                            seen(address, made);
+                            return (response, Some(Verdict::Answered));
+                        }
+                        Err(failure) if failure.reason == Reason::Unsent => failure,
+                        Err(failure) => {
+                            tried.push(address);
+                            failure
+                        }
+                    }
+                }
+                Err(Unreachable::NotConnected) => {
+                    self.metrics.attempt(Reason::NotConnected.name());
+                    Box::new(Failure::below_grpc(Reason::NotConnected, None))
+                }
+                Err(Unreachable::Nobody) => return (nobody().into_http(), Some(Verdict::Unknown)),
+            };
+            if failure.reason == Reason::Unsent && handed_back < HANDED_BACK && payload.is_at_hand() {
+                handed_back += 1;
+                self.metrics.retry(failure.reason);
+                continue;
+            }
+            let Some(pause) = self.pause(&failure, payload, call, made) else {
+                let verdict = (failure.reason != Reason::Expired).then_some(Verdict::Failed);
+                if let Some(address) = tried.last() {
+                    seen(*address, made);
+                }
+                return (failure.answer, verdict);
+            };
+            self.metrics.retry(failure.reason);
+            retried(failure.reason, tried.last(), made);
+            drop(failure);
+            sleep(pause).await;
+            made += 1;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        endpoints: &Endpoints,
+        lease: Lease,
+        head: &Parts,
+        payload: &Payload,
+        call: Call,
+        made: u32,
+    ) -> Result<Response<Body>, Box<Failure>> {
+        let Some(body) = payload.body() else {
+            return Err(Box::new(Failure::below_grpc(Reason::Lost, None)));
+        };
+        let address = lease.endpoint.address;
+        let leave = || {
+            call.method.is_idempotent
+                && payload.is_kept()
+                && made < self.policy.retry.attempts
+                && endpoints.has_another(address)
+                && lock(&self.budget).spend()
+        };
+        attempt::send(endpoints, self.metrics, lease, (head, body), call, leave).await
+    }
+
+    /// How long to wait before the next attempt, if there may be one.
+    fn pause(&self, failure: &Failure, payload: &Payload, call: Call, made: u32) -> Option<Duration> {
+        let pause = retry::pause(self.policy.retry, call.method, failure, made, &self.dice)?;
+        let is_in_time = !call.deadline.is_before(Instant::now() + pause);
+        if !is_in_time || !payload.is_at_hand() || !lock(&self.breaker).is_closed() {
+            return None;
+        }
+        // Who left a silent endpoint has paid.
+        let is_paid = failure.reason == Reason::Silent || lock(&self.budget).spend();
+        if !is_paid {
+            self.metrics.budget_exhausted();
+            Span::current().add_event("retry budget exhausted", Vec::new());
+        }
+        is_paid.then_some(pause)
+    }
+
+    fn admit(&self, call: Call, now: Instant) -> Result<Admission<'_>, Duration> {
+        let pass = lock(&self.breaker).admit(now)?;
+        Ok(Admission { callee: self, pass, call, began: now, verdict: None })
+    }
+
+    fn refused(&self, again: Duration) -> Response<Body> {
+        self.metrics.refused_by_breaker();
+        Span::current().set_attribute("mesh.breaker", "open");
+        let mut details = ErrorDetails::with_retry_info(Some(again));
+        details.set_error_info(
+            "CIRCUIT_OPEN",
+            "bookstore",
+            [("service".to_owned(), self.metrics.callee.to_owned())],
+        );
+        Status::with_error_details(Code::Unavailable, "the service fails and is not asked", details)
+            .into_http()
+    }
+
+    fn endpoints(&self) -> &Endpoints {
+        self.endpoints.get_or_init(|| {
+            let authority = self.target.authority().and_then(|authority| authority.parse().ok());
+            let around = Surroundings {
+                connector: self.connector.clone(),
+                connections: self.policy.connections_per_endpoint,
+                outlier: self.policy.outlier,
+                authority,
+                dice: self.dice.clone(),
+                doubts: Arc::new(Notify::new()),
+                changed: Arc::new(watch::channel(()).0),
+                metrics: self.metrics,
+            };
+            Endpoints::follow(&self.target, around)
+        })
+    }
+}
+
+impl Drop for Callee {
+    fn drop(&mut self) {
+        if !lock(&self.breaker).is_closed() {
+            self.metrics.breakers_open(-1);
+        }
+    }
+}
+
+/// One call's way through the breaker; says how it went also when it is dropped.
+struct Admission<'a> {
+    callee: &'a Callee,
+    pass: Pass,
+    call: Call,
+    began: Instant,
+    verdict: Option<Verdict>,
+}
+
+impl Drop for Admission<'_> {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        let verdict = self.verdict.unwrap_or_else(|| {
+            if self.call.has_expired(self.began, now) { Verdict::Failed } else { Verdict::Unknown }
+        });
+        let metrics = self.callee.metrics;
+        match lock(&self.callee.breaker).note(self.pass, verdict, now) {
+            Some(Turn::Opened) => {
+                metrics.breakers_open(1);
+                tracing::warn!(callee = metrics.callee, "fails and is not asked for a while");
+            }
+            Some(Turn::Closed) => {
+                metrics.breakers_open(-1);
+                tracing::info!(callee = metrics.callee, "is asked again");
+            }
+            None => {}
+        }
+    }
+}
+
+fn nobody() -> Status {
+    Status::unavailable("no endpoint is known")
+}
+
+/// Says on the client span who was asked.
+fn seen(address: SocketAddr, made: u32) {
+    let span = Span::current();
+    span.set_attribute("network.peer.address", address.ip().to_string());
+    span.set_attribute("network.peer.port", i64::from(address.port()));
+    if made > 1 {
+        span.set_attribute("mesh.attempts", i64::from(made));
+    }
+}
+
+fn retried(reason: Reason, address: Option<&SocketAddr>, made: u32) {
+    let mut attributes =
+        vec![KeyValue::new("mesh.reason", reason.name()), KeyValue::new("mesh.attempt", i64::from(made))];
+    attributes.extend(address.map(|address| KeyValue::new("mesh.endpoint", address.to_string())));
+    Span::current().add_event("retry", attributes);
 }

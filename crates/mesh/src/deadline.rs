@@ -1,41 +1,69 @@
-//! How long a call may take, told to the callee and kept by the caller.
+//! How long a call may take: agreed once, told to the callee at each attempt, kept by the caller.
 
-use std::{
-    future::Future as _,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{future::Future, time::Duration};
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use http_body::{Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
-use tonic::{Code, Status, body::Body};
-
-use crate::pool::Pending;
+use tokio::time::{Instant, timeout_at};
+use tonic::{Code, Status};
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// An answer that comes this short before the deadline is the callee's own timer.
 const SAME_MOMENT: Duration = Duration::from_millis(5);
 
+tokio::task_local! {
+    static CALLER: Instant;
+}
+
+/// Does work for a caller who waits no longer than this: calls made by it (in the same task) end by then too.
+pub async fn until<T>(deadline: Instant, work: impl Future<Output = T>) -> T {
+    CALLER.scope(deadline, work).await
+}
+
 pub(crate) fn exceeded() -> Status {
     Status::deadline_exceeded("the deadline passed")
 }
 
-/// The caller's own time-out if it is shorter than the policy's; sent on as `grpc-timeout`.
-pub(crate) fn agree(headers: &mut HeaderMap, longest: Duration) -> Duration {
-    let asked = headers.get(GRPC_TIMEOUT).and_then(|value| parse(value.to_str().ok()?));
-    let timeout = asked.map_or(longest, |asked| asked.min(longest));
-    headers.insert(GRPC_TIMEOUT, format(timeout));
-    timeout
-}
+/// When a call ends at the latest; a stream may have no end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Deadline(Option<Instant>);
 
-/// Whether an answer is the callee's expiry, which tonic's server calls CANCELLED.
-pub(crate) fn is_expiry(headers: &HeaderMap, deadline: Instant) -> bool {
-    headers.get("grpc-status").is_some_and(|code| Code::from_bytes(code.as_bytes()) == Code::Cancelled)
-        && Instant::now() + SAME_MOMENT >= deadline
+impl Deadline {
+    /// The soonest of what the caller says, what its own caller says, and the policy (for streams none).
+    pub(crate) fn agree(headers: &HeaderMap, longest: Option<Duration>, now: Instant) -> Self {
+        let asked = headers.get(GRPC_TIMEOUT).and_then(|value| parse(value.to_str().ok()?));
+        let own = asked.into_iter().chain(longest).min().and_then(|timeout| now.checked_add(timeout));
+        let callers = CALLER.try_with(|deadline| *deadline).ok();
+        Self(own.into_iter().chain(callers).min())
+    }
+
+    pub(crate) const fn at(self) -> Option<Instant> {
+        self.0
+    }
+
+    pub(crate) fn is_before(self, moment: Instant) -> bool {
+        self.0.is_some_and(|deadline| deadline <= moment)
+    }
+
+    /// What is left, as `grpc-timeout`.
+    pub(crate) fn tell(self, headers: &mut HeaderMap, now: Instant) {
+        match self.0 {
+            Some(deadline) => headers.insert(GRPC_TIMEOUT, format(deadline.saturating_duration_since(now))),
+            None => headers.remove(GRPC_TIMEOUT),
+        };
+    }
+
+    pub(crate) async fn limit<T>(self, work: impl Future<Output = T>) -> Result<T, Status> {
+        match self.0 {
+            None => Ok(work.await),
+            Some(deadline) => timeout_at(deadline, work).await.map_err(|_| exceeded()),
+        }
+    }
+
+    /// Whether a status is the callee's expiry, which tonic's server calls CANCELLED.
+    pub(crate) fn is_expiry(self, code: Code, now: Instant) -> bool {
+        matches!(code, Code::Cancelled | Code::DeadlineExceeded) && self.is_before(now + SAME_MOMENT)
+    }
 }
 
 /// At most eight digits and a unit, as gRPC over HTTP/2 demands.
@@ -66,65 +94,25 @@ fn parse(text: &str) -> Option<Duration> {
     }
 }
 
-/// A response body under the call's deadline, which tonic keeps only until the headers.
-pub(crate) struct Timed {
-    body: Body,
-    expiry: Pin<Box<Sleep>>,
-    over: bool,
-    _pending: Pending,
-}
-
-impl Timed {
-    pub(crate) fn new(body: Body, deadline: Instant, pending: Pending) -> Self {
-        Self { body, expiry: Box::pin(tokio::time::sleep_until(deadline)), over: false, _pending: pending }
-    }
-}
-
-impl http_body::Body for Timed {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if self.over {
-            return Poll::Ready(None);
-        }
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
-            return Poll::Ready(frame.map(|frame| frame.map_err(broken_off)));
-        }
-        if self.expiry.as_mut().poll(context).is_ready() {
-            self.over = true;
-            self.body = Body::empty();
-            return Poll::Ready(Some(Err(exceeded())));
-        }
-        Poll::Pending
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.over || self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// A connection lost in the middle of an answer; tonic says UNKNOWN, CANCELLED or INTERNAL.
-fn broken_off(failure: Status) -> Status {
-    let mut status = Status::unavailable("the answer broke off");
-    status.set_source(std::sync::Arc::new(failure));
-    status
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const LONGEST: Option<Duration> = Some(Duration::from_secs(2));
+
+    fn told(asked: Option<&'static str>, longest: Option<Duration>, later: Duration) -> Option<String> {
+        let now = Instant::now();
+        let mut headers = HeaderMap::new();
+        if let Some(asked) = asked {
+            headers.insert(GRPC_TIMEOUT, HeaderValue::from_static(asked));
+        }
+        let deadline = Deadline::agree(&headers, longest, now);
+        deadline.tell(&mut headers, now + later);
+        headers.get(GRPC_TIMEOUT).map(|value| value.to_str().unwrap().to_owned())
+    }
+
     #[test]
-    fn the_shorter_time_out_is_sent() {
-        let longest = Duration::from_secs(2);
+    fn the_shorter_time_out_is_told() {
         for (asked, sent) in [
             (None, "2000000u"),
             (Some("500m"), "500000u"),
@@ -132,13 +120,32 @@ mod tests {
             (Some("nonsense"), "2000000u"),
             (Some("123456789m"), "2000000u"),
         ] {
-            let mut headers = HeaderMap::new();
-            if let Some(asked) = asked {
-                headers.insert(GRPC_TIMEOUT, HeaderValue::from_static(asked));
-            }
-            agree(&mut headers, longest);
-            assert_eq!(headers[GRPC_TIMEOUT], sent, "{asked:?}");
+            assert_eq!(told(asked, LONGEST, Duration::ZERO).as_deref(), Some(sent), "{asked:?}");
         }
+    }
+
+    #[test]
+    fn a_later_attempt_is_told_what_is_left() {
+        assert_eq!(told(None, LONGEST, Duration::from_millis(1500)).as_deref(), Some("500000u"));
+        assert_eq!(told(None, LONGEST, Duration::from_secs(3)).as_deref(), Some("0u"));
+    }
+
+    #[test]
+    fn a_stream_ends_when_its_caller_says_so() {
+        assert_eq!(told(None, None, Duration::ZERO), None);
+        assert_eq!(told(Some("5S"), None, Duration::ZERO).as_deref(), Some("5000000u"));
+    }
+
+    #[tokio::test]
+    async fn a_callers_deadline_is_passed_on() {
+        let now = Instant::now();
+        let sooner = now + Duration::from_secs(1);
+        let agreed = || Deadline::agree(&HeaderMap::new(), LONGEST, now).at();
+        assert_eq!(until(sooner, async { agreed() }).await, Some(sooner));
+        assert_eq!(
+            until(now + Duration::from_secs(5), async { agreed() }).await,
+            now.checked_add(LONGEST.unwrap())
+        );
     }
 
     #[test]
@@ -146,5 +153,15 @@ mod tests {
         assert_eq!(format(Duration::from_secs(99)), "99000000u");
         assert_eq!(format(Duration::from_secs(100)), "100000m");
         assert_eq!(format(Duration::from_secs(100_000)), "100000S");
+    }
+
+    #[test]
+    fn only_at_the_deadline_is_a_cancelled_call_an_expired_one() {
+        let now = Instant::now();
+        let deadline = Deadline(Some(now + Duration::from_secs(1)));
+        assert!(!deadline.is_expiry(Code::Cancelled, now));
+        assert!(deadline.is_expiry(Code::Cancelled, now + Duration::from_secs(1)));
+        assert!(!deadline.is_expiry(Code::NotFound, now + Duration::from_secs(1)));
+        assert!(!Deadline(None).is_expiry(Code::Cancelled, now));
     }
 }

@@ -1,0 +1,171 @@
+//! Which of two endpoints takes a call: power of two choices on peak-EWMA latency.
+
+use std::{cmp::Ordering, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::dice::Dice;
+
+/// How soon an endpoint that nobody calls is thought as quick again: its estimate shrinks by e in this time.
+const DECAY: Duration = Duration::from_secs(1);
+/// How much an answer quicker than the estimate counts.
+const RECOVERY: f64 = 0.1;
+/// What an answer that isn't one counts as, lest the endpoint that fails fastest draws the calls.
+const FAILURE: Duration = Duration::from_secs(1);
+/// Latencies that differ by less than this are chance, not evidence: then only the calls under way count.
+const ALIKE: f64 = 2.0;
+
+/// What an endpoint's answers take: up at once, down with time and with each quicker answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Latency {
+    last: Option<(f64, Instant)>,
+}
+
+impl Latency {
+    pub(crate) fn answered(&mut self, took: Duration, now: Instant) {
+        let took = took.as_secs_f64();
+        let seconds = match self.at(now) {
+            Some(before) if took < before => before + (took - before) * RECOVERY,
+            _ => took,
+        };
+        self.last = Some((seconds, now));
+    }
+
+    pub(crate) fn failed(&mut self, took: Duration, now: Instant) {
+        self.answered(took.max(FAILURE), now);
+    }
+
+    /// In seconds; nothing before the first answer.
+    pub(crate) fn at(&self, now: Instant) -> Option<f64> {
+        let (seconds, at) = self.last?;
+        let idle = now.saturating_duration_since(at).as_secs_f64() / DECAY.as_secs_f64();
+        Some(seconds * (-idle).exp())
+    }
+}
+
+/// What one more call to an endpoint would cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cost {
+    pub(crate) latency: Option<f64>,
+    pub(crate) pending: usize,
+}
+
+impl Cost {
+    fn compare(self, other: Self) -> Ordering {
+        match (self.latency, other.latency) {
+            (Some(mine), Some(its)) if mine.max(its) > mine.min(its) * ALIKE => {
+                self.with(mine).total_cmp(&other.with(its))
+            }
+            _ => self.pending.cmp(&other.pending),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "nobody has 2^52 calls under way")]
+    fn with(self, latency: f64) -> f64 {
+        latency * (self.pending as f64 + 1.0)
+    }
+}
+
+/// The position of the cheaper of two that chance names.
+pub(crate) fn choose(costs: &[Cost], dice: &Dice) -> Option<usize> {
+    match costs.len() {
+        0 => None,
+        1 => Some(0),
+        known => {
+            let first = dice.below(known);
+            let second = (first + 1 + dice.below(known - 1)) % known;
+            Some(if costs[second].compare(costs[first]).is_lt() { second } else { first })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
+    /// One call after the other: nobody is ever busy, only latency tells.
+    fn share_of_first(latencies: [Duration; 2], fails: bool) -> usize {
+        let (dice, mut now) = (Dice::seeded(1), Instant::now());
+        let mut known = [Latency::default(); 2];
+        let mut first = 0;
+        for _ in 0..10_000 {
+            let costs = known.map(|latency| Cost { latency: latency.at(now), pending: 0 });
+            let chosen = choose(&costs, &dice).unwrap();
+            first += usize::from(chosen == 0);
+            now += latencies[chosen].max(2 * MILLISECOND);
+            if fails && chosen == 0 {
+                known[0].failed(latencies[0], now);
+            } else {
+                known[chosen].answered(latencies[chosen], now);
+            }
+        }
+        first
+    }
+
+    #[test]
+    fn equals_share() {
+        let first = share_of_first([MILLISECOND; 2], false);
+        assert!((4500..5500).contains(&first), "{first}");
+    }
+
+    #[test]
+    fn the_slow_one_is_left() {
+        let first = share_of_first([10 * MILLISECOND, MILLISECOND], false);
+        assert!((1..300).contains(&first), "{first}");
+    }
+
+    #[test]
+    fn the_one_that_fails_fast_is_left_and_asked_again() {
+        let first = share_of_first([MILLISECOND / 10, MILLISECOND], true);
+        assert!((1..100).contains(&first), "{first}");
+    }
+
+    #[test]
+    fn of_equals_the_idler_is_taken() {
+        let cost = |pending| Cost { latency: Some(0.001), pending };
+        assert_eq!(cost(1).compare(cost(2)), Ordering::Less);
+        assert_eq!(cost(2).compare(cost(2)), Ordering::Equal);
+    }
+
+    #[test]
+    fn a_newcomer_is_judged_by_its_calls_under_way() {
+        let newcomer = Cost { latency: None, pending: 5 };
+        assert_eq!(newcomer.compare(Cost { latency: Some(0.001), pending: 4 }), Ordering::Greater);
+        assert_eq!(newcomer.compare(Cost { latency: Some(1.0), pending: 6 }), Ordering::Less);
+    }
+
+    proptest! {
+        #[test]
+        fn an_estimate_stays_between_nothing_and_the_slowest(
+            answers in prop::collection::vec((0u64..5_000, 0u64..5_000), 1..50)
+        ) {
+            let mut now = Instant::now();
+            let mut latency = Latency::default();
+            let mut slowest = Duration::ZERO;
+            for (took, idle) in answers {
+                now += Duration::from_millis(idle);
+                let took = Duration::from_millis(took);
+                slowest = slowest.max(took);
+                latency.answered(took, now);
+                let seconds = latency.at(now).unwrap();
+                prop_assert!((0.0..=slowest.as_secs_f64()).contains(&seconds));
+                prop_assert!(seconds >= took.as_secs_f64() * RECOVERY);
+            }
+        }
+
+        #[test]
+        fn somebody_is_chosen(pending in prop::collection::vec(0usize..9, 1..9), seed in any::<u64>()) {
+            let costs: Vec<_> = pending.iter().map(|pending| Cost { latency: None, pending: *pending }).collect();
+            let chosen = choose(&costs, &Dice::seeded(seed)).unwrap();
+            let busiest = pending.iter().max();
+            // Two different ones are compared, so the busiest never wins against an idler one.
+            let all_alike = pending.iter().all(|other| other == &pending[0]);
+            let ties = pending.iter().filter(|other| Some(*other) == busiest).count();
+            prop_assert!(all_alike || ties > 1 || Some(&pending[chosen]) != busiest);
+        }
+    }
+}
