@@ -1,0 +1,55 @@
+//! A gateway before services of the test's own.
+
+use std::net::SocketAddr;
+
+use anyhow::Result;
+use clap::Parser as _;
+use gateway::{Config, Gateway};
+use proto::{
+    inventory::v1::inventory_service_client::InventoryServiceClient,
+    order::v1::order_service_client::OrderServiceClient,
+};
+use server::config::Mesh;
+use testkit::RunningFront;
+use tonic::transport::{Channel, Endpoint};
+
+/// A running gateway.
+pub struct Door {
+    running: RunningFront,
+}
+
+/// A gateway whose services are all at `target`, configured further by `change`.
+pub async fn gateway(target: &str, change: impl FnOnce(&mut Config)) -> Result<Door> {
+    let mut config = Config::try_parse_from(["gateway"])?;
+    let target: mesh::Target = target.parse()?;
+    config.identity_target = target.clone();
+    config.inventory_target = target.clone();
+    config.order_target = target.clone();
+    config.payment_target = target;
+    // The services of these tests have no certificates.
+    config.base.mesh = Mesh::Off;
+    change(&mut config);
+    Ok(Door { running: testkit::running_front::<Gateway>(config).await? })
+}
+
+impl Door {
+    pub fn address(&self) -> SocketAddr {
+        self.running.address
+    }
+
+    pub async fn stop(self) -> Result<()> {
+        self.running.stop().await
+    }
+
+    pub fn channel(&self) -> Result<Channel> {
+        Ok(Endpoint::from_shared(format!("http://{}", self.address()))?.connect_lazy())
+    }
+
+    pub fn orders(&self) -> Result<OrderServiceClient<Channel>> {
+        Ok(OrderServiceClient::new(self.channel()?))
+    }
+
+    pub fn inventory(&self) -> Result<InventoryServiceClient<Channel>> {
+        Ok(InventoryServiceClient::new(self.channel()?))
+    }
+}

@@ -1,0 +1,178 @@
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use auth::{Issuer, SigningKey};
+use http::Request;
+use hyper::body::Incoming;
+use proto::{
+    identity::v1::{
+        AuthenticateUserRequest, AuthenticateUserResponse, GetJwksResponse, JsonWebKey,
+        identity_service_client::IdentityServiceClient,
+    },
+    inventory::v1::{ListBooksRequest, ListBooksResponse},
+};
+use secrecy::ExposeSecret as _;
+use testkit::as_user;
+use tonic::{Code, Status, body::Body};
+use tonic_types::StatusExt as _;
+use values::{Clock, SessionId, UserId};
+
+use crate::{
+    harness::{Door, gateway},
+    raw::{self, Http2},
+    stub::{self, Stub},
+};
+
+const LIST: &str = "/bookstore.inventory.v1.InventoryService/ListBooks";
+
+/// Answers everything, and signs tokens.
+async fn shop() -> Result<(Stub, Issuer)> {
+    let (key, _) = SigningKey::generate();
+    let public = key.public().clone();
+    let keys = GetJwksResponse {
+        keys: vec![JsonWebKey {
+            kid: public.kid,
+            kty: "OKP".to_owned(),
+            crv: "Ed25519".to_owned(),
+            alg: "EdDSA".to_owned(),
+            x: public.x,
+        }],
+    };
+    let stub = Stub::start(move |request: Request<Incoming>| {
+        let keys = keys.clone();
+        async move {
+            match request.uri().path().rsplit('/').next() {
+                Some("GetJwks") => stub::answer(&keys),
+                Some("AuthenticateUser") => stub::answer(&AuthenticateUserResponse::default()),
+                _ => stub::answer(&ListBooksResponse::default()),
+            }
+        }
+    })
+    .await?;
+    Ok((stub, Issuer::new(key, Duration::from_mins(15))))
+}
+
+fn token(issuer: &Issuer) -> Result<String> {
+    let access = auth::Access { version: 1, permissions: Vec::new() };
+    let token = issuer.issue(UserId::new(), SessionId::new(), &access, Clock::system().now())?;
+    Ok(token.token.expose_secret().to_owned())
+}
+
+async fn list(door: &Door, token: Option<&str>) -> Result<(), Status> {
+    let request = match token {
+        Some(token) => as_user(token, ListBooksRequest::default()).unwrap(),
+        None => tonic::Request::new(ListBooksRequest::default()),
+    };
+    door.inventory().unwrap().list_books(request).await.map(|_| ())
+}
+
+#[tokio::test]
+async fn each_caller_has_an_allowance() -> Result<()> {
+    let (stub, issuer) = shop().await?;
+    let door = gateway(&stub.target(), |config| {
+        (config.limits.address_rate, config.limits.address_burst) = (1, 2);
+        (config.limits.user_rate, config.limits.user_burst) = (1, 3);
+    })
+    .await?;
+    let (ada, grace) = (token(&issuer)?, token(&issuer)?);
+
+    for caller in [&ada, &grace] {
+        for _ in 0..3 {
+            list(&door, Some(caller)).await?;
+        }
+        assert_eq!(list(&door, Some(caller)).await.unwrap_err().code(), Code::ResourceExhausted);
+    }
+    list(&door, None).await?;
+    // Whose token is no token is nobody in particular.
+    list(&door, Some("nonsense")).await?;
+    let refused = list(&door, None).await.unwrap_err();
+
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert_eq!(refused.get_details_error_info().context("no details")?.reason, "TOO_MANY_CALLS");
+    let wait = refused.get_details_retry_info().and_then(|info| info.retry_delay).context("no delay")?;
+    assert!(wait <= Duration::from_secs(1), "{wait:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_valid_reaches_the_service_which_says_what_is_wrong_with_it() -> Result<()> {
+    let (stub, _) = shop().await?;
+    let door = gateway(&stub.target(), |_| {}).await?;
+    list(&door, Some("nonsense")).await?;
+    assert_eq!(stub.last()["authorization"], "Bearer nonsense");
+    Ok(())
+}
+
+#[tokio::test]
+async fn signing_in_is_limited_by_address() -> Result<()> {
+    let (stub, _) = shop().await?;
+    let door = gateway(&stub.target(), |config| {
+        (config.limits.sign_in_rate, config.limits.sign_in_burst) = (1, 2);
+    })
+    .await?;
+    let mut identity = IdentityServiceClient::new(door.channel()?);
+    for _ in 0..2 {
+        identity.authenticate_user(AuthenticateUserRequest::default()).await?;
+    }
+    let refused = identity.authenticate_user(AuthenticateUserRequest::default()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    list(&door, None).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn addresses_are_told_by_trusted_proxies_alone() -> Result<()> {
+    let (stub, _) = shop().await?;
+    let allowance = |config: &mut gateway::Config| {
+        (config.limits.address_rate, config.limits.address_burst) = (1, 1);
+    };
+    let behind = gateway(&stub.target(), |config| {
+        allowance(config);
+        config.trusted_proxies = "127.0.0.1".parse().unwrap();
+    })
+    .await?;
+    let open = gateway(&stub.target(), allowance).await?;
+
+    let from = async |door: &Door, address: &str| {
+        let mut client = Http2::connect(door.address()).await?;
+        let request = stub::once(&ListBooksRequest::default());
+        let response = client.call(LIST, &[("x-forwarded-for", address)], request).await?;
+        anyhow::Ok(raw::code(&raw::whole(response).await?.1))
+    };
+
+    assert_eq!(from(&behind, "192.0.2.1").await?, Code::Ok);
+    assert_eq!(from(&behind, "192.0.2.2").await?, Code::Ok);
+    assert_eq!(from(&behind, "192.0.2.2").await?, Code::ResourceExhausted);
+    assert_eq!(from(&open, "192.0.2.1").await?, Code::Ok);
+    assert_eq!(from(&open, "192.0.2.2").await?, Code::ResourceExhausted);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_caller_has_so_many_calls_under_way_and_no_more() -> Result<()> {
+    let stub = Stub::start(async |request: Request<Incoming>| match request.uri().path() {
+        LIST => stub::answer(&ListBooksResponse::default()),
+        _ => {
+            let (frames, response) = stub::stream();
+            tokio::spawn(async move { frames.closed().await });
+            response
+        }
+    })
+    .await?;
+    let door = gateway(&stub.target(), |config| config.limits.calls_at_once = 2).await?;
+    let mut client = Http2::connect(door.address()).await?;
+    let mut streams = Vec::new();
+    for _ in 0..2 {
+        let path = "/bookstore.order.v1.OrderService/WatchOrder";
+        streams.push(client.call(path, &[], Body::empty()).await?);
+    }
+
+    assert_eq!(list(&door, None).await.unwrap_err().code(), Code::ResourceExhausted);
+
+    streams.pop();
+    testkit::eventually("there is room again", Duration::from_secs(10), async || {
+        list(&door, None).await.ok()
+    })
+    .await?;
+    Ok(())
+}
