@@ -1,6 +1,6 @@
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -25,12 +25,35 @@ pub struct Broker {
 pub struct Snapshot(TempDir);
 
 impl Broker {
-    /// Starts a server with an empty store.
+    /// Starts a server with the stream of identity, which every service follows from its start on, and nothing else.
     pub async fn start() -> Result<Self> {
+        let broker = Self::empty().await?;
+        broker.make_identity_stream().await?;
+        Ok(broker)
+    }
+
+    /// Makes the stream of identity as identity's relay would.
+    pub async fn make_identity_stream(&self) -> Result<()> {
+        let stream = jetstream::stream::Config {
+            name: "IDENTITY".to_owned(),
+            subjects: vec!["bookstore.identity.>".to_owned()],
+            ..Default::default()
+        };
+        self.jetstream().await?.get_or_create_stream(stream).await?;
+        Ok(())
+    }
+
+    /// Starts a server with an empty store.
+    pub async fn empty() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("bookstore-nats-").tempdir()?;
         let options = NatsOptions::new(folder.path());
         let server = blocking(move || Nats::start(options)).await?;
         Ok(Self { url: server.url(), server: Arc::new(Mutex::new(server)), folder: Arc::new(folder) })
+    }
+
+    /// Where the certificates of the services lie that use it.
+    pub(crate) fn certificates(&self) -> PathBuf {
+        self.folder.path().join("certificates")
     }
 
     /// `nats://127.0.0.1:…`, the same after every start.

@@ -1,12 +1,14 @@
 use std::{
     collections::HashMap,
+    io,
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use anyhow::{Context, Result};
-use auth::{Issuer, PublicKey, SigningKey, Verifier};
+use auth::{Access, Issuer, Permission, PublicKey, SigningKey, Verifier};
+use futures::{Stream, StreamExt as _, future, stream};
 use proto::identity::v1::{
     Address, AuthenticateUserRequest, AuthenticateUserResponse, CreateAddressRequest, CreateUserRequest,
     GetAddressRequest, GetJwksRequest, GetJwksResponse, GetUserRequest, GrantRoleRequest, JsonWebKey,
@@ -14,13 +16,19 @@ use proto::identity::v1::{
     identity_service_server::{IdentityService, IdentityServiceServer},
 };
 use secrecy::ExposeSecret;
-use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Response, Status, metadata::MetadataValue, transport::Server};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tonic::{
+    Request, Response, Status,
+    metadata::MetadataValue,
+    transport::{Channel, Server},
+};
 use values::{AddressId, Clock, SessionId, UserId};
 
-/// The secret that services of a test share.
-pub const PEER_SECRET: &str = "testkit-peer-secret-0123456789abcdef";
+use crate::{certificates, channel_as};
 
 /// Stands in for identity in tests of other services: serves its keys and addresses over gRPC, and signs tokens.
 /// Stops when dropped.
@@ -47,7 +55,7 @@ impl TestIdentity {
         let desk = Desk { key: key.public().clone(), addresses: Arc::default() };
         let service = Server::builder()
             .add_service(IdentityServiceServer::new(desk.clone()))
-            .serve_with_incoming(TcpListenerStream::new(listener));
+            .serve_with_incoming(over_tls(listener, certificates()?.identity("identity")?));
         let server = tokio::spawn(async move {
             // It ends with the test only.
             let _ = service.await;
@@ -73,10 +81,21 @@ impl TestIdentity {
         Verifier::with_keys(vec![self.desk.key.clone()])
     }
 
-    /// An access token for a user.
+    /// An access token for a customer.
     pub fn token(&self, user: UserId) -> Result<String> {
-        let token = self.issuer.issue(user, SessionId::new(), Clock::system().now())?;
+        self.token_with(user, &[Permission::ORDERS_PLACE])
+    }
+
+    /// An access token for a user with these permissions and no other.
+    pub fn token_with(&self, user: UserId, permissions: &[Permission]) -> Result<String> {
+        let access = Access { version: 0, permissions: permissions.to_vec() };
+        let token = self.issuer.issue(user, SessionId::new(), &access, Clock::system().now())?;
         Ok(token.token.expose_secret().to_owned())
+    }
+
+    /// A connection to it as `caller`'s calls come.
+    pub fn channel_as(&self, caller: &str) -> Result<Channel> {
+        channel_as(&certificates()?.identity(caller)?, "identity", self.address)
     }
 
     /// Stores an address that only `user` may read.
@@ -104,19 +123,28 @@ impl Drop for TestIdentity {
     }
 }
 
+/// Connections that are services', once their handshake is over.
+fn over_tls(
+    listener: TcpListener,
+    identity: tls::Identity,
+) -> impl Stream<Item = io::Result<TlsStream<TcpStream>>> {
+    let acceptor = TlsAcceptor::from(identity.server_config());
+    // One handshake doesn't wait for another; one that fails is its client's affair.
+    stream::unfold(listener, async |listener| Some((listener.accept().await, listener)))
+        .map(move |accepted| {
+            let acceptor = acceptor.clone();
+            async move { acceptor.accept(accepted?.0).await }
+        })
+        .buffer_unordered(64)
+        .filter(|handshake| future::ready(handshake.is_ok()))
+}
+
 /// A request as a signed-in user sends it.
 pub fn as_user<T>(token: &str, message: T) -> Result<Request<T>> {
     let mut request = Request::new(message);
     let value = MetadataValue::try_from(format!("Bearer {token}")).context("no token")?;
     request.metadata_mut().insert("authorization", value);
     Ok(request)
-}
-
-/// A request as another service sends it.
-pub fn as_service<T>(message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    request.metadata_mut().insert("bookstore-peer-secret", MetadataValue::from_static(PEER_SECRET));
-    request
 }
 
 #[tonic::async_trait]

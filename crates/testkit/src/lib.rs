@@ -4,6 +4,7 @@
 //! once for each test, and end with it.
 
 mod broker;
+mod certificates;
 mod collector;
 mod database;
 mod eventually;
@@ -13,10 +14,13 @@ mod messages;
 mod service;
 
 pub use broker::{Broker, Snapshot};
+pub use certificates::{Certificates, TRUST_DOMAIN, certificates, channel_as, mesh_client};
 pub use collector::{Collector, Link, Span};
 pub use database::{Database, empty_database, events_database};
 pub use eventually::eventually;
 pub use gate::Gate;
-pub use identity::{PEER_SECRET, TestIdentity, as_service, as_user};
+pub use identity::{TestIdentity, as_user};
 pub use messages::{Published, publish, publish_as, publish_bytes, published};
-pub use service::{Running, config, database, get, running, running_with_clock, starting};
+pub use service::{
+    Running, base, config, database, get, running, running_front, running_with_clock, starting,
+};

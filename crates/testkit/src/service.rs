@@ -1,13 +1,15 @@
 use std::{
     any::TypeId,
     collections::HashMap,
+    future::Future,
     net::{Ipv4Addr, SocketAddr},
+    path::Path,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
-use server::{Application, Listeners};
+use server::{Application, Front, Listeners};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -19,7 +21,7 @@ use tonic::transport::{Channel, Endpoint};
 use uuid::Uuid;
 use values::Clock;
 
-use crate::{Broker, Database, PEER_SECRET, database::create, eventually};
+use crate::{Broker, Database, certificates, channel_as, database::create, eventually};
 
 /// Until a service is ready, on a machine that is busy with other tests.
 const START: Duration = Duration::from_secs(30);
@@ -47,15 +49,22 @@ pub async fn database<A: Application>() -> Result<Database> {
     create(&format!("{}_{}", A::NAME, Uuid::now_v7().simple()), Some(template)).await
 }
 
-/// What every service is configured with, for a database and a broker of the test.
-#[must_use]
-pub fn config(database: &Database, broker: &Broker) -> server::Config {
-    server::Config::new(database.url(), broker.url(), PEER_SECRET)
+/// What service `A` is configured with, for a database and a broker of the test. Its certificate lies with the broker.
+pub fn config<A: Application>(database: &Database, broker: &Broker) -> Result<server::Config> {
+    let tls = certificates()?.write(&broker.certificates(), A::NAME)?;
+    Ok(server::Config::new(database.url(), broker.url(), tls))
+}
+
+/// What a process without database and broker is configured with; its certificate lies in `folder`.
+pub fn base<F: Front>(folder: &Path) -> Result<server::config::Base> {
+    Ok(server::config::Base::new(certificates()?.write(folder, F::NAME)?))
 }
 
 /// A service that runs inside the test's process. Told to stop when dropped.
 #[derive(Debug)]
 pub struct Running {
+    name: &'static str,
+    is_front: bool,
     /// Where it answers gRPC.
     pub address: SocketAddr,
     /// Where it answers health and metrics.
@@ -71,38 +80,68 @@ pub async fn running<A: Application>(config: A::Config) -> Result<Running> {
 
 /// As [`running`], with a clock of the test's.
 pub async fn running_with_clock<A: Application>(config: A::Config, clock: Clock) -> Result<Running> {
-    let started = starting::<A>(config, clock).await?;
-    eventually("the service is ready or has ended", START, async || {
-        (started.task.is_finished() || started.is_ready().await).then_some(())
-    })
-    .await?;
-    if started.task.is_finished() {
-        started.stop().await.context("the service ended at its start")?;
-        bail!("the service ended at its start");
-    }
-    Ok(started)
+    starting::<A>(config, clock).await?.once_ready().await
+}
+
+/// Runs a process without database and broker on free ports and waits until it is ready.
+pub async fn running_front<F: Front>(config: F::Config) -> Result<Running> {
+    let run = |listeners, stop| server::run_front::<F>(config, listeners, Clock::system(), stop);
+    Running::start(F::NAME, true, run).await?.once_ready().await
 }
 
 /// As [`running_with_clock`], without waiting: for tests of what a service does before it is ready.
 pub async fn starting<A: Application>(config: A::Config, clock: Clock) -> Result<Running> {
-    let grpc = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let admin = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let (address, admin_address) = (grpc.local_addr()?, admin.local_addr()?);
-    let stop = CancellationToken::new();
-    let service = server::run::<A>(config, Listeners { grpc, admin }, clock, stop.clone());
-    Ok(Running { address, admin: admin_address, stop, task: tokio::spawn(service) })
+    let run = |listeners, stop| server::run::<A>(config, listeners, clock, stop);
+    Running::start(A::NAME, false, run).await
 }
 
 impl Running {
+    async fn start<R>(
+        name: &'static str,
+        is_front: bool,
+        run: impl FnOnce(Listeners, CancellationToken) -> R,
+    ) -> Result<Self>
+    where
+        R: Future<Output = Result<(), server::Error>> + Send + 'static,
+    {
+        let grpc = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let admin = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let (address, admin_address) = (grpc.local_addr()?, admin.local_addr()?);
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(run(Listeners { grpc, admin }, stop.clone()));
+        Ok(Self { name, is_front, address, admin: admin_address, stop, task })
+    }
+
+    async fn once_ready(self) -> Result<Self> {
+        eventually("the service is ready or has ended", START, async || {
+            (self.task.is_finished() || self.is_ready().await).then_some(())
+        })
+        .await?;
+        if self.task.is_finished() {
+            self.stop().await.context("the service ended at its start")?;
+            bail!("the service ended at its start");
+        }
+        Ok(self)
+    }
+
     /// For the `…_TARGET` of other services.
     #[must_use]
     pub fn target(&self) -> String {
         format!("ipv4:{}", self.address)
     }
 
-    /// A connection to it, made when it is first used.
+    /// A connection to it as its users' calls come, made when it is first used: through the gateway, or straight if it
+    /// is a front itself.
     pub fn channel(&self) -> Result<Channel> {
-        Ok(Endpoint::from_shared(format!("http://{}", self.address))?.connect_lazy())
+        if self.is_front {
+            return Ok(Endpoint::from_shared(format!("http://{}", self.address))?.connect_lazy());
+        }
+        self.channel_as("gateway")
+    }
+
+    /// A connection to it as another service's calls come, made when it is first used.
+    pub fn channel_as(&self, caller: &str) -> Result<Channel> {
+        channel_as(&certificates()?.identity(caller)?, self.name, self.address)
     }
 
     /// Whether it says that it is ready.
