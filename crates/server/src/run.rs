@@ -5,7 +5,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use auth::{Revocations, policy::Policies};
+use auth::policy::Policies;
 use sea_orm::DbErr;
 use secrecy::ExposeSecret as _;
 use telemetry::rpc::ServerLayer;
@@ -124,12 +124,13 @@ pub async fn run<A: Application>(
         rpcs.clone_from(&service.rpcs);
         // Before the wait below, which may be long.
         contract.clone().only(rpcs.iter().copied())?;
-        let revocations = Revocations::new();
+        // identity notes its own at once; all others come by its events.
+        let revocations = service.verifier.revocations().clone();
         let (follower, caught_up) = revocations::follower(
             context.nats.clone(),
             context.reconnects.clone(),
             context.clock.clone(),
-            revocations.clone(),
+            revocations,
         );
         tasks.spawn(Task::new("revocations", follower.run(context.drained.clone())));
         // Before readiness too: the stream that is followed is made by identity's own relay.
@@ -140,7 +141,7 @@ pub async fn run<A: Application>(
             () = caught_up.wait() => {}
             name = tasks.first_to_end() => return Err(Error::Task(name)),
         }
-        calls.open(service.routes, service.verifier.with_revocations(revocations), &rpcs)?;
+        calls.open(service.routes, service.verifier, &rpcs)?;
         health.set_ready(&rpcs, true).await;
         tracing::info!("ready");
         Err(Error::Task(tasks.first_to_end().await))
@@ -225,7 +226,9 @@ pub(crate) fn keep_fresh(tasks: &mut Tasks, peers: &Peers, stop: &CancellationTo
         })
         .build();
     let (identity, stop) = (identity.clone(), stop.clone());
-    tasks.spawn(Task::new("certificates", async move { identity.watch(REREAD, stop.cancelled()).await }));
+    tasks.spawn(Task::new("certificates", async move {
+        stop.run_until_cancelled(identity.keep_fresh(REREAD)).await;
+    }));
 }
 
 /// How often certificates are looked at.
