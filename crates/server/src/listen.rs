@@ -18,6 +18,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
 
+use handshake::Handshakes;
+
 /// After a failure to accept that isn't one connection's: no file descriptors left, as a rule.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -74,7 +76,7 @@ impl Port {
         };
         let (connections, drain, cut) = (port.connections.clone(), port.drain.clone(), port.cut.clone());
         let room = Arc::new(Semaphore::new(terms.connections));
-        let handshakes = Arc::new(Semaphore::new(handshake::AT_ONCE));
+        let handshakes = terms.identity.as_ref().map(Handshakes::of);
         port.connections.spawn(async move {
             while let Some(stream) = drain.run_until_cancelled(accept(&listener)).await {
                 let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
@@ -83,9 +85,9 @@ impl Port {
                     continue;
                 };
                 let (terms, service) = (terms.clone(), service.clone());
-                let (drain, cut, handshakes) = (drain.clone(), cut.clone(), Arc::clone(&handshakes));
+                let (drain, cut, handshakes) = (drain.clone(), cut.clone(), handshakes.clone());
                 connections.spawn(async move {
-                    let answered = handshake::answer(stream, terms, service, drain, handshakes);
+                    let answered = handshake::answer(stream, handshakes, terms, service, drain);
                     cut.run_until_cancelled(answered).await;
                     drop(place);
                 });

@@ -20,21 +20,38 @@ use super::{Origin, Terms, connection, metrics};
 /// How long a handshake may take, the wait for its turn included.
 const LIMIT: Duration = Duration::from_secs(5);
 /// How many are made at once: a flood of them must leave time for calls.
-pub(super) const AT_ONCE: usize = 128;
+const AT_ONCE: usize = 128;
+
+/// Demands a certificate of whoever connects.
+#[derive(Clone)]
+pub(super) struct Handshakes {
+    acceptor: TlsAcceptor,
+    turns: Arc<Semaphore>,
+}
+
+impl Handshakes {
+    /// Shows the certificate that `identity` has by then.
+    pub(super) fn of(identity: &tls::Identity) -> Self {
+        Self {
+            acceptor: TlsAcceptor::from(identity.server_config()),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+        }
+    }
+}
 
 /// Answers a connection until it ends.
 pub(super) async fn answer<S, B>(
     stream: TcpStream,
+    handshakes: Option<Handshakes>,
     terms: Terms,
     service: S,
     drain: CancellationToken,
-    handshakes: Arc<Semaphore>,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
 {
-    let Some(identity) = &terms.identity else {
+    let Some(Handshakes { acceptor, turns }) = handshakes else {
         // Whoever is not told by a certificate is told by the address, if at all.
         let client = stream.peer_addr().ok().map(ConnectInfo);
         let service = service.map_request(move |mut request: Request<Incoming>| {
@@ -46,8 +63,7 @@ pub(super) async fn answer<S, B>(
         return connection::serve(stream, Origin { id: None }, &terms, service, drain).await;
     };
     let shaken = timeout_at(Instant::now() + LIMIT, async {
-        let Ok(_turn) = handshakes.acquire().await else { return Err("the port is closed".to_owned()) };
-        let acceptor = TlsAcceptor::from(identity.server_config());
+        let Ok(_turn) = turns.acquire().await else { return Err("the port is closed".to_owned()) };
         acceptor.accept(stream).await.map_err(|error| error.to_string())
     })
     .await;
