@@ -123,8 +123,9 @@ impl Drop for TestIdentity {
     }
 }
 
-/// Connections that are services', once their handshake is over.
-fn over_tls(
+/// Connections of services to the service of that identity, once their handshake is over: for those that a test writes
+/// itself.
+pub fn over_tls(
     listener: TcpListener,
     identity: tls::Identity,
 ) -> impl Stream<Item = io::Result<TlsStream<TcpStream>>> {

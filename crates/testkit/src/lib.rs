@@ -19,7 +19,7 @@ pub use collector::{Collector, Link, Span};
 pub use database::{Database, empty_database, events_database};
 pub use eventually::eventually;
 pub use gate::Gate;
-pub use identity::{TestIdentity, as_user};
+pub use identity::{TestIdentity, as_user, over_tls};
 pub use messages::{Published, publish, publish_as, publish_bytes, published};
 pub use service::{
     Running, base, config, database, get, running, running_front, running_with_clock, starting,

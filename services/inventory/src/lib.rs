@@ -28,7 +28,7 @@ impl Application for Inventory {
     type Config = Config;
 
     async fn build(config: Config, context: &Context) -> Result<Service, BuildError> {
-        let identity = mesh::Client::new(&config.identity_target, mesh::Policy::default());
+        let identity = context.client("identity", &config.identity_target);
         let (db, stop) = (&context.db, &context.stop);
 
         let relay = context.relay("INVENTORY");

@@ -20,7 +20,7 @@ use batch::{Batcher, Limits};
 use events::Wake;
 use proto::inventory::v1::{self as pb, inventory_service_server::InventoryService};
 use sea_orm::DatabaseConnection;
-use server::caller::{customer, service_only};
+use server::caller::customer;
 use tonic::{Request, Response, Status};
 use values::ShopId;
 
@@ -106,7 +106,6 @@ impl InventoryService for Inventory {
     }
 
     async fn reserve_stock(&self, call: Request<pb::ReserveStockRequest>) -> Answer<pb::Reservation> {
-        service_only(&call)?;
         Ok(Response::new(reserve_stock::reserve_stock(self, call.into_inner()).await?))
     }
 
@@ -114,7 +113,6 @@ impl InventoryService for Inventory {
         &self,
         call: Request<pb::CommitReservationRequest>,
     ) -> Answer<pb::Reservation> {
-        service_only(&call)?;
         Ok(Response::new(commit_reservation::commit_reservation(self, call.into_inner()).await?))
     }
 
@@ -122,7 +120,6 @@ impl InventoryService for Inventory {
         &self,
         call: Request<pb::ReleaseReservationRequest>,
     ) -> Answer<pb::Reservation> {
-        service_only(&call)?;
         Ok(Response::new(release_reservation::release_reservation(self, call.into_inner()).await?))
     }
 }

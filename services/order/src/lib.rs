@@ -48,10 +48,8 @@ impl Application for Order {
         let watchers = Watchers::default();
         let notifier = Notifier::new(relay.wake_handle(), watchers.clone());
 
-        let to_identity = mesh::Client::new(&config.identity_target, mesh::Policy::default());
-        let as_service =
-            mesh::Policy { peer_secret: Some(context.peer_secret.clone()), ..Default::default() };
-        let inventory = Inventory::new(mesh::Client::new(&config.inventory_target, as_service));
+        let to_identity = context.client("identity", &config.identity_target);
+        let inventory = Inventory::new(context.client("inventory", &config.inventory_target));
 
         let place = Place { db: db.clone(), notifier: notifier.clone() };
         let rpc = OrderService {

@@ -32,7 +32,7 @@ impl Application for Payment {
     async fn build(config: Config, context: &Context) -> Result<Service, BuildError> {
         let relay = context.relay("PAYMENT");
         let wake = relay.wake_handle();
-        let identity = mesh::Client::new(&config.identity_target, mesh::Policy::default());
+        let identity = context.client("identity", &config.identity_target);
         let rpc = Payments { db: context.db.clone(), card: Card::Simulated, currency: config.currency };
         Ok(Service::new(Self::NAME, server::jwks(identity))
             .rpc(PaymentServiceServer::new(rpc))

@@ -6,13 +6,14 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use auth::Permission;
 use inventory::{Config, Inventory};
 use proto::{
     inventory::v1::{self as pb, ReservationState, adjust_stock_request::Change},
     types::v1::Money,
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
-use testkit::{Broker, Database, PEER_SECRET, Running, TestIdentity, as_service, as_user};
+use testkit::{Broker, Database, Running, TestIdentity, as_user};
 use tonic::{Code, Request, Status, transport::Channel};
 use tonic_types::StatusExt;
 use values::UserId;
@@ -60,7 +61,10 @@ impl Bookshop {
         let broker = Broker::start().await?;
         let identity = TestIdentity::start().await?;
         let mut config = Config {
-            server: server::Config::new(url, broker.url(), PEER_SECRET),
+            server: server::Config {
+                database_url: url.into(),
+                ..testkit::config::<Inventory>(&database, &broker)?
+            },
             identity_target: identity.target().parse()?,
             reservation_ttl: Duration::from_mins(15),
             sweep_interval: Duration::from_millis(50),
@@ -74,13 +78,13 @@ impl Bookshop {
     /// Starts another replica on the same database and broker, and connects to it.
     pub(crate) async fn another_replica(&mut self) -> Result<Client> {
         let replica = testkit::running::<Inventory>(self.config.clone()).await?;
-        let client = connect(&replica).await?;
+        let client = connect(&replica)?;
         self.replicas.push(replica);
         Ok(client)
     }
 
     pub(crate) async fn client(&self) -> Result<Client> {
-        connect(self.replicas.first().context("no replica")?).await
+        connect(self.replicas.first().context("no replica")?)
     }
 
     pub(crate) fn user(&self) -> Result<User> {
@@ -88,9 +92,15 @@ impl Bookshop {
         Ok(User { id, token: self.identity.token(id)? })
     }
 
+    /// As the gateway calls: for users only.
+    pub(crate) fn gateway(&self) -> Result<Client> {
+        Ok(Client::new(self.replicas.first().context("no replica")?.channel()?))
+    }
+
     /// A user with a shop.
     pub(crate) async fn owner(&self) -> Result<Owner> {
-        let user = self.user()?;
+        let id = UserId::new();
+        let user = User { id, token: self.identity.token_with(id, &[Permission::SHOPS_REGISTER])? };
         let mut client = self.client().await?;
         let request = pb::RegisterShopRequest {
             request_id: unique("shop"),
@@ -119,8 +129,9 @@ impl Bookshop {
     }
 }
 
-async fn connect(replica: &Running) -> Result<Client> {
-    Ok(Client::connect(format!("http://{}", replica.address)).await?)
+/// As order calls, which passes its users' tokens on.
+fn connect(replica: &Running) -> Result<Client> {
+    Ok(Client::new(replica.channel_as("order")?))
 }
 
 impl User {
@@ -208,7 +219,7 @@ pub(crate) async fn reserve(
         .map(|(offer, quantity)| pb::Line { offer_id: offer.offer_id.clone(), quantity: *quantity })
         .collect();
     let request = pb::ReserveStockRequest { key: key.to_owned(), lines };
-    Ok(client.clone().reserve_stock(as_service(request)).await?.into_inner())
+    Ok(client.clone().reserve_stock(request).await?.into_inner())
 }
 
 pub(crate) async fn commit(
@@ -216,7 +227,7 @@ pub(crate) async fn commit(
     reservation: &pb::Reservation,
 ) -> Result<ReservationState, Status> {
     let request = pb::CommitReservationRequest { reservation_id: reservation.reservation_id.clone() };
-    Ok(client.clone().commit_reservation(as_service(request)).await?.into_inner().state())
+    Ok(client.clone().commit_reservation(request).await?.into_inner().state())
 }
 
 pub(crate) async fn release(
@@ -224,7 +235,7 @@ pub(crate) async fn release(
     reservation: &pb::Reservation,
 ) -> Result<ReservationState, Status> {
     let request = pb::ReleaseReservationRequest { reservation_id: reservation.reservation_id.clone() };
-    Ok(client.clone().release_reservation(as_service(request)).await?.into_inner().state())
+    Ok(client.clone().release_reservation(request).await?.into_inner().state())
 }
 
 pub(crate) fn eur(minor_units: i64) -> Money {

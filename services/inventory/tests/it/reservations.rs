@@ -5,7 +5,7 @@ use proto::{
     inventory::v1::{self as pb, ReservationState, adjust_stock_request::Change},
     types::v1::Money,
 };
-use testkit::{as_service, eventually};
+use testkit::eventually;
 use tonic::Code;
 
 use crate::harness::{Bookshop, SOON, commit, eur, failed_preconditions, refusal, reserve, wrong_fields};
@@ -91,20 +91,16 @@ async fn every_wrong_field_of_a_reservation_is_named() -> Result<()> {
     let bookshop = Bookshop::open().await?;
     let mut client = bookshop.client().await?;
     let lines = vec![pb::Line { offer_id: "x".to_owned(), quantity: 0 }];
-    let answer =
-        client.reserve_stock(as_service(pb::ReserveStockRequest { key: String::new(), lines })).await;
+    let answer = client.reserve_stock(pb::ReserveStockRequest { key: String::new(), lines }).await;
     assert_eq!(wrong_fields(answer), ["key", "lines[0].offer_id", "lines[0].quantity"]);
     let request = pb::ReserveStockRequest { key: "x".repeat(129), lines: vec![] };
-    assert_eq!(wrong_fields(client.reserve_stock(as_service(request)).await), ["key", "lines"]);
+    assert_eq!(wrong_fields(client.reserve_stock(request).await), ["key", "lines"]);
     let reservation_id = "ord_x".to_owned();
     let answer = client
-        .commit_reservation(as_service(pb::CommitReservationRequest {
-            reservation_id: reservation_id.clone(),
-        }))
+        .commit_reservation(pb::CommitReservationRequest { reservation_id: reservation_id.clone() })
         .await;
     assert_eq!(wrong_fields(answer), ["reservation_id"]);
-    let answer =
-        client.release_reservation(as_service(pb::ReleaseReservationRequest { reservation_id })).await;
+    let answer = client.release_reservation(pb::ReleaseReservationRequest { reservation_id }).await;
     assert_eq!(wrong_fields(answer), ["reservation_id"]);
     Ok(())
 }
@@ -116,17 +112,18 @@ async fn users_are_refused_even_with_a_token() -> Result<()> {
     let offer = owner.sells(5).await?;
     let held = reserve(&owner.client, "key", &[(&offer, 2)]).await?;
     let denied = (Code::PermissionDenied, "SERVICES_ONLY".to_owned());
+    let mut gateway = bookshop.gateway()?;
 
     let lines = vec![pb::Line { offer_id: offer.offer_id.clone(), quantity: 1 }];
     let reserve = pb::ReserveStockRequest { key: "mine".to_owned(), lines };
     let commit = pb::CommitReservationRequest { reservation_id: held.reservation_id.clone() };
     let release = pb::ReleaseReservationRequest { reservation_id: held.reservation_id.clone() };
-    assert_eq!(refusal(owner.client.reserve_stock(owner.user.asks(reserve.clone())?).await), denied);
-    assert_eq!(refusal(owner.client.commit_reservation(owner.user.asks(commit.clone())?).await), denied);
-    assert_eq!(refusal(owner.client.release_reservation(owner.user.asks(release.clone())?).await), denied);
-    assert_eq!(refusal(owner.client.reserve_stock(reserve).await).0, Code::PermissionDenied);
-    assert_eq!(refusal(owner.client.commit_reservation(commit).await).0, Code::PermissionDenied);
-    assert_eq!(refusal(owner.client.release_reservation(release).await).0, Code::PermissionDenied);
+    assert_eq!(refusal(gateway.reserve_stock(owner.user.asks(reserve.clone())?).await), denied);
+    assert_eq!(refusal(gateway.commit_reservation(owner.user.asks(commit.clone())?).await), denied);
+    assert_eq!(refusal(gateway.release_reservation(owner.user.asks(release.clone())?).await), denied);
+    assert_eq!(refusal(gateway.reserve_stock(reserve).await), denied);
+    assert_eq!(refusal(gateway.commit_reservation(commit).await), denied);
+    assert_eq!(refusal(gateway.release_reservation(release).await), denied);
     assert_eq!(owner.counts(&offer).await?, (5, 2));
     Ok(())
 }

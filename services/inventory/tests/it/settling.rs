@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use proto::inventory::v1::{self as pb, ReservationState, adjust_stock_request::Change};
-use testkit::{as_service, eventually};
+use testkit::eventually;
 use tonic::Code;
 
 use crate::harness::{Bookshop, Owner, SOON, commit, refusal, release, reserve};
@@ -90,8 +90,8 @@ async fn what_was_never_reserved_is_not_found() -> Result<()> {
     let reservation_id = values::ReservationId::new().to_string();
     let missing = (Code::NotFound, "RESERVATION_NOT_FOUND".to_owned());
     let request = pb::CommitReservationRequest { reservation_id: reservation_id.clone() };
-    assert_eq!(refusal(client.commit_reservation(as_service(request)).await), missing);
+    assert_eq!(refusal(client.commit_reservation(request).await), missing);
     let request = pb::ReleaseReservationRequest { reservation_id };
-    assert_eq!(refusal(client.release_reservation(as_service(request)).await), missing);
+    assert_eq!(refusal(client.release_reservation(request).await), missing);
     Ok(())
 }

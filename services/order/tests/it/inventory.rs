@@ -17,9 +17,7 @@ use proto::{
     },
     types::v1::Money,
 };
-use testkit::PEER_SECRET;
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
 use values::{EditionId, ReservationId, ShopId};
 
@@ -84,9 +82,10 @@ impl TestInventory {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let desk = Desk::default();
-        let service = Server::builder()
-            .add_service(InventoryServiceServer::new(desk.clone()))
-            .serve_with_incoming(TcpListenerStream::new(listener));
+        let service =
+            Server::builder().add_service(InventoryServiceServer::new(desk.clone())).serve_with_incoming(
+                testkit::over_tls(listener, testkit::certificates()?.identity("inventory")?),
+            );
         let server = tokio::spawn(async move {
             // It ends with the test only.
             let _ = service.await;
@@ -133,13 +132,6 @@ impl Drop for TestInventory {
     }
 }
 
-fn services_only<T>(request: &Request<T>) -> Result<(), Status> {
-    match request.metadata().get("bookstore-peer-secret") {
-        Some(secret) if secret == PEER_SECRET => Ok(()),
-        _ => Err(Status::permission_denied("only services may call this")),
-    }
-}
-
 fn reserve(key: &str, request: &ReserveStockRequest) -> Reservation {
     let lines = request.lines.iter().map(|line| ReservedLine {
         offer_id: line.offer_id.clone(),
@@ -163,7 +155,6 @@ impl InventoryService for Desk {
         &self,
         request: Request<ReserveStockRequest>,
     ) -> Result<Response<Reservation>, Status> {
-        services_only(&request)?;
         let behaviour = {
             let mut books = self.books();
             books.reserve_calls += 1;
@@ -189,7 +180,6 @@ impl InventoryService for Desk {
         &self,
         request: Request<CommitReservationRequest>,
     ) -> Result<Response<Reservation>, Status> {
-        services_only(&request)?;
         let behaviour = {
             let mut books = self.books();
             books.commit_calls += 1;

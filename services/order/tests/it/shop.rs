@@ -65,7 +65,7 @@ impl Shop {
         let broker = Broker::start().await?;
         let identity = TestIdentity::start().await?;
         let inventory = TestInventory::start().await?;
-        let mut server = testkit::config(&setup.database, &broker);
+        let mut server = testkit::config::<order::Order>(&setup.database, &broker)?;
         server.database_url = setup.database_url.into();
         let config = Config {
             server,

@@ -15,7 +15,7 @@ use proto::{
     types::v1::Money,
 };
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
-use testkit::{Broker, Database, PEER_SECRET, Running, TestIdentity, as_user, eventually};
+use testkit::{Broker, Database, Running, TestIdentity, as_user, eventually};
 use tonic::{Status, transport::Channel};
 use values::{EventId, OrderId, ReservationId, UserId};
 
@@ -52,16 +52,15 @@ impl Shop {
         let broker = Broker::start().await?;
         let identity = TestIdentity::start().await?;
         let config = Config {
-            server: server::Config::new(
-                reached_at(database.url()),
-                broker.url().to_owned(),
-                PEER_SECRET.to_owned(),
-            ),
+            server: server::Config {
+                database_url: reached_at(database.url()).into(),
+                ..testkit::config::<Payment>(&database, &broker)?
+            },
             identity_target: identity.target().parse()?,
             currency: "EUR".parse()?,
         };
         let running = testkit::running::<Payment>(config.clone()).await?;
-        let channel = Channel::from_shared(format!("http://{}", running.address))?.connect().await?;
+        let channel = running.channel()?;
         let db = database.connect().await?;
         Ok(Self {
             broker,
