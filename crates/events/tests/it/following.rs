@@ -246,3 +246,19 @@ async fn a_consumer_that_the_broker_has_forgotten_is_made_anew() -> Result<()> {
     place(&broker, &["b"]).await?;
     process.has_seen(&["a", "b"], SOON).await
 }
+
+#[tokio::test]
+async fn nothing_is_shown_twice_while_nothing_is_lost() -> Result<()> {
+    let broker = Broker::start().await?;
+    place(&broker, &["old", "a"]).await?;
+    let process = Process::start(broker.url()).await?;
+    process.has_caught_up().await?;
+    place(&broker, &["b"]).await?;
+    // Well beyond a few comparisons with the stream.
+    let since = tokio::time::Instant::now();
+    eventually("some time", SOON, async || (since.elapsed() > Duration::from_secs(4)).then_some(())).await?;
+    place(&broker, &["c"]).await?;
+    process.has_seen(&["old", "a", "b", "c"], SOON).await?;
+    assert_eq!(process.seen(), ["old", "a", "b", "c"]);
+    Ok(())
+}

@@ -3,6 +3,7 @@
 mod callers;
 mod calls;
 mod database;
+mod dead_letters;
 mod measured;
 mod migrator;
 mod raw;
