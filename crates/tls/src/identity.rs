@@ -1,14 +1,11 @@
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::SystemTime};
 
 use arc_swap::ArcSwap;
 use rustls::{ClientConfig, ServerConfig, client::Resumption, version::TLS13};
 
 use crate::{
     Error, Files, SpiffeId,
-    material::{Material, provider},
+    material::{Age, Material, provider},
     verify::{Callee, Callers, Present, Shown},
 };
 
@@ -41,6 +38,10 @@ impl Identity {
         self.present.load().not_after
     }
 
+    pub(crate) fn age(&self, now: SystemTime) -> Age {
+        self.present.load().age(now)
+    }
+
     /// Reads the files again. Whether something changed.
     ///
     /// # Errors
@@ -54,37 +55,15 @@ impl Identity {
         Ok(changed)
     }
 
-    /// Looks at the files again and again, for as long as it is polled. Contents are compared, not dates: Kubernetes swaps
-    /// links.
-    pub async fn keep_fresh(&self, every: Duration) {
-        let mut last_error = None;
-        let mut is_warned = false;
-        loop {
-            tokio::time::sleep(every).await;
-            let outcome = self.reload();
-            if let Ok(true) = outcome {
-                tracing::info!(id = %self.id(), "the certificate or its roots were renewed");
-                is_warned = false;
-            }
-            // While files are being replaced they may not fit for a moment: worth a line only if it is news.
-            let error = outcome.err().map(|error| error.to_string());
-            if let Some(error) = error.as_ref().filter(|_| error != last_error) {
-                tracing::warn!(error, "the certificate in use stays in use");
-            }
-            last_error = error;
-            if !is_warned && self.present.load().is_overdue(now()) {
-                tracing::warn!(id = %self.id(), "the certificate ends soon and was not renewed");
-                is_warned = true;
-            }
-        }
-    }
-
     /// For calls to one service: accepts that one only. Follows [`reload`](Self::reload).
+    ///
+    /// # Panics
+    /// Never: the provider has TLS 1.3.
     #[must_use]
     pub fn client_config(&self, callee: &SpiffeId) -> Arc<ClientConfig> {
         let verifier = Callee { present: Arc::clone(&self.present), callee: callee.clone() };
         #[expect(clippy::expect_used, reason = "the provider has TLS 1.3, whatever the machine")]
-        let mut config = ClientConfig::builder_with_provider(provider())
+        let mut config = ClientConfig::builder_with_provider(Arc::clone(provider()))
             .with_protocol_versions(&[&TLS13])
             .expect("the provider has TLS 1.3")
             .dangerous()
@@ -96,12 +75,15 @@ impl Identity {
         Arc::new(config)
     }
 
-    /// For being called: demands the certificate of a service of the same trust domain and namespace. Follows
-    /// [`reload`](Self::reload).
+    /// For being called: demands the certificate of a service of the same trust domain and namespace, whatever its name;
+    /// which of them may make a call is the call's own policy. Follows [`reload`](Self::reload).
+    ///
+    /// # Panics
+    /// Never: the provider has TLS 1.3.
     #[must_use]
     pub fn server_config(&self) -> Arc<ServerConfig> {
         #[expect(clippy::expect_used, reason = "the provider has TLS 1.3, whatever the machine")]
-        let mut config = ServerConfig::builder_with_provider(provider())
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(provider()))
             .with_protocol_versions(&[&TLS13])
             .expect("the provider has TLS 1.3")
             .with_client_cert_verifier(Arc::new(Callers(Arc::clone(&self.present))))
@@ -111,9 +93,4 @@ impl Identity {
         config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
         Arc::new(config)
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "certificates are valid by the machine's time, as TLS has it")]
-fn now() -> SystemTime {
-    SystemTime::now()
 }

@@ -7,6 +7,7 @@
 #[cfg(feature = "authority")]
 pub mod authority;
 mod files;
+mod fresh;
 mod identity;
 mod material;
 mod spiffe_id;

@@ -3,7 +3,7 @@
 use std::{
     fmt, fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::{Duration, SystemTime},
 };
 
@@ -45,10 +45,20 @@ pub(crate) struct Material {
     pub(crate) key: Arc<CertifiedKey>,
     pub(crate) roots: Arc<RootCertStore>,
     pub(crate) clients: Arc<dyn ClientCertVerifier>,
-    pub(crate) not_before: SystemTime,
+    not_before: SystemTime,
     pub(crate) not_after: SystemTime,
     /// The files' contents, to see whether they changed. The key's are only compared.
     source: Source,
+}
+
+/// How near its end a certificate is. Whoever renews certificates does so at two thirds of their life.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum Age {
+    #[default]
+    Fresh,
+    /// Nine tenths of its life are over.
+    Overdue,
+    Over,
 }
 
 #[derive(PartialEq, Eq)]
@@ -59,8 +69,10 @@ struct Source {
 }
 
 /// The same cryptography everywhere, whatever else the process may have installed.
-pub(crate) fn provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
+pub(crate) fn provider() -> &'static Arc<CryptoProvider> {
+    static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+        LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
+    &PROVIDER
 }
 
 impl Material {
@@ -84,8 +96,7 @@ impl Material {
                 "names no service: it must have one URI like spiffe://bookstore.example/ns/default/sa/order",
             )
         })?;
-        let provider = provider();
-        let key = CertifiedKey::from_der(chain, key, &provider)
+        let key = CertifiedKey::from_der(chain, key, provider())
             .map_err(|_| wrong(&files.key, "is not the key of the certificate"))?;
 
         let no_roots = || wrong(&files.roots, "holds no authority's certificate as PEM");
@@ -94,7 +105,7 @@ impl Material {
             roots.add(root).map_err(|_| no_roots())?;
         }
         let roots = Arc::new(roots);
-        let clients = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), provider)
+        let clients = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider()))
             .build()
             .map_err(|_| no_roots())?;
         Ok(Self { id, key: Arc::new(key), roots, clients, not_before, not_after, source })
@@ -104,10 +115,13 @@ impl Material {
         self.source == other.source
     }
 
-    /// When it ought to have been renewed: nine tenths of its life are over.
-    pub(crate) fn is_overdue(&self, now: SystemTime) -> bool {
+    pub(crate) fn age(&self, now: SystemTime) -> Age {
         let life = self.not_after.duration_since(self.not_before).unwrap_or_default();
-        now + life / 10 >= self.not_after
+        match self.not_after.duration_since(now) {
+            Err(_) => Age::Over,
+            Ok(rest) if rest < life / 10 => Age::Overdue,
+            Ok(_) => Age::Fresh,
+        }
     }
 }
 

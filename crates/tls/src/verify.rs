@@ -4,13 +4,13 @@ use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
     client::{
         ResolvesClientCert,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
         verify_server_cert_signed_by_trust_anchor,
     },
-    crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
+    crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature},
     server::{
         ClientHello, ParsedCertificate, ResolvesServerCert,
         danger::{ClientCertVerified, ClientCertVerifier},
@@ -19,7 +19,10 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use crate::{SpiffeId, material::Material};
+use crate::{
+    SpiffeId,
+    material::{Material, provider},
+};
 
 /// Whose certificate this is, if it names exactly one service. Says nothing about whether it may be trusted.
 pub(crate) fn id_of(certificate: &CertificateDer<'_>) -> Option<SpiffeId> {
@@ -51,12 +54,22 @@ pub(crate) struct Callee {
 /// Accepts clients that are services beside our own.
 pub(crate) struct Callers(pub(crate) Present);
 
-fn algorithms() -> WebPkiSupportedAlgorithms {
-    aws_lc_rs::default_provider().signature_verification_algorithms
+/// The chain is in order, and the certificate is not of who had to show it.
+#[derive(Debug, thiserror::Error)]
+#[error("{} shown by {meant}", .shown.as_ref().map_or("no SPIFFE id of a service".to_owned(), ToString::to_string))]
+struct SomebodyElse {
+    shown: Option<SpiffeId>,
+    meant: String,
 }
 
-fn somebody_else() -> Error {
-    Error::InvalidCertificate(CertificateError::NotValidForName)
+impl From<SomebodyElse> for Error {
+    fn from(error: SomebodyElse) -> Self {
+        CertificateError::Other(OtherError(Arc::new(error))).into()
+    }
+}
+
+fn algorithms() -> &'static WebPkiSupportedAlgorithms {
+    &provider().signature_verification_algorithms
 }
 
 impl ResolvesClientCert for Shown {
@@ -89,7 +102,7 @@ impl ServerCertVerifier for Callee {
         verify_server_cert_signed_by_trust_anchor(&parsed, &roots, intermediates, now, algorithms().all)?;
         match id_of(end_entity) {
             Some(id) if id == self.callee => Ok(ServerCertVerified::assertion()),
-            _ => Err(somebody_else()),
+            shown => Err(SomebodyElse { shown, meant: self.callee.to_string() }.into()),
         }
     }
 
@@ -99,7 +112,7 @@ impl ServerCertVerifier for Callee {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signed, &algorithms())
+        verify_tls12_signature(message, certificate, signed, algorithms())
     }
 
     fn verify_tls13_signature(
@@ -108,7 +121,7 @@ impl ServerCertVerifier for Callee {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &algorithms())
+        verify_tls13_signature(message, certificate, signed, algorithms())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -132,7 +145,7 @@ impl ClientCertVerifier for Callers {
         let verified = present.clients.verify_client_cert(end_entity, intermediates, now)?;
         match id_of(end_entity) {
             Some(id) if id.is_beside(&present.id) => Ok(verified),
-            _ => Err(somebody_else()),
+            shown => Err(SomebodyElse { shown, meant: format!("a service beside {}", present.id) }.into()),
         }
     }
 
@@ -142,7 +155,7 @@ impl ClientCertVerifier for Callers {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signed, &algorithms())
+        verify_tls12_signature(message, certificate, signed, algorithms())
     }
 
     fn verify_tls13_signature(
@@ -151,7 +164,7 @@ impl ClientCertVerifier for Callers {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &algorithms())
+        verify_tls13_signature(message, certificate, signed, algorithms())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
