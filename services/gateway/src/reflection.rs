@@ -135,14 +135,14 @@ mod tests {
                 let services = file.service.iter().enumerate();
                 let (at, service) = services.clone().find(|(_, known)| known.name() == service)?;
                 let method = service.method.iter().position(|known| known.name() == method)?;
-                let path = [SERVICE, at as i32, METHOD, method as i32];
+                let path = [SERVICE, i32::try_from(at).ok()?, METHOD, i32::try_from(method).ok()?];
                 let comments = &file.source_code_info.as_ref()?.location;
                 Some(comments.iter().find(|location| location.path == path)?.leading_comments().to_owned())
             });
             found.unwrap()
         };
         let shown = public(proto::FILE_DESCRIPTOR_SET).unwrap();
-        for method in Policies::of(&shown).unwrap().iter() {
+        for method in &Policies::of(&shown).unwrap() {
             let service = method.service.rsplit('.').next().unwrap();
             let before = comment(proto::FILE_DESCRIPTOR_SET, service, &method.name);
             assert_eq!(comment(&shown, service, &method.name), before, "{}", method.path());

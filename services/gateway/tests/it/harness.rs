@@ -10,12 +10,12 @@ use proto::{
     order::v1::order_service_client::OrderServiceClient,
 };
 use server::config::Mesh;
-use testkit::RunningFront;
-use tonic::transport::{Channel, Endpoint};
+use testkit::Running;
+use tonic::transport::Channel;
 
 /// A running gateway.
 pub struct Door {
-    running: RunningFront,
+    running: Running,
 }
 
 /// A gateway whose services are all at `target`, configured further by `change`.
@@ -42,7 +42,7 @@ impl Door {
     }
 
     pub fn channel(&self) -> Result<Channel> {
-        Ok(Endpoint::from_shared(format!("http://{}", self.address()))?.connect_lazy())
+        self.running.channel()
     }
 
     pub fn orders(&self) -> Result<OrderServiceClient<Channel>> {

@@ -58,12 +58,13 @@ fn token(issuer: &Issuer) -> Result<String> {
     Ok(token.token.expose_secret().to_owned())
 }
 
-async fn list(door: &Door, token: Option<&str>) -> Result<(), Status> {
+/// What a call was answered.
+async fn list(door: &Door, token: Option<&str>) -> Result<Status> {
     let request = match token {
-        Some(token) => as_user(token, ListBooksRequest::default()).unwrap(),
+        Some(token) => as_user(token, ListBooksRequest::default())?,
         None => tonic::Request::new(ListBooksRequest::default()),
     };
-    door.inventory().unwrap().list_books(request).await.map(|_| ())
+    Ok(door.inventory()?.list_books(request).await.err().unwrap_or_else(|| Status::ok("")))
 }
 
 #[tokio::test]
@@ -78,14 +79,14 @@ async fn each_caller_has_an_allowance() -> Result<()> {
 
     for caller in [&ada, &grace] {
         for _ in 0..3 {
-            list(&door, Some(caller)).await?;
+            assert_eq!(list(&door, Some(caller)).await?.code(), Code::Ok);
         }
-        assert_eq!(list(&door, Some(caller)).await.unwrap_err().code(), Code::ResourceExhausted);
+        assert_eq!(list(&door, Some(caller)).await?.code(), Code::ResourceExhausted);
     }
-    list(&door, None).await?;
+    assert_eq!(list(&door, None).await?.code(), Code::Ok);
     // Whose token is no token is nobody in particular.
-    list(&door, Some("nonsense")).await?;
-    let refused = list(&door, None).await.unwrap_err();
+    assert_eq!(list(&door, Some("nonsense")).await?.code(), Code::Ok);
+    let refused = list(&door, None).await?;
 
     assert_eq!(refused.code(), Code::ResourceExhausted);
     assert_eq!(refused.get_details_error_info().context("no details")?.reason, "TOO_MANY_CALLS");
@@ -99,7 +100,7 @@ async fn a_token_that_is_not_valid_reaches_the_service_which_says_what_is_wrong_
     let (stub, _) = shop().await?;
     let door = gateway(&stub.target(), |_| {}).await?;
     list(&door, Some("nonsense")).await?;
-    assert_eq!(stub.last()["authorization"], "Bearer nonsense");
+    assert_eq!(stub.last()?["authorization"], "Bearer nonsense");
     Ok(())
 }
 
@@ -116,7 +117,7 @@ async fn signing_in_is_limited_by_address() -> Result<()> {
     }
     let refused = identity.authenticate_user(AuthenticateUserRequest::default()).await.unwrap_err();
     assert_eq!(refused.code(), Code::ResourceExhausted);
-    list(&door, None).await?;
+    assert_eq!(list(&door, None).await?.code(), Code::Ok);
     Ok(())
 }
 
@@ -150,13 +151,13 @@ async fn addresses_are_told_by_trusted_proxies_alone() -> Result<()> {
 
 #[tokio::test]
 async fn a_caller_has_so_many_calls_under_way_and_no_more() -> Result<()> {
-    let stub = Stub::start(async |request: Request<Incoming>| match request.uri().path() {
-        LIST => stub::answer(&ListBooksResponse::default()),
-        _ => {
-            let (frames, response) = stub::stream();
-            tokio::spawn(async move { frames.closed().await });
-            response
+    let stub = Stub::start(async |request: Request<Incoming>| {
+        if request.uri().path() == LIST {
+            return stub::answer(&ListBooksResponse::default());
         }
+        let (frames, response) = stub::stream();
+        tokio::spawn(async move { frames.closed().await });
+        response
     })
     .await?;
     let door = gateway(&stub.target(), |config| config.limits.calls_at_once = 2).await?;
@@ -167,7 +168,7 @@ async fn a_caller_has_so_many_calls_under_way_and_no_more() -> Result<()> {
         streams.push(client.call(path, &[], Body::empty()).await?);
     }
 
-    assert_eq!(list(&door, None).await.unwrap_err().code(), Code::ResourceExhausted);
+    assert_eq!(list(&door, None).await?.code(), Code::ResourceExhausted);
 
     streams.pop();
     testkit::eventually("there is room again", Duration::from_secs(10), async || {

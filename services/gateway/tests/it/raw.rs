@@ -94,7 +94,7 @@ pub async fn http1(
         body.len()
     );
     for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
+        head.extend([name, ": ", value, "\r\n"]);
     }
     stream.write_all(format!("{head}\r\n").as_bytes()).await?;
     stream.write_all(body).await?;

@@ -5,11 +5,11 @@ use std::{
     future::Future,
     net::{Ipv4Addr, SocketAddr},
     pin::Pin,
-    sync::{Arc, Mutex},
-    task::{Context, Poll},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context as Poller, Poll},
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body::Frame;
@@ -48,13 +48,17 @@ impl Stub {
 
     /// Paths and headers of what came, the oldest first.
     pub fn seen(&self) -> Vec<(String, HeaderMap)> {
-        self.seen.lock().unwrap().clone()
+        locked(&self.seen).clone()
     }
 
     /// The headers of the last call.
-    pub fn last(&self) -> HeaderMap {
-        self.seen().pop().expect("a call came").1
+    pub fn last(&self) -> Result<HeaderMap> {
+        Ok(self.seen().pop().context("no call came")?.1)
     }
+}
+
+fn locked(seen: &Seen) -> MutexGuard<'_, Vec<(String, HeaderMap)>> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn serve<F, A>(listener: TcpListener, seen: Seen, answer: F)
@@ -66,7 +70,7 @@ where
     while let Ok((stream, _)) = listener.accept().await {
         let (seen, answer) = (Arc::clone(&seen), answer.clone());
         let service = service_fn(move |request: Request<Incoming>| {
-            seen.lock().unwrap().push((request.uri().path().to_owned(), request.headers().clone()));
+            locked(&seen).push((request.uri().path().to_owned(), request.headers().clone()));
             let answer = answer(request);
             async move { Ok::<_, Infallible>(answer.await) }
         });
@@ -85,7 +89,7 @@ pub fn framed(message: &impl Message) -> Bytes {
 pub fn framed_bytes(message: &[u8]) -> Bytes {
     let mut bytes = BytesMut::new();
     bytes.put_u8(0);
-    bytes.put_u32(u32::try_from(message.len()).unwrap());
+    bytes.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
     bytes.put_slice(message);
     bytes.freeze()
 }
@@ -93,8 +97,9 @@ pub fn framed_bytes(message: &[u8]) -> Bytes {
 /// Answers with one message.
 pub fn answer(message: &impl Message) -> Response<Body> {
     let (frames, response) = stream();
-    frames.try_send(Ok(Frame::data(framed(message)))).unwrap();
-    frames.try_send(Ok(ok())).unwrap();
+    // There is room for both.
+    let _ = frames.try_send(Ok(Frame::data(framed(message))));
+    let _ = frames.try_send(Ok(ok()));
     response
 }
 
@@ -125,7 +130,7 @@ impl http_body::Body for Received {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
+        context: &mut Poller<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         self.0.poll_recv(context)
     }
@@ -134,7 +139,7 @@ impl http_body::Body for Received {
 /// A request's body of one message.
 pub fn once(message: &impl Message) -> Body {
     let (frames, received) = mpsc::channel(1);
-    frames.try_send(Ok(Frame::data(framed(message)))).unwrap();
+    let _ = frames.try_send(Ok(Frame::data(framed(message))));
     Body::new(Received(received))
 }
 
