@@ -97,10 +97,15 @@ impl Bookshop {
         Ok(Client::new(self.replicas.first().context("no replica")?.channel()?))
     }
 
+    /// A user who may open shops.
+    pub(crate) fn shop_owner(&self) -> Result<User> {
+        let id = UserId::new();
+        Ok(User { id, token: self.identity.token_with(id, &[Permission::SHOPS_REGISTER])? })
+    }
+
     /// A user with a shop.
     pub(crate) async fn owner(&self) -> Result<Owner> {
-        let id = UserId::new();
-        let user = User { id, token: self.identity.token_with(id, &[Permission::SHOPS_REGISTER])? };
+        let user = self.shop_owner()?;
         let mut client = self.client().await?;
         let request = pb::RegisterShopRequest {
             request_id: unique("shop"),

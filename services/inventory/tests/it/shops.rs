@@ -16,7 +16,7 @@ fn request(request_id: &str) -> pb::RegisterShopRequest {
 #[tokio::test]
 async fn a_new_shop_has_one_location_and_its_owner_is_told_to_others() -> Result<()> {
     let bookshop = Bookshop::open().await?;
-    let user = bookshop.user()?;
+    let user = bookshop.shop_owner()?;
     let shop = bookshop.client().await?.register_shop(user.asks(request("r"))?).await?.into_inner();
     assert_eq!((shop.name.as_str(), shop.city.as_str()), ("Librairie Avant-Garde", "Nanjing"));
     assert_eq!(shop.locations.len(), 1);
@@ -36,7 +36,7 @@ async fn a_new_shop_has_one_location_and_its_owner_is_told_to_others() -> Result
 #[tokio::test]
 async fn a_repeated_request_makes_one_shop_and_another_body_is_refused() -> Result<()> {
     let bookshop = Bookshop::open().await?;
-    let user = bookshop.user()?;
+    let user = bookshop.shop_owner()?;
     let client = bookshop.client().await?;
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..16 {
@@ -55,7 +55,7 @@ async fn a_repeated_request_makes_one_shop_and_another_body_is_refused() -> Resu
     let answer = client.clone().register_shop(user.asks(other)?).await;
     assert_eq!(refusal(answer), (Code::AlreadyExists, "REQUEST_ID_REUSED".to_owned()));
 
-    let somebody_else = bookshop.user()?;
+    let somebody_else = bookshop.shop_owner()?;
     let theirs = client.clone().register_shop(somebody_else.asks(request("r"))?).await?.into_inner();
     assert_ne!(theirs.shop_id, shops[0].shop_id);
     Ok(())
@@ -64,7 +64,7 @@ async fn a_repeated_request_makes_one_shop_and_another_body_is_refused() -> Resu
 #[tokio::test]
 async fn every_wrong_field_is_named_and_nothing_is_written() -> Result<()> {
     let bookshop = Bookshop::open().await?;
-    let user = bookshop.user()?;
+    let user = bookshop.shop_owner()?;
     let malformed = pb::RegisterShopRequest {
         request_id: "no blanks".to_owned(),
         name: "x".repeat(101),
