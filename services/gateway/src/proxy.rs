@@ -67,3 +67,6 @@ pub(crate) async fn pass(
     }
     Ok(response.map(|body| Body::new(Answer::new(body, rules, refused))))
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,7 +71,7 @@ impl Service<Request<Incoming>> for Web {
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         let mut request = request.map(Body::new);
-        let (protocol, content_type) = protocol(request.headers(), request.version());
+        let (protocol, content_type) = protocol(request.method(), request.headers(), request.version());
         request.extensions_mut().insert(protocol);
         match protocol {
             Protocol::GrpcWeb => {
@@ -86,7 +86,10 @@ impl Service<Request<Incoming>> for Web {
 }
 
 /// With the content type as gRPC-Web's translation knows it.
-fn protocol(headers: &HeaderMap, version: Version) -> (Protocol, &'static str) {
+fn protocol(method: &Method, headers: &HeaderMap, version: Version) -> (Protocol, &'static str) {
+    if method != Method::POST {
+        return (Protocol::Http, "");
+    }
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     match content_type.to_ascii_lowercase().as_str() {
@@ -126,7 +129,7 @@ mod tests {
 
     fn of(content_type: &'static str, version: Version) -> Protocol {
         let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(content_type))].into_iter().collect();
-        protocol(&headers, version).0
+        protocol(&Method::POST, &headers, version).0
     }
 
     #[test]
@@ -138,5 +141,8 @@ mod tests {
         assert_eq!(of("Application/gRPC-Web; charset=utf-8", Version::HTTP_11), Protocol::GrpcWeb);
         assert_eq!(of("application/grpc-web+proto", Version::HTTP_2), Protocol::GrpcWeb);
         assert_eq!(of("application/json", Version::HTTP_11), Protocol::Http);
+        let grpc =
+            [(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"))].into_iter().collect();
+        assert_eq!(protocol(&Method::GET, &grpc, Version::HTTP_2).0, Protocol::Http);
     }
 }

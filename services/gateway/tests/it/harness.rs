@@ -14,12 +14,12 @@ use testkit::Running;
 use tonic::transport::Channel;
 
 /// A running gateway.
-pub struct Door {
+pub(crate) struct Door {
     running: Running,
 }
 
 /// A gateway whose services are all at `target`, configured further by `change`.
-pub async fn gateway(target: &str, change: impl FnOnce(&mut Config)) -> Result<Door> {
+pub(crate) async fn gateway(target: &str, change: impl FnOnce(&mut Config)) -> Result<Door> {
     let mut config = Config::try_parse_from(["gateway"])?;
     let target: mesh::Target = target.parse()?;
     config.identity_target = target.clone();
@@ -33,23 +33,23 @@ pub async fn gateway(target: &str, change: impl FnOnce(&mut Config)) -> Result<D
 }
 
 impl Door {
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.running.address
     }
 
-    pub async fn stop(self) -> Result<()> {
+    pub(crate) async fn stop(self) -> Result<()> {
         self.running.stop().await
     }
 
-    pub fn channel(&self) -> Result<Channel> {
+    pub(crate) fn channel(&self) -> Result<Channel> {
         self.running.channel()
     }
 
-    pub fn orders(&self) -> Result<OrderServiceClient<Channel>> {
+    pub(crate) fn orders(&self) -> Result<OrderServiceClient<Channel>> {
         Ok(OrderServiceClient::new(self.channel()?))
     }
 
-    pub fn inventory(&self) -> Result<InventoryServiceClient<Channel>> {
+    pub(crate) fn inventory(&self) -> Result<InventoryServiceClient<Channel>> {
         Ok(InventoryServiceClient::new(self.channel()?))
     }
 }

@@ -15,14 +15,14 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::body::Body;
 
 /// An HTTP/2 connection; gone when dropped.
-pub struct Http2 {
+pub(crate) struct Http2 {
     sender: hyper::client::conn::http2::SendRequest<Body>,
     address: SocketAddr,
     _connection: AbortOnDropHandle<()>,
 }
 
 impl Http2 {
-    pub async fn connect(address: SocketAddr) -> Result<Self> {
+    pub(crate) async fn connect(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         let builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
         let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
@@ -33,7 +33,7 @@ impl Http2 {
     }
 
     /// A gRPC call with further headers.
-    pub async fn call(
+    pub(crate) async fn call(
         &mut self,
         path: &str,
         headers: &[(&str, &str)],
@@ -50,12 +50,12 @@ impl Http2 {
 }
 
 /// The next frame of an answer.
-pub async fn frame(body: &mut Incoming) -> Option<Result<http_body::Frame<Bytes>, hyper::Error>> {
+pub(crate) async fn frame(body: &mut Incoming) -> Option<Result<http_body::Frame<Bytes>, hyper::Error>> {
     std::future::poll_fn(|context| http_body::Body::poll_frame(Pin::new(&mut *body), context)).await
 }
 
 /// All of an answer: its bytes, and the trailers, or the headers if the status stood there.
-pub async fn whole(response: Response<Incoming>) -> Result<(Bytes, HeaderMap)> {
+pub(crate) async fn whole(response: Response<Incoming>) -> Result<(Bytes, HeaderMap)> {
     let (parts, mut body) = response.into_parts();
     let (mut bytes, mut ended) = (BytesMut::new(), parts.headers);
     while let Some(frame) = frame(&mut body).await {
@@ -68,20 +68,20 @@ pub async fn whole(response: Response<Incoming>) -> Result<(Bytes, HeaderMap)> {
 }
 
 /// `grpc-status`.
-pub fn code(headers: &HeaderMap) -> tonic::Code {
+pub(crate) fn code(headers: &HeaderMap) -> tonic::Code {
     tonic::Code::from_bytes(headers.get("grpc-status").map_or(b"", |code| code.as_bytes()))
 }
 
 /// What was answered over HTTP/1.
 #[derive(Debug)]
-pub struct Http1 {
-    pub status: u16,
-    pub head: String,
-    pub body: Vec<u8>,
+pub(crate) struct Http1 {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 /// One request over HTTP/1.
-pub async fn http1(
+pub(crate) async fn http1(
     address: SocketAddr,
     method: &str,
     path: &str,

@@ -21,8 +21,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::{Status, body::Body};
 
 /// A service over plain HTTP/2; gone when dropped, and its connections with it.
-pub struct Stub {
-    pub address: SocketAddr,
+pub(crate) struct Stub {
+    pub(crate) address: SocketAddr,
     seen: Seen,
     _server: AbortOnDropHandle<()>,
 }
@@ -30,7 +30,7 @@ pub struct Stub {
 type Seen = Arc<Mutex<Vec<(String, HeaderMap)>>>;
 
 impl Stub {
-    pub async fn start<F, A>(answer: F) -> Result<Self>
+    pub(crate) async fn start<F, A>(answer: F) -> Result<Self>
     where
         F: Fn(Request<Incoming>) -> A + Clone + Send + Sync + 'static,
         A: Future<Output = Response<Body>> + Send + 'static,
@@ -42,17 +42,17 @@ impl Stub {
         Ok(Self { address, seen, _server: AbortOnDropHandle::new(server) })
     }
 
-    pub fn target(&self) -> String {
+    pub(crate) fn target(&self) -> String {
         format!("ipv4:{}", self.address)
     }
 
     /// Paths and headers of what came, the oldest first.
-    pub fn seen(&self) -> Vec<(String, HeaderMap)> {
+    pub(crate) fn seen(&self) -> Vec<(String, HeaderMap)> {
         locked(&self.seen).clone()
     }
 
     /// The headers of the last call.
-    pub fn last(&self) -> Result<HeaderMap> {
+    pub(crate) fn last(&self) -> Result<HeaderMap> {
         Ok(self.seen().pop().context("no call came")?.1)
     }
 }
@@ -82,11 +82,11 @@ where
 }
 
 /// A message as gRPC frames it.
-pub fn framed(message: &impl Message) -> Bytes {
+pub(crate) fn framed(message: &impl Message) -> Bytes {
     framed_bytes(&message.encode_to_vec())
 }
 
-pub fn framed_bytes(message: &[u8]) -> Bytes {
+pub(crate) fn framed_bytes(message: &[u8]) -> Bytes {
     let mut bytes = BytesMut::new();
     bytes.put_u8(0);
     bytes.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
@@ -95,7 +95,7 @@ pub fn framed_bytes(message: &[u8]) -> Bytes {
 }
 
 /// Answers with one message.
-pub fn answer(message: &impl Message) -> Response<Body> {
+pub(crate) fn answer(message: &impl Message) -> Response<Body> {
     let (frames, response) = stream();
     // There is room for both.
     let _ = frames.try_send(Ok(Frame::data(framed(message))));
@@ -104,7 +104,7 @@ pub fn answer(message: &impl Message) -> Response<Body> {
 }
 
 /// Trailers of success.
-pub fn ok() -> Frame<Bytes> {
+pub(crate) fn ok() -> Frame<Bytes> {
     Frame::trailers(
         [(header::HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"))]
             .into_iter()
@@ -112,10 +112,10 @@ pub fn ok() -> Frame<Bytes> {
     )
 }
 
-pub type Frames = mpsc::Sender<Result<Frame<Bytes>, Status>>;
+pub(crate) type Frames = mpsc::Sender<Result<Frame<Bytes>, Status>>;
 
 /// An answer that is what is sent into it.
-pub fn stream() -> (Frames, Response<Body>) {
+pub(crate) fn stream() -> (Frames, Response<Body>) {
     let (frames, received) = mpsc::channel(4);
     let mut response = Response::new(Body::new(Received(received)));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
@@ -137,14 +137,14 @@ impl http_body::Body for Received {
 }
 
 /// A request's body of one message.
-pub fn once(message: &impl Message) -> Body {
+pub(crate) fn once(message: &impl Message) -> Body {
     let (frames, received) = mpsc::channel(1);
     let _ = frames.try_send(Ok(Frame::data(framed(message))));
     Body::new(Received(received))
 }
 
 /// Reads a request's whole body.
-pub async fn read(mut body: Incoming) -> Bytes {
+pub(crate) async fn read(mut body: Incoming) -> Bytes {
     let mut bytes = BytesMut::new();
     while let Some(Ok(frame)) =
         std::future::poll_fn(|context| http_body::Body::poll_frame(Pin::new(&mut body), context)).await
