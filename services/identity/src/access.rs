@@ -1,6 +1,7 @@
 //! Changes of what a user may do: the row, the version that outdates earlier tokens, the audit entry and the event are
 //! one transaction.
 
+use auth::Permission;
 use sea_orm::DatabaseTransaction;
 use values::UserId;
 
@@ -25,6 +26,9 @@ pub(crate) async fn grant(
     user: UserId,
     role: &Role,
 ) -> Result<Option<Changed>> {
+    if let Some(caller) = by {
+        permit(tx, caller).await?;
+    }
     lock(tx, user, role).await?;
     if !roles::grant(tx, user, role, by).await? {
         return Ok(None);
@@ -39,6 +43,7 @@ pub(crate) async fn revoke(
     user: UserId,
     role: &Role,
 ) -> Result<Option<Changed>> {
+    permit(tx, by).await?;
     lock(tx, user, role).await?;
     if !roles::revoke(tx, user, role).await? {
         return Ok(None);
@@ -48,6 +53,13 @@ pub(crate) async fn revoke(
         return Err(Error::LastAdmin);
     }
     written(tx, Some(by), Action::RoleRevoked, user, role).await.map(Some)
+}
+
+/// The caller's token says so, but may be outdated where no event has come to tell: an admin who was dismissed must not
+/// use the time to come back.
+async fn permit(tx: &DatabaseTransaction, caller: UserId) -> Result<()> {
+    let is_permitted = roles::allow(tx, caller, Permission::ROLES_GRANT).await?;
+    if is_permitted { Ok(()) } else { Err(Error::MayNot(Permission::ROLES_GRANT)) }
 }
 
 async fn lock(tx: &DatabaseTransaction, user: UserId, role: &Role) -> Result<()> {

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use auth::Permission;
 use sea_orm::{DbErr, SqlErr};
 use server::status;
 use tonic::Status;
@@ -22,6 +23,8 @@ pub(crate) enum Error {
     WrongCredentials,
     #[error("no such {kind}")]
     NotFound { kind: &'static str, id: String },
+    #[error("the user has no role that allows {0}")]
+    MayNot(Permission),
     #[error("the last admin stays")]
     LastAdmin,
     #[error(transparent)]
@@ -45,6 +48,7 @@ impl From<Error> for Status {
             Error::RequestIdReused => status::request_id_reused(),
             Error::WrongCredentials => status::unauthenticated("WRONG_CREDENTIALS"),
             Error::NotFound { kind, id } => status::not_found(kind, id),
+            Error::MayNot(permission) => status::permission_missing(permission),
             Error::LastAdmin => {
                 let why = "somebody else must be given the role first".to_owned();
                 status::precondition("LAST_ADMIN", "the last admin stays", vec![("role".to_owned(), why)])

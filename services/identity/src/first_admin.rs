@@ -72,7 +72,11 @@ async fn appointee(identity: &IdentityService, account: Account) -> Result<Appoi
     };
     let hash = Some(holder.user.password_hash.as_str());
     let is_theirs = identity.passwords.verify(account.password, hash).await?;
-    if is_theirs { Ok(Appointee::Registered(holder.user.user_id())) } else { Err(FirstAdminError::SomebodyElse) }
+    if is_theirs {
+        Ok(Appointee::Registered(holder.user.user_id()))
+    } else {
+        Err(FirstAdminError::SomebodyElse)
+    }
 }
 
 async fn registered(

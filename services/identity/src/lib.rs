@@ -24,7 +24,8 @@ pub struct Identity;
 impl Application for Identity {
     const NAME: &'static str = "identity";
     const PORT: u16 = 50051;
-    const MIGRATIONS: &'static [SqlMigration] = server::migrations!("0001_users", "0002_addresses", "0003_roles", "0004_sessions");
+    const MIGRATIONS: &'static [SqlMigration] =
+        server::migrations!("0001_users", "0002_addresses", "0003_roles", "0004_sessions");
     type Config = Config;
 
     async fn build(config: Config, context: &Context) -> Result<Service, BuildError> {

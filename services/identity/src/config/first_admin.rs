@@ -26,7 +26,9 @@ impl FirstAdmin {
         let mut violations = Violations::new();
         let email = violations.parse("email", email);
         let password = violations.take("password", Password::chosen(password));
-        violations.finish(email.zip(password)).map(|(email, password)| Self(Some(Account { email, password })))
+        violations
+            .finish(email.zip(password))
+            .map(|(email, password)| Self(Some(Account { email, password })))
     }
 }
 

@@ -27,8 +27,7 @@ pub(super) async fn authenticate_user(
     let user = known.filter(|_| is_right).ok_or(Error::WrongCredentials)?.user;
     // After the password, which takes long: what the user may do is read as late as can be.
     let begun = sessions::begin(&identity.db, user.user_id()).await?.ok_or(Error::WrongCredentials)?;
-    let issued =
-        identity.issuer.issue(user.user_id(), begun.session, &begun.access, identity.clock.now())?;
+    let issued = identity.issuer.issue(user.user_id(), begun.session, &begun.access, identity.clock.now())?;
     Ok(pb::AuthenticateUserResponse {
         access_token: issued.token.expose_secret().to_owned(),
         expire_time: Some(server::wire::timestamp(issued.expires_at)),

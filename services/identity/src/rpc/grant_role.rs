@@ -14,7 +14,7 @@ use crate::store::users;
 /// A role that the user has already stays, and nothing happens.
 ///
 /// # Errors
-/// `INVALID_ARGUMENT` malformed field · `NOT_FOUND` no such user or role
+/// `INVALID_ARGUMENT` malformed field · `PERMISSION_DENIED` the caller's roles don't allow it any more · `NOT_FOUND` no such user or role
 pub(super) async fn grant_role(
     identity: &IdentityService,
     caller: &Customer,

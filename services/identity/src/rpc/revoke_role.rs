@@ -12,7 +12,7 @@ use crate::store::users;
 /// A role that the user doesn't have stays away, and nothing happens.
 ///
 /// # Errors
-/// `INVALID_ARGUMENT` malformed field · `NOT_FOUND` no such user or role · `FAILED_PRECONDITION` the last admin stays
+/// `INVALID_ARGUMENT` malformed field · `PERMISSION_DENIED` the caller's roles don't allow it any more · `NOT_FOUND` no such user or role · `FAILED_PRECONDITION` the last admin stays
 pub(super) async fn revoke_role(
     identity: &IdentityService,
     caller: &Customer,

@@ -30,12 +30,7 @@ pub(crate) async fn append(
 ) -> Result<(), DbErr> {
     let statement = sql(
         "INSERT INTO audit_log (actor, action, user_id, role) VALUES ($1, $2, $3, $4)",
-        [
-            actor.map(UserId::uuid).into(),
-            action.name().into(),
-            user.uuid().into(),
-            role.as_str().into(),
-        ],
+        [actor.map(UserId::uuid).into(), action.name().into(), user.uuid().into(), role.as_str().into()],
     );
     tx.execute_raw(statement).await?;
     Ok(())

@@ -3,6 +3,7 @@
 //! Whoever changes them locks the role first and the user second: two who take a role from its last two holders take
 //! turns, and nobody waits in a circle. Neither lock stands in the way of foreign keys.
 
+use auth::Permission;
 use sea_orm::{ConnectionTrait, DbErr};
 use server::database::sql;
 use values::UserId;
@@ -18,6 +19,19 @@ pub(crate) async fn lock(tx: &impl ConnectionTrait, role: &Role) -> Result<bool,
 /// Whether anybody has the role.
 pub(crate) async fn is_held(db: &impl ConnectionTrait, role: &Role) -> Result<bool, DbErr> {
     let statement = sql("SELECT 1 FROM user_roles WHERE role = $1 LIMIT 1", [role.as_str().into()]);
+    Ok(db.query_one_raw(statement).await?.is_some())
+}
+
+/// Whether the user's roles allow it.
+pub(crate) async fn allow(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    permission: Permission,
+) -> Result<bool, DbErr> {
+    let statement = sql(
+        "SELECT 1 FROM user_roles JOIN role_permissions USING (role) WHERE user_id = $1 AND permission = $2 LIMIT 1",
+        [user.uuid().into(), permission.name().into()],
+    );
     Ok(db.query_one_raw(statement).await?.is_some())
 }
 

@@ -76,7 +76,7 @@ impl Desk {
         change: impl FnOnce(&mut Config),
     ) -> Result<Self> {
         let (key, _) = SigningKey::generate();
-        let mut config = config(&database, &broker, &key);
+        let mut config = config(&database, &broker, &key)?;
         change(&mut config);
         let running = testkit::running::<Identity>(config).await?;
         let client = Client::new(running.channel()?);
@@ -85,7 +85,7 @@ impl Desk {
 
     /// Starts another replica.
     pub(crate) async fn replica(&self) -> Result<Replica> {
-        let config = config(&self.database, &self.broker, &self.key);
+        let config = config(&self.database, &self.broker, &self.key)?;
         let running = testkit::running::<Identity>(config).await?;
         Ok(Replica { client: Client::new(running.channel()?), _running: running })
     }
@@ -135,16 +135,17 @@ impl Desk {
     }
 }
 
-fn config(database: &Database, broker: &Broker, key: &SigningKey) -> Config {
-    let mut config = Config::new(testkit::config::<Identity>(database, broker), key.clone());
+fn config(database: &Database, broker: &Broker, key: &SigningKey) -> Result<Config> {
+    let mut config = Config::new(testkit::config::<Identity>(database, broker)?, key.clone());
     // Tests of crowds want the same queue on every machine.
     config.password_hashes = NonZeroU16::MIN.saturating_add(3);
-    config
+    Ok(config)
 }
 
 /// Reads the user whose token it is.
 pub(crate) async fn whoami(client: &Client, token: &str) -> Result<User, Status> {
-    let request = as_user(token, GetUserRequest::default()).map_err(|error| Status::unknown(error.to_string()))?;
+    let request =
+        as_user(token, GetUserRequest::default()).map_err(|error| Status::unknown(error.to_string()))?;
     Ok(client.clone().get_user(request).await?.into_inner())
 }
 

@@ -10,7 +10,7 @@ const OTHER_PASSWORD: &str = "staple battery horse correct";
 
 fn configured(database: &Database, broker: &Broker, password: &str) -> Result<Config> {
     let (key, _) = SigningKey::generate();
-    let mut config = Config::new(testkit::config::<Identity>(database, broker), key);
+    let mut config = Config::new(testkit::config::<Identity>(database, broker)?, key);
     config.first_admin = FirstAdmin::new(ADMIN, password)?;
     Ok(config)
 }
@@ -69,10 +69,8 @@ async fn where_there_is_an_admin_the_configuration_makes_no_other() -> Result<()
     let ada = desk.reader("ada@example.org").await?;
     desk.grant(&admin, ada.id, "admin").await?;
     let ada = desk.sign_in("ada@example.org").await?;
-    let request = proto::identity::v1::RevokeRoleRequest {
-        user_id: admin.id.to_string(),
-        role: "admin".to_owned(),
-    };
+    let request =
+        proto::identity::v1::RevokeRoleRequest { user_id: admin.id.to_string(), role: "admin".to_owned() };
     desk.client.clone().revoke_role(testkit::as_user(&ada.token, request)?).await?;
 
     // Another password, which nobody asks for any more.

@@ -7,7 +7,9 @@ use testkit::{as_user, eventually, published};
 use tonic::Code;
 use values::UserId;
 
-use crate::desk::{ADMIN, Desk, Reader, reason, refused, registration, status_of, user_of, whoami, wrong_fields};
+use crate::desk::{
+    ADMIN, Desk, Reader, reason, refused, registration, status_of, user_of, whoami, wrong_fields,
+};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -22,7 +24,8 @@ fn revoke(user: impl ToString, role: &str) -> RevokeRoleRequest {
 #[tokio::test]
 async fn whoever_registers_is_a_customer_and_may_place_orders() -> Result<()> {
     let desk = Desk::open().await?;
-    let registered = desk.client.clone().create_user(registration("r-1", "ada@example.org")).await?.into_inner();
+    let registered =
+        desk.client.clone().create_user(registration("r-1", "ada@example.org")).await?.into_inner();
     assert_eq!(registered.roles, ["customer"]);
     let ada = desk.sign_in("ada@example.org").await?;
     let told = desk.told_by(&ada.token).await?;
@@ -113,10 +116,9 @@ async fn a_change_that_changes_nothing_ends_no_session() -> Result<()> {
 async fn who_or_what_is_unknown_is_not_found_and_every_wrong_field_is_named() -> Result<()> {
     let (desk, admin) = Desk::open_with_admin().await?;
     let mut client = desk.client.clone();
-    for (user, role, reason) in [
-        (UserId::new(), "customer", "USER_NOT_FOUND"),
-        (admin.id, "emperor", "ROLE_NOT_FOUND"),
-    ] {
+    for (user, role, reason) in
+        [(UserId::new(), "customer", "USER_NOT_FOUND"), (admin.id, "emperor", "ROLE_NOT_FOUND")]
+    {
         let granted = client.grant_role(as_user(&admin.token, grant(user, role))?).await;
         assert_eq!(refused(granted, Code::NotFound)?, reason);
         let revoked = client.revoke_role(as_user(&admin.token, revoke(user, role))?).await;
@@ -139,19 +141,34 @@ async fn who_is_no_admin_makes_none() -> Result<()> {
     assert_eq!(refused(granted, Code::PermissionDenied)?, "PERMISSION_MISSING");
     let revoked = client.revoke_role(as_user(&ada.token, revoke(ada.id, "customer"))?).await;
     assert_eq!(refused(revoked, Code::PermissionDenied)?, "PERMISSION_MISSING");
-    assert_eq!(refused(client.grant_role(grant(ada.id, "admin")).await, Code::Unauthenticated)?, "SIGN_IN_REQUIRED");
+    assert_eq!(
+        refused(client.grant_role(grant(ada.id, "admin")).await, Code::Unauthenticated)?,
+        "SIGN_IN_REQUIRED"
+    );
     assert_eq!(whoami(&desk.client, &ada.token).await?.roles, ["customer"]);
     Ok(())
 }
 
 #[tokio::test]
-async fn an_admin_who_is_gone_grants_nothing() -> Result<()> {
+async fn a_dismissed_admin_does_not_come_back_where_the_dismissal_is_not_known_yet() -> Result<()> {
     let (desk, admin) = Desk::open_with_admin().await?;
-    let ada = desk.reader("ada@example.org").await?;
-    desk.grant(&admin, ada.id, "admin").await?;
-    desk.database.execute(&format!("DELETE FROM users WHERE id = '{}'", admin.id.uuid())).await?;
-    let answer = desk.client.clone().grant_role(as_user(&admin.token, grant(ada.id, "shop_owner"))?).await;
-    assert_eq!(refused(answer, Code::Unauthenticated)?, "USER_UNKNOWN");
+    let dismissed = desk.reader("ada@example.org").await?;
+    desk.grant(&admin, dismissed.id, "admin").await?;
+    let (dismissed, other) = (desk.sign_in("ada@example.org").await?, desk.replica().await?);
+    desk.broker.stop().await?;
+    let request = as_user(&admin.token, revoke(dismissed.id, "admin"))?;
+    desk.client.clone().revoke_role(request).await?;
+
+    whoami(&other.client, &dismissed.token).await?;
+    let back = as_user(&dismissed.token, grant(dismissed.id, "admin"))?;
+    assert_eq!(
+        refused(other.client.clone().grant_role(back).await, Code::PermissionDenied)?,
+        "PERMISSION_MISSING"
+    );
+    let revenge = as_user(&dismissed.token, revoke(admin.id, "admin"))?;
+    let answer = other.client.clone().revoke_role(revenge).await;
+    assert_eq!(refused(answer, Code::PermissionDenied)?, "PERMISSION_MISSING");
+    assert_eq!(desk.count("user_roles WHERE role = 'admin'").await?, 1);
     Ok(())
 }
 

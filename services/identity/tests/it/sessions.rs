@@ -32,7 +32,8 @@ async fn a_sign_in_is_a_row_of_its_own() -> Result<()> {
     assert_eq!(desk.count(&format!("sessions WHERE user_id = '{user}' AND ended_at IS NULL")).await?, 2);
     assert_eq!(desk.count(&format!("sessions WHERE id = '{session}'")).await?, 1);
 
-    let wrong = desk.client.clone().authenticate_user(sign_in("ada@example.org", "wrong horse battery")).await;
+    let wrong =
+        desk.client.clone().authenticate_user(sign_in("ada@example.org", "wrong horse battery")).await;
     refused(wrong, Code::Unauthenticated)?;
     assert_eq!(desk.count("sessions").await?, 2);
     Ok(())
@@ -93,7 +94,8 @@ async fn other_services_learn_of_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn another_replica_refuses_the_session_within_a_second_and_so_does_one_that_starts_afterwards() -> Result<()> {
+async fn another_replica_refuses_the_session_within_a_second_and_so_does_one_that_starts_afterwards()
+-> Result<()> {
     let desk = Desk::open().await?;
     let other = desk.replica().await?;
     let mut took = Vec::new();

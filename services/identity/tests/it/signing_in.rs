@@ -9,9 +9,7 @@ use tonic::Code;
 use tonic_types::StatusExt;
 use values::Clock;
 
-use crate::desk::{
-    Desk, PASSWORD, reason, refused, registration, sign_in, status_of, wrong_fields,
-};
+use crate::desk::{Desk, PASSWORD, reason, refused, registration, sign_in, status_of, wrong_fields};
 
 #[tokio::test]
 async fn an_unknown_address_and_a_wrong_password_get_the_same_answer() -> Result<()> {

@@ -34,7 +34,8 @@ async fn password_hash() -> Result<String> {
 }
 
 #[tokio::test]
-async fn users_from_before_roles_are_customers_and_so_are_those_whom_the_old_release_still_registers() -> Result<()> {
+async fn users_from_before_roles_are_customers_and_so_are_those_whom_the_old_release_still_registers()
+-> Result<()> {
     let (database, broker) = (empty_database().await?, Broker::start().await?);
     let hash = password_hash().await?;
     server::migrate(&database.url().into(), &Identity::MIGRATIONS[..WITHOUT_ROLES]).await?;
