@@ -90,11 +90,13 @@ impl<H: Handler> Consumer<H> {
     /// Handles messages until `stop`; then ends after what it holds was handled or given back.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut waiting = VecDeque::new();
+        let mut is_told = false;
         while !stop.is_cancelled() {
             self.reconnects.seen();
             let session = Arc::new(Session::new(&self.nats, &self.reconnects));
             match self.attach(session.clone(), &mut waiting).await {
                 Ok(Some(puller)) => {
+                    is_told = false;
                     waiting = self.consume(puller, &stop).await;
                     session.end();
                     if !session.is_connected() {
@@ -102,7 +104,11 @@ impl<H: Handler> Consumer<H> {
                     }
                 }
                 Ok(None) => {}
-                Err(error) => tracing::warn!(consumer = H::DURABLE, %error, "cannot consume now"),
+                Err(error) if is_told => tracing::debug!(consumer = H::DURABLE, %error, "cannot consume yet"),
+                Err(error) => {
+                    is_told = true;
+                    tracing::warn!(consumer = H::DURABLE, %error, "cannot consume now");
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => {}

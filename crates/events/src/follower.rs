@@ -24,6 +24,9 @@ const RETRY: Duration = Duration::from_millis(250);
 /// How long it may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
 
+/// How many questions about the stream may go without an answer.
+const UNANSWERED: usize = 3;
+
 /// An event as every replica hears of it.
 #[derive(Clone, Debug)]
 pub struct Notice {
@@ -174,12 +177,18 @@ impl Follower {
         };
         // Beside the delivery: an answer that takes its time must hold up no event.
         let watch = async {
+            let mut unanswered = 0;
             loop {
                 sleep(source::CHECK).await;
-                if let Err(lost) = watched.check().await {
-                    return lost;
+                match watched.check().await {
+                    Ok(()) => {
+                        unanswered = 0;
+                        self.contact.made();
+                    }
+                    // A busy broker loses nothing; one that is gone is silent too.
+                    Err(Lost::Unknown(_)) if unanswered < UNANSWERED => unanswered += 1,
+                    Err(lost) => return lost,
                 }
-                self.contact.made();
                 if watched.has_nothing_left() {
                     self.caught_up.send_replace(true);
                 }

@@ -3,7 +3,9 @@
 //! Postgres is the truth and the broker a copy of it. What a service tells others is a row of its [`outbox`], written
 //! in the transaction that changed the state. The [`Relay`] brings the rows to the broker and checks that it kept
 //! them; a [`Consumer`] takes them from there and runs a [`Handler`] whose effects, together with the event's id in
-//! the inbox, are one transaction again: everything may happen twice on the way, and its effect happens once.
+//! the inbox, are one transaction again: everything may happen twice on the way, and its effect happens once. What a
+//! handler can't handle becomes one of the [`DeadLetters`]. A [`Follower`] shows every replica what all must know for a
+//! while.
 
 mod attempts;
 mod catalogue;

@@ -14,6 +14,7 @@ use async_nats::{
             AckPolicy, DeliverPolicy, PullConsumer,
             pull::{self, BatchConfig},
         },
+        context::ConsumerInfoErrorKind,
         stream::{self, RawMessageErrorKind, Stream},
     },
 };
@@ -194,10 +195,14 @@ impl Watched {
             }
             (known.last, known.received)
         };
-        let unknown = |error: async_nats::Error| Lost::Unknown(error);
         let consumer =
-            self.stream.consumer_info(&self.consumer).await.map_err(|error| unknown(error.into()))?;
-        let stream = self.stream.get_info().await.map_err(|error| unknown(error.into()))?;
+            self.stream.consumer_info(&self.consumer).await.map_err(|error| match error.kind() {
+                ConsumerInfoErrorKind::NotFound | ConsumerInfoErrorKind::StreamNotFound => {
+                    Lost::Ended(error.to_string())
+                }
+                _ => Lost::Unknown(error.into()),
+            })?;
+        let stream = self.stream.get_info().await.map_err(|error| Lost::Unknown(error.into()))?;
         if stream.created != self.created {
             return Err(Lost::OtherStream);
         }
