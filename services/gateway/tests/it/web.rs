@@ -26,7 +26,9 @@ async fn library() -> Result<Stub> {
             return Status::with_error_details(Code::NotFound, "no such book", details).into_http();
         }
         let body = stub::read(request.into_body()).await;
-        let asked = ListBooksRequest::decode(&body[5..]).unwrap();
+        let Ok(asked) = ListBooksRequest::decode(&body[5..]) else {
+            return Status::invalid_argument("unreadable").into_http();
+        };
         let books = vec![Book { title: asked.category, ..Default::default() }];
         stub::answer(&ListBooksResponse { books, next_page_token: String::new() })
     })
