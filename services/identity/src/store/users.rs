@@ -12,7 +12,7 @@ use crate::domain::NewUser;
 
 #[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "users")]
-pub struct Model {
+pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub email: String,
@@ -25,7 +25,7 @@ pub struct Model {
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
@@ -74,10 +74,8 @@ pub(crate) async fn find_for(
         Named::ByEmail(email) => Column::EmailCanonical.eq(email.canonical()),
     };
     let found = Entity::find().filter(is_named);
-    let visible = match caller.may(Permission::USERS_READ) {
-        true => found,
-        false => found.filter(Column::Id.eq(caller.user_id.uuid())),
-    };
+    let may_read_any = caller.may(Permission::USERS_READ);
+    let visible = if may_read_any { found } else { found.filter(Column::Id.eq(caller.user_id.uuid())) };
     with_roles(visible).one(db).await
 }
 

@@ -13,12 +13,12 @@ use crate::desk::{
 
 const SOON: Duration = Duration::from_secs(20);
 
-fn grant(user: impl ToString, role: &str) -> GrantRoleRequest {
-    GrantRoleRequest { user_id: user.to_string(), role: role.to_owned() }
+fn grant(user: impl Into<String>, role: &str) -> GrantRoleRequest {
+    GrantRoleRequest { user_id: user.into(), role: role.to_owned() }
 }
 
-fn revoke(user: impl ToString, role: &str) -> RevokeRoleRequest {
-    RevokeRoleRequest { user_id: user.to_string(), role: role.to_owned() }
+fn revoke(user: impl Into<String>, role: &str) -> RevokeRoleRequest {
+    RevokeRoleRequest { user_id: user.into(), role: role.to_owned() }
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn a_role_that_is_given_is_in_force_with_the_next_sign_in_and_ends_earlier
     assert_eq!(told.version(), 2);
     assert!(told.may(Permission::SHOPS_REGISTER) && told.may(Permission::ORDERS_PLACE));
 
-    let request = as_user(&admin.token, revoke(ada.id, "customer"))?;
+    let request = as_user(&admin.token, revoke(ada.id.to_string(), "customer"))?;
     let revoked = desk.client.clone().revoke_role(request).await?.into_inner();
     assert_eq!(revoked.roles, ["shop_owner"]);
     assert_eq!(refused(whoami(&desk.client, &ada.token).await, Code::Unauthenticated)?, "SESSION_REVOKED");
@@ -73,7 +73,7 @@ async fn the_other_services_and_the_audit_log_learn_of_each_change() -> Result<(
     let (desk, admin) = Desk::open_with_admin().await?;
     let ada = desk.reader("ada@example.org").await?;
     desk.grant(&admin, ada.id, "shop_owner").await?;
-    let request = as_user(&admin.token, revoke(ada.id, "shop_owner"))?;
+    let request = as_user(&admin.token, revoke(ada.id.to_string(), "shop_owner"))?;
     desk.client.clone().revoke_role(request).await?;
 
     let events = eventually("access_changed of both changes", SOON, async || {
@@ -104,7 +104,7 @@ async fn a_change_that_changes_nothing_ends_no_session() -> Result<()> {
     let (events, entries) = (desk.count("outbox").await?, desk.count("audit_log").await?);
 
     assert_eq!(desk.grant(&admin, ada.id, "customer").await?.roles, ["customer"]);
-    let answer = client.revoke_role(as_user(&admin.token, revoke(ada.id, "shop_owner"))?).await?;
+    let answer = client.revoke_role(as_user(&admin.token, revoke(ada.id.to_string(), "shop_owner"))?).await?;
     assert_eq!(answer.into_inner().roles, ["customer"]);
 
     whoami(&desk.client, &ada.token).await?;
@@ -119,9 +119,9 @@ async fn who_or_what_is_unknown_is_not_found_and_every_wrong_field_is_named() ->
     for (user, role, reason) in
         [(UserId::new(), "customer", "USER_NOT_FOUND"), (admin.id, "emperor", "ROLE_NOT_FOUND")]
     {
-        let granted = client.grant_role(as_user(&admin.token, grant(user, role))?).await;
+        let granted = client.grant_role(as_user(&admin.token, grant(user.to_string(), role))?).await;
         assert_eq!(refused(granted, Code::NotFound)?, reason);
-        let revoked = client.revoke_role(as_user(&admin.token, revoke(user, role))?).await;
+        let revoked = client.revoke_role(as_user(&admin.token, revoke(user.to_string(), role))?).await;
         assert_eq!(refused(revoked, Code::NotFound)?, reason);
     }
     for (user, role) in [("", ""), ("usr_1", "Shop owner"), ("ada@example.org", "'; DROP TABLE roles")] {
@@ -137,12 +137,12 @@ async fn who_or_what_is_unknown_is_not_found_and_every_wrong_field_is_named() ->
 async fn who_is_no_admin_makes_none() -> Result<()> {
     let desk = Desk::open().await?;
     let (mut client, ada) = (desk.client.clone(), desk.reader("ada@example.org").await?);
-    let granted = client.grant_role(as_user(&ada.token, grant(ada.id, "admin"))?).await;
+    let granted = client.grant_role(as_user(&ada.token, grant(ada.id.to_string(), "admin"))?).await;
     assert_eq!(refused(granted, Code::PermissionDenied)?, "PERMISSION_MISSING");
-    let revoked = client.revoke_role(as_user(&ada.token, revoke(ada.id, "customer"))?).await;
+    let revoked = client.revoke_role(as_user(&ada.token, revoke(ada.id.to_string(), "customer"))?).await;
     assert_eq!(refused(revoked, Code::PermissionDenied)?, "PERMISSION_MISSING");
     assert_eq!(
-        refused(client.grant_role(grant(ada.id, "admin")).await, Code::Unauthenticated)?,
+        refused(client.grant_role(grant(ada.id.to_string(), "admin")).await, Code::Unauthenticated)?,
         "SIGN_IN_REQUIRED"
     );
     assert_eq!(whoami(&desk.client, &ada.token).await?.roles, ["customer"]);
@@ -156,16 +156,16 @@ async fn a_dismissed_admin_does_not_come_back_where_the_dismissal_is_not_known_y
     desk.grant(&admin, dismissed.id, "admin").await?;
     let (dismissed, other) = (desk.sign_in("ada@example.org").await?, desk.replica().await?);
     desk.broker.stop().await?;
-    let request = as_user(&admin.token, revoke(dismissed.id, "admin"))?;
+    let request = as_user(&admin.token, revoke(dismissed.id.to_string(), "admin"))?;
     desk.client.clone().revoke_role(request).await?;
 
     whoami(&other.client, &dismissed.token).await?;
-    let back = as_user(&dismissed.token, grant(dismissed.id, "admin"))?;
+    let back = as_user(&dismissed.token, grant(dismissed.id.to_string(), "admin"))?;
     assert_eq!(
         refused(other.client.clone().grant_role(back).await, Code::PermissionDenied)?,
         "PERMISSION_MISSING"
     );
-    let revenge = as_user(&dismissed.token, revoke(admin.id, "admin"))?;
+    let revenge = as_user(&dismissed.token, revoke(admin.id.to_string(), "admin"))?;
     let answer = other.client.clone().revoke_role(revenge).await;
     assert_eq!(refused(answer, Code::PermissionDenied)?, "PERMISSION_MISSING");
     assert_eq!(desk.count("user_roles WHERE role = 'admin'").await?, 1);
@@ -185,7 +185,8 @@ async fn the_last_admin_stays_however_many_step_down_at_once() -> Result<()> {
     }
     let mut calls = Vec::new();
     for admin in admins {
-        let (mut client, request) = (desk.client.clone(), as_user(&admin.token, revoke(admin.id, "admin"))?);
+        let (mut client, request) =
+            (desk.client.clone(), as_user(&admin.token, revoke(admin.id.to_string(), "admin"))?);
         calls.push(tokio::spawn(async move { client.revoke_role(request).await }));
     }
     let mut refusals = Vec::new();
@@ -203,7 +204,8 @@ async fn the_last_admin_stays_however_many_step_down_at_once() -> Result<()> {
 #[tokio::test]
 async fn the_last_admin_stays_admin_and_signed_in() -> Result<()> {
     let (desk, admin) = Desk::open_with_admin().await?;
-    let answer = desk.client.clone().revoke_role(as_user(&admin.token, revoke(admin.id, "admin"))?).await;
+    let answer =
+        desk.client.clone().revoke_role(as_user(&admin.token, revoke(admin.id.to_string(), "admin"))?).await;
     assert_eq!(reason(&status_of(answer)?, Code::FailedPrecondition)?, "LAST_ADMIN");
     assert_eq!(whoami(&desk.client, &admin.token).await?.roles, ["admin", "customer"]);
     assert_eq!(desk.count("audit_log WHERE action = 'ROLE_REVOKED'").await?, 0);
@@ -262,7 +264,7 @@ async fn an_admin_makes_another_and_is_not_needed_any_more() -> Result<()> {
     let ada = desk.reader("ada@example.org").await?;
     desk.grant(&first, ada.id, "admin").await?;
     let ada = desk.sign_in("ada@example.org").await?;
-    let request = as_user(&ada.token, revoke(first.id, "admin"))?;
+    let request = as_user(&ada.token, revoke(first.id.to_string(), "admin"))?;
     let answer = desk.client.clone().revoke_role(request).await?.into_inner();
     assert_eq!(answer.roles, ["customer"]);
     let first = desk.sign_in(ADMIN).await?;
