@@ -55,11 +55,28 @@ pub(crate) struct Callee {
 pub(crate) struct Callers(pub(crate) Present);
 
 /// The chain is in order, and the certificate is not of who had to show it.
-#[derive(Debug, thiserror::Error)]
-#[error("{} shown by {meant}", .shown.as_ref().map_or("no SPIFFE id of a service".to_owned(), ToString::to_string))]
 struct SomebodyElse {
     shown: Option<SpiffeId>,
     meant: String,
+}
+
+impl std::error::Error for SomebodyElse {}
+
+impl fmt::Display for SomebodyElse {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.shown {
+            Some(id) => write!(formatter, "{id} shown")?,
+            None => formatter.write_str("no SPIFFE id of one service shown")?,
+        }
+        write!(formatter, " where {} is meant", self.meant)
+    }
+}
+
+/// As rustls writes it into its own error.
+impl fmt::Debug for SomebodyElse {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
 }
 
 impl From<SomebodyElse> for Error {
