@@ -1,58 +1,91 @@
-use std::{collections::HashMap, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use proto::{
+    events::v1::dead_letters_client::DeadLettersClient,
     identity::v1::identity_service_client::IdentityServiceClient,
     inventory::v1::inventory_service_client::InventoryServiceClient,
     order::v1::order_service_client::OrderServiceClient,
     payment::v1::payment_service_client::PaymentServiceClient,
 };
-use tonic::transport::{Channel, Endpoint};
-
-use crate::Service;
+use tonic::{
+    body::Body,
+    transport::{Channel, Endpoint},
+};
+use tower::{BoxError, ServiceExt as _, util::BoxCloneSyncService};
 
 /// How long a caller waits: a paused process answers nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Connections to the four services, made when they are first used and made again when they break.
+/// What calls go through.
+pub type Door = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, BoxError>;
+
+/// Calls to the services, all through the gateway, over a connection that is made when it is first used and made again
+/// when it breaks.
 ///
-/// They belong to the test that makes them: a connection ends with the runtime that drives it.
+/// It belongs to the test that makes it: a connection ends with the runtime that drives it.
 #[derive(Clone, Debug)]
 pub struct Clients {
-    channels: HashMap<Service, Channel>,
+    door: Door,
 }
 
 impl Clients {
-    pub(crate) fn to(addresses: &HashMap<Service, SocketAddr>) -> Result<Self> {
-        let mut channels = HashMap::new();
-        for (service, address) in addresses {
-            let endpoint = Endpoint::from_shared(format!("http://{address}"))?;
-            channels.insert(*service, endpoint.timeout(PATIENCE).connect_lazy());
-        }
-        Ok(Self { channels })
+    /// Through the gateway or the gateways that answer there.
+    pub(crate) fn to(gateways: &[SocketAddr]) -> Result<Self> {
+        let door = match gateways {
+            [only] => {
+                let endpoint = Endpoint::from_shared(format!("http://{only}"))?.timeout(PATIENCE);
+                BoxCloneSyncService::new(endpoint.connect_lazy().map_err(Into::into))
+            }
+            several => {
+                let list: Vec<String> = several.iter().map(ToString::to_string).collect();
+                let target: mesh::Target = format!("ipv4:{}", list.join(",")).parse()?;
+                let policy = mesh::Policy { timeout: PATIENCE, ..Default::default() };
+                let client = mesh::Client::new("gateway", &target, policy, None);
+                BoxCloneSyncService::new(client.map_err(Into::into))
+            }
+        };
+        Ok(Self { door })
     }
 
-    fn channel(&self, service: Service) -> Result<Channel> {
-        self.channels.get(&service).cloned().with_context(|| format!("no {}", service.name()))
+    /// Past the gateway, as another service of the shop.
+    pub(crate) fn through(channel: Channel) -> Self {
+        Self { door: BoxCloneSyncService::new(channel.map_err(Into::into)) }
+    }
+
+    /// To anything: what the clients below are made of.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        self.door.clone()
     }
 
     /// To identity.
-    pub fn identity(&self) -> Result<IdentityServiceClient<Channel>> {
-        Ok(IdentityServiceClient::new(self.channel(Service::Identity)?))
+    #[must_use]
+    pub fn identity(&self) -> IdentityServiceClient<Door> {
+        IdentityServiceClient::new(self.door())
     }
 
     /// To inventory.
-    pub fn inventory(&self) -> Result<InventoryServiceClient<Channel>> {
-        Ok(InventoryServiceClient::new(self.channel(Service::Inventory)?))
+    #[must_use]
+    pub fn inventory(&self) -> InventoryServiceClient<Door> {
+        InventoryServiceClient::new(self.door())
     }
 
     /// To order.
-    pub fn order(&self) -> Result<OrderServiceClient<Channel>> {
-        Ok(OrderServiceClient::new(self.channel(Service::Order)?))
+    #[must_use]
+    pub fn order(&self) -> OrderServiceClient<Door> {
+        OrderServiceClient::new(self.door())
     }
 
     /// To payment.
-    pub fn payment(&self) -> Result<PaymentServiceClient<Channel>> {
-        Ok(PaymentServiceClient::new(self.channel(Service::Payment)?))
+    #[must_use]
+    pub fn payment(&self) -> PaymentServiceClient<Door> {
+        PaymentServiceClient::new(self.door())
+    }
+
+    /// To the dead letters of the service that the request's metadata names.
+    #[must_use]
+    pub fn dead_letters(&self) -> DeadLettersClient<Door> {
+        DeadLettersClient::new(self.door())
     }
 }

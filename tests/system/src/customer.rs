@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use proto::{
-    identity::v1::{AuthenticateUserRequest, CreateAddressRequest, CreateUserRequest},
+    identity::v1::{AuthenticateUserRequest, CreateAddressRequest, CreateUserRequest, GrantRoleRequest},
     order::v1::{
         CancelOrderRequest, GetOrderRequest, Order, OrderItem, OrderState, PaymentMethod, PlaceOrderRequest,
     },
@@ -19,7 +19,7 @@ use crate::{Book, Clients};
 
 /// The currency of all tests.
 pub(crate) const EUR: &str = "EUR";
-const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
 /// Until an order has ended, faults and all: each consumer killed on the way costs 30 s, after which the broker gives
 /// what it held to another.
 const END: Duration = Duration::from_mins(2);
@@ -34,6 +34,7 @@ pub struct Customer {
     pub user_id: String,
     /// TypeID, `adr_…`.
     pub address_id: String,
+    email: String,
     token: String,
 }
 
@@ -56,12 +57,10 @@ impl Customer {
             password: PASSWORD.to_owned(),
             display_name: "Ada Lovelace".to_owned(),
         };
-        let mut identity = clients.identity()?;
+        let mut identity = clients.identity();
         let user = identity.create_user(request).await.context("CreateUser")?.into_inner();
-        let sign_in = AuthenticateUserRequest { email, password: PASSWORD.to_owned() };
-        let session = identity.authenticate_user(sign_in).await.context("AuthenticateUser")?.into_inner();
-        let mut customer =
-            Self { clients, user_id: user.user_id, address_id: String::new(), token: session.access_token };
+        let mut customer = Self::sign_in(clients, &email, PASSWORD).await?;
+        anyhow::ensure!(customer.user_id == user.user_id, "signed in as somebody else");
         let address = CreateAddressRequest {
             request_id: new_request_id(),
             recipient: "Ada Lovelace".to_owned(),
@@ -79,6 +78,29 @@ impl Customer {
         Ok(customer)
     }
 
+    /// Signs in somebody who is registered.
+    pub(crate) async fn sign_in(clients: Clients, email: &str, password: &str) -> Result<Self> {
+        let request = AuthenticateUserRequest { email: email.to_owned(), password: password.to_owned() };
+        let session =
+            clients.identity().authenticate_user(request).await.context("AuthenticateUser")?.into_inner();
+        let user_id = session.user.context("no user")?.user_id;
+        let (email, token) = (email.to_owned(), session.access_token);
+        Ok(Self { clients, user_id, address_id: String::new(), email, token })
+    }
+
+    /// Signs in once more: with the permissions of now.
+    pub async fn signed_in_again(&self) -> Result<Self> {
+        let again = Self::sign_in(self.clients.clone(), &self.email, PASSWORD).await?;
+        Ok(Self { address_id: self.address_id.clone(), ..again })
+    }
+
+    /// As an admin: gives somebody a role, who then has to sign in again.
+    pub async fn grant(&self, user_id: &str, role: &str) -> Result<()> {
+        let request = GrantRoleRequest { user_id: user_id.to_owned(), role: role.to_owned() };
+        self.clients.identity().grant_role(self.request(request)?).await.context("GrantRole")?;
+        Ok(())
+    }
+
     /// A request of this customer's.
     pub fn request<T>(&self, message: T) -> Result<Request<T>> {
         as_user(&self.token, message)
@@ -88,14 +110,14 @@ impl Customer {
     pub async fn top_up(&self, minor_units: i64) -> Result<()> {
         let amount = Some(Money { minor_units, currency_code: EUR.to_owned() });
         let request = TopUpRequest { request_id: new_request_id(), amount };
-        self.clients.payment()?.top_up(self.request(request)?).await.context("TopUp")?;
+        self.clients.payment().top_up(self.request(request)?).await.context("TopUp")?;
         Ok(())
     }
 
     /// What the wallet holds.
     pub async fn balance(&self) -> Result<i64> {
         let request = self.request(GetBalanceRequest { currency_code: String::new() })?;
-        let balance = self.clients.payment()?.get_balance(request).await.context("GetBalance")?.into_inner();
+        let balance = self.clients.payment().get_balance(request).await.context("GetBalance")?.into_inner();
         Ok(balance.balance.context("no balance")?.minor_units)
     }
 
@@ -124,7 +146,7 @@ impl Customer {
 
     /// Places an order; says what the shop said.
     pub async fn try_place(&self, request: PlaceOrderRequest) -> Result<Result<Order, Status>> {
-        let answer = self.clients.order()?.place_order(self.request(request)?).await;
+        let answer = self.clients.order().place_order(self.request(request)?).await;
         Ok(answer.map(tonic::Response::into_inner))
     }
 
@@ -156,14 +178,14 @@ impl Customer {
             order_id: order_id.to_owned(),
             note: "changed my mind".to_owned(),
         };
-        let answer = self.clients.order()?.cancel_order(self.request(request)?).await;
+        let answer = self.clients.order().cancel_order(self.request(request)?).await;
         Ok(answer.map(tonic::Response::into_inner))
     }
 
     /// The order as it is now.
     pub async fn order(&self, order_id: &str) -> Result<Order> {
         let request = self.request(GetOrderRequest { order_id: order_id.to_owned() })?;
-        Ok(self.clients.order()?.get_order(request).await.context("GetOrder")?.into_inner())
+        Ok(self.clients.order().get_order(request).await.context("GetOrder")?.into_inner())
     }
 
     /// The order once it is no longer PENDING.
@@ -178,7 +200,7 @@ impl Customer {
     pub async fn payment(&self, order_id: &str) -> Result<Option<Payment>> {
         let payment = Some(get_payment_request::Payment::OrderId(order_id.to_owned()));
         let request = self.request(GetPaymentRequest { payment })?;
-        match self.clients.payment()?.get_payment(request).await {
+        match self.clients.payment().get_payment(request).await {
             Ok(payment) => Ok(Some(payment.into_inner())),
             Err(status) if status.code() == Code::NotFound => Ok(None),
             Err(status) => Err(status).context("GetPayment"),

@@ -1,4 +1,5 @@
-//! The whole shop on one machine: four processes with a database each, a broker, and what must be true of them.
+//! The whole shop on one machine: its services as processes, four with a database each, a broker, and what must be true of
+//! them.
 //!
 //! A [`Shop`] is started by a test, used over gRPC as customers and shop owners use it, broken by killing, pausing or
 //! cutting off its parts, and in the end looked at from behind: [`Shop::check`] reads the four databases.
@@ -11,8 +12,8 @@ mod seller;
 mod service;
 mod shop;
 
-pub use clients::Clients;
+pub use clients::{Clients, Door};
 pub use customer::{Customer, is_passing};
 pub use seller::{Book, Seller};
-pub use service::Service;
+pub use service::{Replica, Service};
 pub use shop::{Options, Shop};

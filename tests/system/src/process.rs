@@ -9,12 +9,12 @@ use std::{
 use anyhow::{Context, Result, bail};
 use testkit::get;
 
-use crate::Service;
+use crate::{Replica, Service};
 
-/// The process of a service: its ports stay, whoever answers there.
+/// The process of a replica: its ports stay, whoever answers there.
 #[derive(Debug)]
 pub(crate) struct Process {
-    service: Service,
+    replica: Replica,
     pub(crate) grpc: SocketAddr,
     pub(crate) admin: SocketAddr,
     environment: Vec<(String, String)>,
@@ -26,16 +26,15 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// A process on free ports, not started yet.
-    pub(crate) fn new(service: Service, logs: &Path) -> Result<Self> {
-        let port = || anyhow::Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, localservers::free_port()?)));
-        let (grpc, admin) = (port()?, port()?);
+    /// A process that answers calls at `grpc`, not started yet.
+    pub(crate) fn new(replica: Replica, grpc: SocketAddr, logs: &Path) -> Result<Self> {
+        let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, localservers::free_port()?));
         let environment = vec![
             ("BOOKSTORE_LISTEN".to_owned(), grpc.to_string()),
             ("BOOKSTORE_ADMIN_LISTEN".to_owned(), admin.to_string()),
         ];
         let logs = logs.to_owned();
-        Ok(Self { service, grpc, admin, environment, logs, starts: 0, child: None, fault: None })
+        Ok(Self { replica, grpc, admin, environment, logs, starts: 0, child: None, fault: None })
     }
 
     pub(crate) fn set(&mut self, variable: &str, value: impl Into<String>) {
@@ -44,17 +43,17 @@ impl Process {
 
     pub(crate) fn start(&mut self) -> Result<()> {
         if self.child.is_some() {
-            bail!("{} runs already", self.service.name());
+            bail!("{} runs already", self.replica);
         }
         self.starts += 1;
         let mut environment = self.environment.clone();
         environment.extend(self.fault.take().map(|fault| ("BOOKSTORE_FAULT".to_owned(), fault)));
-        self.child = Some(localservers::launch(&program(self.service)?, &environment, &self.log())?);
+        self.child = Some(localservers::launch(&program(self.replica.service)?, &environment, &self.log())?);
         Ok(())
     }
 
     pub(crate) fn kill(&mut self) -> Result<()> {
-        let mut child = self.child.take().with_context(|| format!("{} does not run", self.service.name()))?;
+        let mut child = self.child.take().with_context(|| format!("{} does not run", self.replica))?;
         child.kill()?;
         child.wait()?;
         Ok(())
@@ -67,7 +66,7 @@ impl Process {
 
     /// How it has ended, if it has; then it can be started again.
     pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        let child = self.child.as_mut().with_context(|| format!("{} does not run", self.service.name()))?;
+        let child = self.child.as_mut().with_context(|| format!("{} does not run", self.replica))?;
         let ended = child.try_wait()?;
         if ended.is_some() {
             self.child = None;
@@ -77,7 +76,7 @@ impl Process {
 
     /// `STOP` and `CONT` for a process that hangs for a while, `TERM` for an orderly end.
     pub(crate) fn signal(&self, name: &str) -> Result<()> {
-        let child = self.child.as_ref().with_context(|| format!("{} does not run", self.service.name()))?;
+        let child = self.child.as_ref().with_context(|| format!("{} does not run", self.replica))?;
         localservers::signal(child, name)
     }
 
@@ -86,13 +85,13 @@ impl Process {
         if let Some(child) = &mut self.child
             && let Some(status) = child.try_wait()?
         {
-            bail!("{} ended by itself ({status}):\n{}", self.service.name(), self.tail());
+            bail!("{} ended by itself ({status}):\n{}", self.replica, self.tail());
         }
         Ok(get(self.admin, "/readyz").await.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")))
     }
 
     fn log(&self) -> PathBuf {
-        self.logs.join(format!("{}.{}.log", self.service.name(), self.starts))
+        self.logs.join(format!("{}.{}.log", self.replica, self.starts))
     }
 
     /// The end of its log.

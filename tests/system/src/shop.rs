@@ -1,7 +1,7 @@
 use std::{
     collections::HashMap,
     fs,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::{Arc, Weak},
     time::Duration,
@@ -11,10 +11,10 @@ use anyhow::{Context, Result, bail};
 use auth::SigningKey;
 use futures::{StreamExt, TryStreamExt, stream};
 use tempfile::TempDir;
-use testkit::{Broker, Collector, Database, Gate, PEER_SECRET, empty_database, eventually};
+use testkit::{Broker, Collector, Database, Gate, empty_database, eventually};
 use tokio::sync::Mutex;
 
-use crate::{Clients, Customer, Seller, Service, invariants, process::Process};
+use crate::{Clients, Customer, Replica, Seller, Service, customer::PASSWORD, invariants, process::Process};
 
 /// Migrations and a busy machine included.
 const READY: Duration = Duration::from_mins(1);
@@ -23,6 +23,9 @@ const STOP: Duration = Duration::from_secs(30);
 /// Until everything that happened has had its effects everywhere: the broker gives what a killed consumer held to
 /// another one after 30 s.
 const QUIET: Duration = Duration::from_secs(45);
+
+/// The first admin, whom configuration makes.
+const ADMIN_EMAIL: &str = "admin@example.com";
 
 /// How a shop is to be.
 #[derive(Clone, Debug)]
@@ -35,18 +38,20 @@ pub struct Options {
     pub gates: bool,
     /// Whether there is somebody who collects traces.
     pub collector: bool,
+    /// How many processes each service has: at most 200.
+    pub replicas: usize,
 }
 
-/// Four service processes, their databases and their broker. All ends when it is dropped.
+/// The services' processes, their databases and their broker. All ends when it is dropped.
 #[derive(Debug)]
 pub struct Shop {
-    processes: Mutex<HashMap<Service, Process>>,
+    processes: Mutex<HashMap<Replica, Process>>,
     databases: HashMap<Service, Database>,
     gates: HashMap<Service, Gate>,
     collector: Option<Collector>,
     /// The broker that the services share.
     pub broker: Broker,
-    addresses: HashMap<Service, SocketAddr>,
+    addresses: HashMap<Service, Vec<SocketAddr>>,
     logs: TempDir,
 }
 
@@ -57,6 +62,7 @@ impl Default for Options {
             payment_deadline: Duration::from_mins(2),
             gates: false,
             collector: false,
+            replicas: 1,
         }
     }
 }
@@ -87,30 +93,65 @@ impl Shop {
         let collector = if options.collector { Some(Collector::start().await?) } else { None };
         let mut processes = HashMap::new();
         for service in Service::ALL {
-            processes.insert(service, Process::new(service, logs.path())?);
+            let port = localservers::free_port()?;
+            for number in 0..options.replicas {
+                let replica = service.replica(number);
+                let address = SocketAddr::from((Ipv4Addr::new(127, 0, 0, u8::try_from(number + 1)?), port));
+                processes.insert(replica, Process::new(replica, address, logs.path())?);
+            }
         }
         let (_, signing_key) = SigningKey::generate();
         let (mut databases, mut gates) = (HashMap::new(), HashMap::new());
-        let addresses: HashMap<Service, SocketAddr> =
-            processes.iter().map(|(service, process)| (*service, process.grpc)).collect();
-        for (service, process) in &mut processes {
+        let mut addresses: HashMap<Service, Vec<SocketAddr>> = HashMap::new();
+        for (replica, process) in &processes {
+            addresses.entry(replica.service).or_default().push(process.grpc);
+        }
+        let mut urls = HashMap::new();
+        for service in Service::WITH_DATABASE {
             let database = empty_database().await?;
             let mut url = database.url().to_owned();
             if options.gates {
                 let (gate, through) = Gate::before(&url).await?;
-                gates.insert(*service, gate);
+                gates.insert(service, gate);
                 url = through;
             }
-            databases.insert(*service, database);
-            process.set("BOOKSTORE_DATABASE_URL", url);
-            process.set("BOOKSTORE_NATS_URL", broker.url());
-            process.set("BOOKSTORE_PEER_SECRET", PEER_SECRET);
-            if *service == Service::Identity {
-                process.set("BOOKSTORE_SIGNING_KEY", signing_key.clone());
-            }
-            for callee in [Service::Identity, Service::Inventory] {
+            databases.insert(service, database);
+            urls.insert(service, url);
+        }
+        let certificates = logs.path().join("certificates");
+        for (replica, process) in &mut processes {
+            let service = replica.service;
+            let tls = testkit::certificates()?.write(&certificates, service.name())?;
+            process.set("BOOKSTORE_TLS_CERTIFICATE", tls.certificate.display().to_string());
+            process.set("BOOKSTORE_TLS_KEY", tls.key.display().to_string());
+            process.set("BOOKSTORE_TLS_ROOTS", tls.roots.display().to_string());
+            for callee in Service::WITH_DATABASE {
                 let variable = format!("BOOKSTORE_{}_TARGET", callee.name().to_uppercase());
-                process.set(&variable, format!("ipv4:{}", addresses[&callee]));
+                let list: Vec<String> = addresses[&callee].iter().map(ToString::to_string).collect();
+                process.set(&variable, format!("ipv4:{}", list.join(",")));
+            }
+            if let Some(url) = urls.get(&service) {
+                process.set("BOOKSTORE_DATABASE_URL", url.clone());
+                process.set("BOOKSTORE_NATS_URL", broker.url());
+            }
+            if service == Service::Identity {
+                process.set("BOOKSTORE_SIGNING_KEY", signing_key.clone());
+                process.set("BOOKSTORE_ADMIN_EMAIL", ADMIN_EMAIL);
+                process.set("BOOKSTORE_ADMIN_PASSWORD", PASSWORD);
+            }
+            if service == Service::Gateway {
+                // All customers of a test come from one address.
+                for limit in [
+                    "USER_RATE",
+                    "USER_BURST",
+                    "ADDRESS_RATE",
+                    "ADDRESS_BURST",
+                    "SIGN_IN_RATE",
+                    "SIGN_IN_BURST",
+                ] {
+                    process.set(&format!("BOOKSTORE_{limit}"), "1000000");
+                }
+                process.set("BOOKSTORE_CALLS_PER_CALLER", "10000");
             }
             process.set("BOOKSTORE_RESERVATION_TTL", written(options.reservation_ttl));
             process.set("BOOKSTORE_PAYMENT_DEADLINE", written(options.payment_deadline));
@@ -129,45 +170,54 @@ impl Shop {
 
     /// Waits until every service says that it is ready.
     pub async fn all_ready(&self) -> Result<()> {
-        for service in Service::ALL {
-            self.ready(service).await?;
+        for replica in self.replicas().await {
+            self.ready(replica).await?;
         }
         Ok(())
     }
 
-    /// Waits until a service says that it is ready.
-    pub async fn ready(&self, service: Service) -> Result<()> {
-        let what = format!("{} is ready", service.name());
+    /// Every process of the shop, the services one after the other.
+    pub async fn replicas(&self) -> Vec<Replica> {
+        let mut replicas: Vec<Replica> = self.processes.lock().await.keys().copied().collect();
+        replicas.sort();
+        replicas
+    }
+
+    /// Waits until a replica says that it is ready.
+    pub async fn ready(&self, replica: impl Into<Replica>) -> Result<()> {
+        let replica = replica.into();
+        let what = format!("{replica} is ready");
         let ready = eventually(&what, READY, async || {
             let mut processes = self.processes.lock().await;
-            let process = processes.get_mut(&service)?;
+            let process = processes.get_mut(&replica)?;
             process.is_ready().await.map(|is_ready| is_ready.then_some(())).transpose()
         });
         match ready.await {
             Ok(outcome) => outcome,
             Err(timeout) => {
-                let log = self.process(service, |process| Ok(process.tail())).await?;
+                let log = self.process(replica, |process| Ok(process.tail())).await?;
                 bail!("{timeout}; its log ends:\n{log}")
             }
         }
     }
 
     /// Ends a service without a warning.
-    pub async fn kill(&self, service: Service) -> Result<()> {
-        self.process(service, Process::kill).await
+    pub async fn kill(&self, replica: impl Into<Replica>) -> Result<()> {
+        self.process(replica.into(), Process::kill).await
     }
 
     /// Starts a killed service again and waits until it is ready.
-    pub async fn start_again(&self, service: Service) -> Result<()> {
-        self.process(service, Process::start).await?;
-        self.ready(service).await
+    pub async fn start_again(&self, replica: impl Into<Replica>) -> Result<()> {
+        let replica = replica.into();
+        self.process(replica, Process::start).await?;
+        self.ready(replica).await
     }
 
     /// Starts a service anew so that it ends, at once, at a point of its own code: `events.published:3` for the third
     /// time it comes there.
     pub async fn arm(&self, service: Service, fault: &str) -> Result<()> {
         self.kill(service).await?;
-        self.process(service, |process| {
+        self.process(service.into(), |process| {
             process.arm(fault);
             process.start()
         })
@@ -178,34 +228,40 @@ impl Shop {
     /// Waits until an armed service has met its end.
     pub async fn falls(&self, service: Service) -> Result<()> {
         let what = format!("{} comes to the point where it is to end", service.name());
-        eventually(&what, READY, async || self.process(service, Process::ended).await.transpose()).await??;
+        eventually(&what, READY, async || self.process(service.into(), Process::ended).await.transpose())
+            .await??;
         Ok(())
     }
 
     /// Stops every service in good order; what they had still to tell is told.
     pub async fn stop(&self) -> Result<()> {
-        for service in Service::ALL {
-            self.process(service, |process| process.signal("TERM")).await?;
+        // The door first: who comes in still finds all there.
+        for replica in self.replicas().await.into_iter().rev() {
+            self.stop_one(replica).await?;
         }
-        for service in Service::ALL {
-            let what = format!("{} stops", service.name());
-            let ended = async || self.process(service, Process::ended).await.transpose();
-            let status = eventually(&what, STOP, ended).await??;
-            if !status.success() {
-                bail!("{} ended with {status}", service.name());
-            }
+        Ok(())
+    }
+
+    /// Stops a replica in good order.
+    pub async fn stop_one(&self, replica: impl Into<Replica>) -> Result<()> {
+        let replica = replica.into();
+        self.process(replica, |process| process.signal("TERM")).await?;
+        let ended = async || self.process(replica, Process::ended).await.transpose();
+        let status = eventually(&format!("{replica} stops"), STOP, ended).await??;
+        if !status.success() {
+            bail!("{replica} ended with {status}");
         }
         Ok(())
     }
 
     /// Lets a service hang: its connections stay, nothing is answered.
-    pub async fn pause(&self, service: Service) -> Result<()> {
-        self.process(service, |process| process.signal("STOP")).await
+    pub async fn pause(&self, replica: impl Into<Replica>) -> Result<()> {
+        self.process(replica.into(), |process| process.signal("STOP")).await
     }
 
     /// Ends [`Shop::pause`].
-    pub async fn resume(&self, service: Service) -> Result<()> {
-        self.process(service, |process| process.signal("CONT")).await
+    pub async fn resume(&self, replica: impl Into<Replica>) -> Result<()> {
+        self.process(replica.into(), |process| process.signal("CONT")).await
     }
 
     /// The door in front of a service's database.
@@ -223,9 +279,21 @@ impl Shop {
         self.databases.get(&service).with_context(|| format!("no {}", service.name()))
     }
 
-    /// Connections to the services, of the caller's own.
+    /// Calls through the gateway, over a connection of the caller's own.
     pub fn clients(&self) -> Result<Clients> {
-        Clients::to(&self.addresses)
+        Clients::to(&self.addresses[&Service::Gateway])
+    }
+
+    /// Calls to one service past the gateway, as another service makes them.
+    pub fn clients_as(&self, caller: &str, callee: Service) -> Result<Clients> {
+        let identity = testkit::certificates()?.identity(caller)?;
+        let address = self.addresses[&callee][0];
+        Ok(Clients::through(testkit::channel_as(&identity, callee.name(), address)?))
+    }
+
+    /// Who runs the shop.
+    pub async fn admin(&self) -> Result<Customer> {
+        Customer::sign_in(self.clients()?, ADMIN_EMAIL, PASSWORD).await
     }
 
     /// Somebody new with so much in the wallet.
@@ -241,7 +309,7 @@ impl Shop {
 
     /// Somebody new with a shop.
     pub async fn seller(&self) -> Result<Seller> {
-        Seller::register(self.clients()?).await
+        Seller::register(self.clients()?, &self.admin().await?).await
     }
 
     /// Waits until all is quiet and as it must be: every order answered with OK (`placed`) is there, each has ended, and
@@ -293,9 +361,9 @@ impl Shop {
         kept
     }
 
-    async fn process<T>(&self, service: Service, act: impl FnOnce(&mut Process) -> Result<T>) -> Result<T> {
+    async fn process<T>(&self, replica: Replica, act: impl FnOnce(&mut Process) -> Result<T>) -> Result<T> {
         let mut processes = self.processes.lock().await;
-        act(processes.get_mut(&service).with_context(|| format!("no {}", service.name()))?)
+        act(processes.get_mut(&replica).with_context(|| format!("no {replica}"))?)
     }
 }
 

@@ -20,17 +20,18 @@ async fn ask(
     Ok(match service {
         Service::Identity => {
             let request = customer.request(GetUserRequest::default())?;
-            clients.identity()?.get_user(request).await.map(drop)
+            clients.identity().get_user(request).await.map(drop)
         }
-        Service::Inventory => clients.inventory()?.list_books(ListBooksRequest::default()).await.map(drop),
+        Service::Inventory => clients.inventory().list_books(ListBooksRequest::default()).await.map(drop),
         Service::Order => {
             let request = proto::order::v1::GetOrderStatusRequest { order_id: order_id.to_owned() };
-            clients.order()?.get_order_status(customer.request(request)?).await.map(drop)
+            clients.order().get_order_status(customer.request(request)?).await.map(drop)
         }
         Service::Payment => {
             let request = customer.request(GetBalanceRequest { currency_code: String::new() })?;
-            clients.payment()?.get_balance(request).await.map(drop)
+            clients.payment().get_balance(request).await.map(drop)
         }
+        Service::Gateway => anyhow::bail!("the gateway has no database"),
     })
 }
 
@@ -54,7 +55,7 @@ async fn a_service_without_its_database_says_so_within_a_second_and_recovers() -
     let order_id = customer.place(&book, 1).await?.order_id;
     customer.ended(&order_id).await?;
 
-    for service in Service::ALL {
+    for service in Service::WITH_DATABASE {
         ask(&shop, &customer, service, &order_id).await?.with_context(|| service.name())?;
         shop.gate(service)?.close();
         for _ in 0..3 {

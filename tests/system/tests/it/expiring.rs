@@ -8,7 +8,7 @@ use proto::{
 };
 use sqlx::{Connection, PgConnection};
 use system_tests::{Options, Service, Shop};
-use testkit::{as_service, eventually};
+use testkit::eventually;
 
 fn with_short_reservations() -> Options {
     Options { reservation_ttl: Duration::from_secs(1), ..Default::default() }
@@ -22,7 +22,8 @@ async fn a_reservation_that_no_order_followed_expires() -> Result<()> {
 
     let lines = vec![Line { offer_id: book.offer_id.clone(), quantity: 3 }];
     let request = ReserveStockRequest { key: "usr_somebody/lost".to_owned(), lines };
-    let reservation = shop.clients()?.inventory()?.reserve_stock(as_service(request)).await?.into_inner();
+    let order = shop.clients_as("order", Service::Inventory)?;
+    let reservation = order.inventory().reserve_stock(request).await?.into_inner();
     assert_eq!(reservation.state(), ReservationState::Held);
 
     seller.stock_becomes(&book, 5, 0).await?;

@@ -39,7 +39,7 @@ async fn a_watcher_sees_an_order_to_its_end() -> Result<()> {
     let order_id = customer.place(&book, 1).await?.order_id;
 
     let request = customer.request(WatchOrderRequest { order_id })?;
-    let mut changes = shop.clients()?.order()?.watch_order(request).await?.into_inner();
+    let mut changes = shop.clients()?.order().watch_order(request).await?.into_inner();
     let mut last: Option<OrderStatus> = None;
     while let Some(change) = changes.message().await? {
         assert!(last.is_none_or(|earlier| earlier.version < change.version));
