@@ -36,14 +36,14 @@ impl Call {
     }
 }
 
-/// Sends a request. `leave` is asked when the other side has fallen silent: whether to try elsewhere.
+/// Sends a request. `give_up` is asked when the other side has fallen silent: whether to try elsewhere.
 pub(crate) async fn send(
     endpoints: &Endpoints,
     metrics: Metrics,
     mut lease: Lease,
     (head, body): (&Parts, Body),
     call: Call,
-    leave: impl Fn() -> bool,
+    give_up: impl Fn() -> bool,
 ) -> Result<Response<Body>, Box<Failure>> {
     let began = Instant::now();
     let mut request = Request::from_parts(head.clone(), body);
@@ -60,7 +60,7 @@ pub(crate) async fn send(
             let now = Instant::now();
             let next = line.last_heard().max(began) + SILENCE;
             if next <= now {
-                if leave() {
+                if give_up() {
                     break Err(Box::new(Failure::below_grpc(Reason::Silent, None)));
                 }
                 break exchange.await;
@@ -72,6 +72,9 @@ pub(crate) async fn send(
     };
     match exchanged {
         Err(failure) => {
+            if matches!(failure.reason, Reason::Unsent | Reason::GoAway) {
+                lease.spent(metrics);
+            }
             trial.failed(failure.reason);
             Err(failure)
         }
@@ -102,9 +105,6 @@ async fn exchange(lease: &mut Lease, request: Request<Body>, method: Method) -> 
             // Handed back, so it never left; if it waits for another attempt, its body goes home.
             let is_unsent = error.take_message().is_some() || error.error().is_canceled();
             let reason = if is_unsent { Reason::Unsent } else { Reason::of(error.error()) };
-            if matches!(reason, Reason::Unsent | Reason::GoAway) {
-                lease.spent();
-            }
             return Err(lost(reason, error.error()));
         }
     };

@@ -8,14 +8,17 @@ use crate::dice::Dice;
 
 /// How soon an endpoint that nobody calls is thought as quick again: its estimate shrinks by e in this time.
 const DECAY: Duration = Duration::from_secs(1);
+/// A slow answer counts whole only after this long without another: one that was unlucky, or many that one stall held
+/// up, say less than an endpoint that stays slow.
+const RISE: Duration = Duration::from_millis(250);
 /// How much an answer quicker than the estimate counts.
 const RECOVERY: f64 = 0.1;
 /// What an answer that isn't one counts as, lest the endpoint that fails fastest draws the calls.
 const FAILURE: Duration = Duration::from_secs(1);
 /// Latencies that differ by less than this are chance, not evidence: then only the calls under way count.
-const ALIKE: f64 = 2.0;
+const ALIKE: f64 = 3.0;
 
-/// What an endpoint's answers take: up at once, down with time and with each quicker answer.
+/// What an endpoint's answers take: quickly up, down with time and with each quicker answer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Latency {
     last: Option<(f64, Instant)>,
@@ -24,15 +27,20 @@ pub(crate) struct Latency {
 impl Latency {
     pub(crate) fn answered(&mut self, took: Duration, now: Instant) {
         let took = took.as_secs_f64();
-        let seconds = match self.at(now) {
-            Some(before) if took < before => before + (took - before) * RECOVERY,
+        let seconds = match (self.at(now), self.last) {
+            (Some(before), _) if took < before => before + (took - before) * RECOVERY,
+            (Some(before), Some((_, at))) => {
+                let since = now.saturating_duration_since(at).as_secs_f64();
+                before + (took - before) * (1.0 - (-since / RISE.as_secs_f64()).exp())
+            }
             _ => took,
         };
         self.last = Some((seconds, now));
     }
 
+    /// No doubt about it: at once.
     pub(crate) fn failed(&mut self, took: Duration, now: Instant) {
-        self.answered(took.max(FAILURE), now);
+        self.last = Some((took.max(FAILURE).as_secs_f64(), now));
     }
 
     /// In seconds; nothing before the first answer.
@@ -125,6 +133,25 @@ mod tests {
     }
 
     #[test]
+    fn one_stall_says_little() {
+        let mut now = Instant::now();
+        let mut latency = Latency::default();
+        for _ in 0..100 {
+            now += 4 * MILLISECOND;
+            latency.answered(MILLISECOND, now);
+        }
+        for _ in 0..10 {
+            latency.answered(50 * MILLISECOND, now);
+        }
+        assert!(latency.at(now).unwrap() < 0.003);
+        for _ in 0..100 {
+            now += 4 * MILLISECOND;
+            latency.answered(50 * MILLISECOND, now);
+        }
+        assert!(latency.at(now).unwrap() > 0.03, "{:?}", latency.at(now));
+    }
+
+    #[test]
     fn of_equals_the_idler_is_taken() {
         let cost = |pending| Cost { latency: Some(0.001), pending };
         assert_eq!(cost(1).compare(cost(2)), Ordering::Less);
@@ -153,7 +180,6 @@ mod tests {
                 latency.answered(took, now);
                 let seconds = latency.at(now).unwrap();
                 prop_assert!((0.0..=slowest.as_secs_f64()).contains(&seconds));
-                prop_assert!(seconds >= took.as_secs_f64() * RECOVERY);
             }
         }
 

@@ -103,7 +103,8 @@ impl Breaker {
             (State::Closed(_), _, Verdict::Unknown) => None,
             (State::Closed(window), _, verdict) => {
                 window.note(verdict, self.policy.window, now);
-                let is_failing = window.attempts >= self.policy.least_attempts
+                let is_failing = verdict == Verdict::Failed
+                    && window.attempts >= self.policy.least_attempts
                     && window.failures >= window.attempts * self.policy.failure_rate;
                 is_failing.then(|| self.open(now))
             }

@@ -263,14 +263,14 @@ impl Callee {
             return Err(Box::new(Failure::below_grpc(Reason::Lost, None)));
         };
         let address = lease.endpoint.address;
-        let leave = || {
+        let give_up = || {
             call.method.is_idempotent
                 && payload.is_kept()
                 && made < self.policy.retry.attempts
                 && endpoints.has_another(address)
                 && lock(&self.budget).spend()
         };
-        attempt::send(endpoints, self.metrics, lease, (head, body), call, leave).await
+        attempt::send(endpoints, self.metrics, lease, (head, body), call, give_up).await
     }
 
     /// How long to wait before the next attempt, if there may be one.

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::LazyLock};
 
 use prost::Message as _;
-use prost_types::{FileDescriptorSet, method_options::IdempotencyLevel};
+use prost_types::{FileDescriptorSet, MethodOptions, method_options::IdempotencyLevel};
 
 static METHODS: LazyLock<HashMap<String, Method>> = LazyLock::new(|| {
     read(proto::FILE_DESCRIPTOR_SET).unwrap_or_else(|error| {
@@ -42,9 +42,8 @@ fn read(descriptors: &[u8]) -> Result<HashMap<String, Method>, prost::DecodeErro
         for service in &file.service {
             for method in &service.method {
                 let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
-                let level =
-                    method.options.as_ref().map_or_else(Default::default, |it| it.idempotency_level());
-                let is_idempotent = level != IdempotencyLevel::IdempotencyUnknown;
+                let level = method.options.as_ref().map(MethodOptions::idempotency_level);
+                let is_idempotent = level.is_some_and(|level| level != IdempotencyLevel::IdempotencyUnknown);
                 let (client_streams, server_streams) = (method.client_streaming(), method.server_streaming());
                 methods.insert(path, Method { is_idempotent, client_streams, server_streams });
             }

@@ -206,8 +206,11 @@ impl Slot {
         loop {
             match around.connector.connect(address).await {
                 Ok(connection) => {
-                    if self.hold(connection, around).await >= STEADY {
+                    let (ended, lived) = self.hold(connection, around).await;
+                    if ended == Ended::InGoodOrder || lived >= STEADY {
                         pause = SHORTEST_PAUSE;
+                    }
+                    if lived >= STEADY {
                         continue;
                     }
                 }
@@ -228,23 +231,29 @@ impl Slot {
     }
 
     /// Offers a connection until it takes no more calls; says how long that was.
-    async fn hold(&self, connection: Connection, around: &Surroundings) -> Duration {
+    async fn hold(&self, connection: Connection, around: &Surroundings) -> (Ended, Duration) {
         let Connection { sender, line, closed } = connection;
         let began = Instant::now();
         *self.lock() = Some(Open { sender, line: line.clone() });
         around.metrics.connections(1);
         around.changed.send_replace(());
-        tokio::select! {
-            _ = closed => {}
-            () = line.spent.notified() => {}
-        }
+        let ended = tokio::select! {
+            _ = closed => Ended::Lost,
+            () = line.spent.notified() => Ended::InGoodOrder,
+        };
         if self.lock().take().is_some() {
             around.metrics.connections(-1);
         }
         around.changed.send_replace(());
         around.doubts.notify_one();
-        began.elapsed()
+        (ended, began.elapsed())
     }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    InGoodOrder,
+    Lost,
 }
 
 /// One call's hold on a connection.
@@ -258,7 +267,10 @@ pub(crate) struct Lease {
 
 impl Lease {
     /// The connection takes no more calls (GOAWAY): a new one is made while the old one finishes its own.
-    pub(crate) fn spent(&self) {
+    pub(crate) fn spent(&self, metrics: Metrics) {
+        if self.slot.lock().take_if(|open| Arc::ptr_eq(&open.line, &self.line)).is_some() {
+            metrics.connections(-1);
+        }
         self.line.spent.notify_one();
     }
 }

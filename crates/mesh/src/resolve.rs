@@ -1,7 +1,7 @@
 //! Where a service's replicas are at the moment.
 //!
 //! What finds them keeps a [`Replicas`] up to date until nobody looks at it any more, and is told through [`Doubts`] when
-//! a connection was lost. A watch of Kubernetes' EndpointSlices would be one more file beside these.
+//! a connection was lost. A watch of the Kubernetes API would be one more file beside these.
 
 mod dns;
 mod fixed;

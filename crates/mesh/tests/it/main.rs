@@ -1,5 +1,14 @@
 //! Calls over a real network to real tonic servers.
 
+mod balancing;
+mod breaking;
+mod deadlines;
+mod identity;
+mod load;
+mod names;
+mod replica;
+mod resolving;
+mod retrying;
 mod stub;
 
 use std::{
@@ -11,7 +20,6 @@ use anyhow::{Context as _, Result};
 use mesh::{Client, Policy, Target};
 use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
 use proto::payment::v1::{GetBalanceRequest, payment_service_client::PaymentServiceClient};
-use secrecy::SecretString;
 use stub::Stub;
 use tonic::Code;
 use tracing::Instrument as _;
@@ -30,7 +38,16 @@ fn patient() -> Policy {
 fn client(addresses: &[SocketAddr], policy: Policy) -> Result<PaymentServiceClient<Client>> {
     let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     let target: Target = format!("ipv4:{}", list.join(",")).parse()?;
-    Ok(PaymentServiceClient::new(Client::new(&target, policy)))
+    Ok(PaymentServiceClient::new(Client::new("payment", &target, policy, None)))
+}
+
+/// Waits for a condition that comes true soon.
+async fn eventually(what: &str, is_true: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_true() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// An address where nobody listens.
@@ -45,22 +62,8 @@ async fn a_call_is_answered_and_its_deadline_is_told() -> Result<()> {
     client.get_balance(GetBalanceRequest::default()).await?;
     let metadata = server.last_metadata()?;
     let timeout = metadata.get("grpc-timeout").context("no grpc-timeout")?;
-    assert_eq!(timeout, "20000000u");
-    assert!(metadata.get("bookstore-peer-secret").is_none());
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_service_tells_that_it_is_one() -> Result<()> {
-    let server = Stub::start().await?;
-    let secret = SecretString::from("a secret of at least 32 characters");
-    let mut client = client(&[server.address], Policy { peer_secret: Some(secret), ..patient() })?;
-    client.get_balance(GetBalanceRequest::default()).await?;
-    let metadata = server.last_metadata()?;
-    assert_eq!(
-        metadata.get("bookstore-peer-secret").context("no secret")?,
-        "a secret of at least 32 characters"
-    );
+    let timeout: u64 = timeout.to_str()?.trim_end_matches('u').parse()?;
+    assert!((19_000_000..20_000_000).contains(&timeout), "{timeout}");
     Ok(())
 }
 

@@ -1,0 +1,150 @@
+//! Load goes to those who are well, and nobody's failure is a caller's.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use tonic::Code;
+
+use crate::{
+    client, eventually,
+    load::call_for,
+    patient,
+    replica::{Replica, Reply},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn share(mine: usize, its: usize) -> f64 {
+    f64::from(u32::try_from(mine).unwrap()) / f64::from(u32::try_from(mine + its).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn equal_endpoints_get_equal_shares() -> Result<()> {
+    let (first, second) = (Replica::start().await?, Replica::start().await?);
+    let client = client(&[first.address, second.address], patient())?;
+    let outcome = call_for(&client, 3 * SECOND).await;
+    assert!(outcome.failed.is_empty(), "{:?}", outcome.failed.first());
+    let share = share(first.calls(), second.calls());
+    assert!((0.4..=0.6).contains(&share), "{share}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn load_leaves_an_endpoint_that_slows_down_tenfold_and_comes_back() -> Result<()> {
+    let (slow, well) = (Replica::start().await?, Replica::start().await?);
+    for replica in [&slow, &well] {
+        replica.reply(Reply::Ok, Duration::from_millis(5));
+    }
+    let client = client(&[slow.address, well.address], patient())?;
+    call_for(&client, SECOND).await;
+    slow.reply(Reply::Ok, Duration::from_millis(50));
+    let before = (slow.calls(), well.calls());
+    let outcome = call_for(&client, 3 * SECOND).await;
+    assert!(outcome.failed.is_empty(), "{:?}", outcome.failed.first());
+    let slows = share(slow.calls() - before.0, well.calls() - before.1);
+    assert!(slows < 0.1, "{slows}");
+
+    slow.reply(Reply::Ok, Duration::from_millis(5));
+    let before = (slow.calls(), well.calls());
+    call_for(&client, 4 * SECOND).await;
+    let slows = share(slow.calls() - before.0, well.calls() - before.1);
+    assert!(slows > 0.25, "{slows}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_endpoint_fails_no_idempotent_call() -> Result<()> {
+    let (killed, well) = (Replica::start().await?, Replica::start().await?);
+    for replica in [&killed, &well] {
+        replica.reply(Reply::Ok, Duration::from_millis(20));
+    }
+    let client = client(&[killed.address, well.address], patient())?;
+    let load = tokio::spawn(async move { call_for(&client, 2 * SECOND).await });
+    eventually("both work", || killed.calls() > 200 && well.calls() > 200).await;
+    killed.kill();
+    let outcome = load.await?;
+    assert!(outcome.failed.is_empty(), "{} failed: {:?}", outcome.failed.len(), outcome.failed.first());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_that_stops_in_good_order_fails_no_call() -> Result<()> {
+    let (stopped, well) = (Replica::start().await?, Replica::start().await?);
+    for replica in [&stopped, &well] {
+        replica.reply(Reply::Ok, Duration::from_millis(20));
+    }
+    let client = client(&[stopped.address, well.address], patient())?;
+    let load = tokio::spawn(async move { call_for(&client, 2 * SECOND).await });
+    eventually("both work", || stopped.calls() > 200 && well.calls() > 200).await;
+    stopped.stop().await;
+    let outcome = load.await?;
+    assert!(outcome.failed.is_empty(), "{} failed: {:?}", outcome.failed.len(), outcome.failed.first());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_endpoint_fails_no_idempotent_call_and_is_found_again() -> Result<()> {
+    let (paused, well) = (Replica::start().await?, Replica::start().await?);
+    let client = client(&[paused.address, well.address], mesh::Policy::default())?;
+    let load = tokio::spawn({
+        let client = client.clone();
+        async move { call_for(&client, 5 * SECOND).await }
+    });
+    eventually("both work", || paused.calls() > 200 && well.calls() > 200).await;
+    paused.pause();
+    let outcome = load.await?;
+    assert!(outcome.failed.is_empty(), "{} failed: {:?}", outcome.failed.len(), outcome.failed.first());
+
+    paused.resume();
+    let before = paused.calls();
+    for _ in 0..20 {
+        call_for(&client, SECOND / 2).await;
+        if paused.calls() > before + 200 {
+            return Ok(());
+        }
+    }
+    panic!("nobody calls the endpoint that is back");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_end_of_age_fail_no_call() -> Result<()> {
+    let server = Replica::start().await?;
+    server.reply(Reply::Ok, Duration::from_millis(5));
+    let client = client(&[server.address], patient())?;
+    let load = tokio::spawn(async move { call_for(&client, 4 * SECOND).await });
+    eventually("calls", || server.calls() > 50).await;
+    for connections in [2, 4, 6, 8] {
+        eventually("new connections", || server.connections() >= connections).await;
+        let seen = server.calls();
+        eventually("new calls", || server.calls() > seen + 50).await;
+        server.drain();
+    }
+    let outcome = load.await?;
+    assert!(outcome.failed.is_empty(), "{} failed: {:?}", outcome.failed.len(), outcome.failed.first());
+    assert_eq!(server.calls(), outcome.made);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_that_answers_unavailable_is_left() -> Result<()> {
+    let (ill, well) = (Replica::start().await?, Replica::start().await?);
+    ill.reply(Reply::Status("14"), Duration::ZERO);
+    let client = client(&[ill.address, well.address], patient())?;
+    let outcome = call_for(&client, 2 * SECOND).await;
+    assert!(outcome.failed.is_empty(), "{:?}", outcome.failed.first());
+    let ills = share(ill.calls(), well.calls());
+    assert!(ills < 0.05, "{ills}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn refusals_are_answers_and_put_nobody_out() -> Result<()> {
+    let (strict, well) = (Replica::start().await?, Replica::start().await?);
+    strict.reply(Reply::Status("5"), Duration::from_millis(1));
+    let client = client(&[strict.address, well.address], patient())?;
+    let outcome = call_for(&client, SECOND).await;
+    assert!(outcome.failed.iter().all(|status| status.code() == Code::NotFound));
+    let refused = share(outcome.failed.len(), outcome.made - outcome.failed.len());
+    assert!((0.35..=0.65).contains(&refused), "{refused}");
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! A service that fails is not asked, and asked again.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use mesh::{BreakerPolicy, Policy};
+use proto::payment::v1::GetBalanceRequest;
+use tonic::Code;
+use tonic_types::StatusExt as _;
+
+use crate::{
+    client, patient,
+    replica::{Replica, Reply},
+};
+
+#[tokio::test]
+async fn it_opens_says_when_to_come_back_and_closes() -> Result<()> {
+    let server = Replica::start().await?;
+    server.reply(Reply::Status("14"), Duration::ZERO);
+    let shortest = Duration::from_millis(300);
+    let breaker = BreakerPolicy { shortest, ..BreakerPolicy::default() };
+    let mut client = client(&[server.address], Policy { breaker, ..patient() })?;
+    let mut failed = 0;
+    let status = loop {
+        let asked = server.calls();
+        let status = client.get_balance(GetBalanceRequest::default()).await.expect_err("an answer");
+        if server.calls() == asked {
+            break status;
+        }
+        failed += 1;
+        assert!(failed < 100, "it never opens");
+    };
+    assert!(failed >= 20, "it opens after {failed} failures");
+    assert_eq!(status.code(), Code::Unavailable);
+    let again = status.get_details_retry_info().context("no RetryInfo")?.retry_delay.context("no delay")?;
+    assert!(again <= shortest, "{again:?}");
+
+    server.reply(Reply::Ok, Duration::ZERO);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while client.get_balance(GetBalanceRequest::default()).await.is_err() {
+        assert!(Instant::now() < deadline, "it stays open");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for _ in 0..20 {
+        client.get_balance(GetBalanceRequest::default()).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn refusals_do_not_open_it() -> Result<()> {
+    let server = Replica::start().await?;
+    // NOT_FOUND, FAILED_PRECONDITION, RESOURCE_EXHAUSTED, INTERNAL.
+    for status in ["5", "9", "8", "13"] {
+        server.reply(Reply::Status(status), Duration::ZERO);
+        let mut client = client(&[server.address], patient())?;
+        for _ in 0..50 {
+            let status = client.get_balance(GetBalanceRequest::default()).await.expect_err("an answer");
+            assert_ne!(status.code(), Code::Unavailable);
+        }
+    }
+    assert_eq!(server.calls(), 200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_service_that_answers_nothing_is_left_alone() -> Result<()> {
+    let server = Replica::start().await?;
+    server.reply(Reply::Never, Duration::ZERO);
+    let client = client(&[server.address], Policy { timeout: Duration::from_millis(300), ..patient() })?;
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..25 {
+        let mut client = client.clone();
+        calls.spawn(async move { client.get_balance(GetBalanceRequest::default()).await });
+    }
+    while let Some(answer) = calls.join_next().await {
+        assert_eq!(answer?.expect_err("an answer").code(), Code::DeadlineExceeded);
+    }
+    let status = client.clone().get_balance(GetBalanceRequest::default()).await.expect_err("an answer");
+    assert_eq!(status.code(), Code::Unavailable);
+    assert_eq!(server.calls(), 25);
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! Many calls at a steady rate.
+
+use std::time::Duration;
+
+use mesh::Client;
+use proto::payment::v1::{GetBalanceRequest, payment_service_client::PaymentServiceClient};
+use tokio::{
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
+use tonic::Status;
+
+/// Calls per second.
+const RATE: u32 = 500;
+
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) made: usize,
+    pub(crate) failed: Vec<Status>,
+}
+
+/// Calls for so long, and waits for the last answer.
+pub(crate) async fn call_for(client: &PaymentServiceClient<Client>, duration: Duration) -> Outcome {
+    let mut calls = JoinSet::new();
+    let mut ticks = interval(Duration::from_secs(1) / RATE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let count = (duration.as_secs_f64() * f64::from(RATE)).round();
+    let mut outcome = Outcome::default();
+    while f64::from(u32::try_from(outcome.made).unwrap_or(u32::MAX)) < count {
+        ticks.tick().await;
+        let mut client = client.clone();
+        calls.spawn(async move { client.get_balance(GetBalanceRequest::default()).await });
+        outcome.made += 1;
+    }
+    while let Some(answer) = calls.join_next().await {
+        if let Err(status) = answer.expect("a call panicked") {
+            outcome.failed.push(status);
+        }
+    }
+    outcome
+}

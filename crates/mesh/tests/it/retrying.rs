@@ -1,0 +1,148 @@
+//! What is tried again, and what never is.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use mesh::{BreakerPolicy, Client, Policy, Target};
+use proto::{
+    identity::v1::{AuthenticateUserRequest, identity_service_client::IdentityServiceClient},
+    payment::v1::GetBalanceRequest,
+};
+use tonic::Code;
+
+use crate::{
+    client, eventually,
+    load::call_for,
+    nobody, patient,
+    replica::{Replica, Reply},
+};
+
+/// Signing in twice is not like signing in once.
+async fn sign_in(addresses: &[SocketAddr]) -> Result<Code> {
+    let target = Target::Ipv4(addresses.to_vec());
+    let mut client = IdentityServiceClient::new(Client::new("identity", &target, patient(), None));
+    let answer = client.authenticate_user(AuthenticateUserRequest::default()).await;
+    Ok(answer.map_or_else(|status| status.code(), |_| Code::Ok))
+}
+
+#[tokio::test]
+async fn what_may_have_been_executed_is_not_repeated() -> Result<()> {
+    for reply in [Reply::Cut, Reply::CutAfterHeaders, Reply::Status("14")] {
+        let (first, second) = (Replica::start().await?, Replica::start().await?);
+        for replica in [&first, &second] {
+            replica.reply(reply, Duration::ZERO);
+        }
+        assert_eq!(sign_in(&[first.address, second.address]).await?, Code::Unavailable, "{reply:?}");
+        assert_eq!(first.calls() + second.calls(), 1, "{reply:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_never_executed_is_repeated_elsewhere() -> Result<()> {
+    // Often enough that the first choice is the refusing one.
+    for _ in 0..20 {
+        let (refuses, well) = (Replica::start().await?, Replica::start().await?);
+        refuses.reply(Reply::Refuse, Duration::ZERO);
+        assert_eq!(sign_in(&[refuses.address, nobody().await?, well.address]).await?, Code::Ok);
+        assert_eq!(well.calls(), 1);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_idempotent_call_is_repeated_elsewhere() -> Result<()> {
+    for reply in [Reply::Cut, Reply::CutAfterHeaders, Reply::Status("14"), Reply::Refuse] {
+        let mut met = 0;
+        for _ in 0..10 {
+            let (fails, well) = (Replica::start().await?, Replica::start().await?);
+            fails.reply(reply, Duration::ZERO);
+            let mut client = client(&[fails.address, well.address], patient())?;
+            client.get_balance(GetBalanceRequest::default()).await?;
+            assert_eq!(well.calls(), 1, "{reply:?}");
+            met += fails.calls();
+        }
+        assert!(met > 0, "{reply:?}: chance chose the good one ten times");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_callee_that_wants_no_retry_gets_none() -> Result<()> {
+    let server = Replica::start().await?;
+    server.reply(Reply::UnavailableForGood, Duration::ZERO);
+    let mut client = client(&[server.address], patient())?;
+    let status = client.get_balance(GetBalanceRequest::default()).await.expect_err("an answer");
+    assert_eq!(status.code(), Code::Unavailable);
+    assert_eq!(server.calls(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn attempts_end() -> Result<()> {
+    let server = Replica::start().await?;
+    server.reply(Reply::Status("14"), Duration::ZERO);
+    let mut client = client(&[server.address], patient())?;
+    let status = client.get_balance(GetBalanceRequest::default()).await.expect_err("an answer");
+    assert_eq!(status.code(), Code::Unavailable);
+    assert_eq!(server.calls(), 3);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dependency_that_is_down_gets_hardly_more_calls_than_usual() -> Result<()> {
+    let (first, second) = (Replica::start().await?, Replica::start().await?);
+    for replica in [&first, &second] {
+        replica.reply(Reply::Status("14"), Duration::ZERO);
+    }
+    // Without the breaker, which would spare it nearly all: the budget alone has to do.
+    let never = BreakerPolicy { least_attempts: f64::INFINITY, ..BreakerPolicy::default() };
+    let client = client(&[first.address, second.address], Policy { breaker: never, ..patient() })?;
+    let outcome = call_for(&client, Duration::from_secs(3)).await;
+    let attempts = first.calls() + second.calls();
+    assert_eq!(outcome.failed.len(), outcome.made);
+    assert!(attempts * 10 < outcome.made * 12, "{attempts} attempts of {} calls", outcome.made);
+    assert!(attempts > outcome.made, "some are repeated");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_service_that_is_away_is_not_connected_to_without_end() -> Result<()> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let mut client = client(&[listener.local_addr()?], patient())?;
+    // As a server that refuses our certificate: it accepts, and hangs up.
+    let hangs_up = tokio::spawn(async move {
+        let (began, mut accepted) = (Instant::now(), 0);
+        while began.elapsed() < Duration::from_secs(2) {
+            let accept = tokio::time::timeout(Duration::from_millis(100), listener.accept()).await;
+            accepted += usize::from(accept.is_ok());
+        }
+        accepted
+    });
+    let status = client.get_balance(GetBalanceRequest::default()).await.expect_err("an answer");
+    assert_eq!(status.code(), Code::Unavailable);
+    let accepted = hangs_up.await?;
+    assert!(accepted < 30, "{accepted} connections in two seconds");
+    Ok(())
+}
+
+#[tokio::test]
+async fn calls_under_way_end_when_the_connection_drains() -> Result<()> {
+    let server = Replica::start().await?;
+    server.reply(Reply::Ok, Duration::from_millis(500));
+    let client = client(&[server.address], patient())?;
+    let slow = tokio::spawn({
+        let mut client = client.clone();
+        async move { client.get_balance(GetBalanceRequest::default()).await }
+    });
+    eventually("it is under way", || server.calls() == 1).await;
+    server.drain();
+    server.reply(Reply::Ok, Duration::ZERO);
+    client.clone().get_balance(GetBalanceRequest::default()).await?;
+    slow.await??;
+    assert_eq!(server.calls(), 2);
+    Ok(())
+}
