@@ -4,9 +4,10 @@ use clap::Parser;
 use secrecy::ExposeSecret as _;
 
 use super::{
-    Config, duration_in,
+    Config, Mesh, duration_in,
     read::{Refused, read},
 };
+use crate::peer::Peers;
 
 #[derive(Parser, Debug)]
 struct Order {
@@ -14,10 +15,9 @@ struct Order {
     server: Config,
 }
 
-const COMPLETE: [(&str, &str); 3] = [
+const COMPLETE: [(&str, &str); 2] = [
     ("BOOKSTORE_DATABASE_URL", "postgres://order:hunter2@localhost/order"),
     ("BOOKSTORE_NATS_URL", "nats://localhost:4222"),
-    ("BOOKSTORE_PEER_SECRET", "0123456789abcdef0123456789abcdef"),
 ];
 
 /// Reads a complete environment after `changes`; a variable changed to nothing isn't set.
@@ -25,12 +25,12 @@ fn configured(changes: &[(&str, &str)], arguments: &[&str]) -> Result<Order, Vec
     let mut variables: HashMap<&str, &str> = COMPLETE.into();
     variables.extend(changes.iter().copied());
     let arguments = ["order"].iter().chain(arguments).map(OsString::from);
-    read(Order::NAME, 50053, arguments, |name| variables.get(name).map(OsString::from)).map_err(|refused| {
-        match refused {
+    read(Order::NAME, [50053, 51053], arguments, |name| variables.get(name).map(OsString::from)).map_err(
+        |refused| match refused {
             Refused::Wrong(lines) => lines,
             Refused::Asked(answer) => vec![answer.to_string()],
-        }
-    })
+        },
+    )
 }
 
 impl Order {
@@ -40,10 +40,48 @@ impl Order {
 #[test]
 fn what_has_a_default_need_not_be_set() {
     let Order { server } = configured(&[], &[]).unwrap();
-    assert_eq!(server.listen.to_string(), "0.0.0.0:50053");
-    assert_eq!(server.admin_listen.to_string(), "0.0.0.0:51053");
-    assert_eq!((server.database_pool, server.log.as_str()), (16, "info"));
-    assert_eq!((server.stop_grace.as_secs(), server.endpoint_propagation.as_secs()), (20, 0));
+    assert_eq!(server.database_pool, 16);
+    let base = server.base;
+    assert_eq!(base.listen.to_string(), "0.0.0.0:50053");
+    assert_eq!(base.admin_listen.to_string(), "0.0.0.0:51053");
+    assert_eq!((base.mesh, base.log.as_str()), (Mesh::Native, "info"));
+    assert_eq!((base.stop_grace.as_secs(), base.endpoint_propagation.as_secs()), (20, 0));
+    assert_eq!((base.max_concurrent_calls, base.max_connection_age.as_secs()), (1024, 300));
+}
+
+/// Why services can't be told apart after `changes`.
+fn refused(changes: &[(&str, &str)]) -> String {
+    let Order { server } = configured(changes, &[]).unwrap();
+    Peers::configured(&server.base).unwrap_err().to_string()
+}
+
+#[test]
+fn what_a_profile_needs_is_named() {
+    let native = refused(&[("BOOKSTORE_TLS_KEY", "/key.pem")]);
+    assert!(native.starts_with("BOOKSTORE_TLS_CERTIFICATE and BOOKSTORE_TLS_ROOTS must be set"), "{native}");
+    for profile in ["linkerd", "istio"] {
+        let unnamed = refused(&[("BOOKSTORE_MESH", profile)]);
+        assert!(unnamed.starts_with("BOOKSTORE_MESH_NAMESPACE is not set"), "{unnamed}");
+    }
+    let files = ["BOOKSTORE_TLS_CERTIFICATE", "BOOKSTORE_TLS_KEY", "BOOKSTORE_TLS_ROOTS"]
+        .map(|name| (name, "/nowhere"));
+    let unreadable = refused(&files);
+    assert!(
+        unreadable.contains("BOOKSTORE_TLS_CERTIFICATE") && unreadable.contains("/nowhere"),
+        "{unreadable}"
+    );
+}
+
+#[test]
+fn unidentified_peers_are_allowed_only_where_nobody_is_identified() {
+    let allow = ("BOOKSTORE_ALLOW_UNIDENTIFIED_PEERS", "true");
+    for profile in ["native", "linkerd", "istio"] {
+        let wrong = refused(&[allow, ("BOOKSTORE_MESH", profile)]);
+        assert!(wrong.starts_with("BOOKSTORE_ALLOW_UNIDENTIFIED_PEERS is wrong: "), "{wrong}");
+    }
+    let off = |changes: &[_]| Peers::configured(&configured(changes, &[]).unwrap().server.base).unwrap();
+    assert!(matches!(off(&[allow, ("BOOKSTORE_MESH", "off")]), Peers::Anybody(_)));
+    assert!(matches!(off(&[("BOOKSTORE_MESH", "off")]), Peers::Nobody));
 }
 
 #[test]
@@ -56,11 +94,11 @@ fn a_missing_variable_is_named_in_one_line() {
 
 #[test]
 fn every_missing_variable_has_its_line() {
-    let nothing = [("BOOKSTORE_DATABASE_URL", ""), ("BOOKSTORE_PEER_SECRET", "")];
+    let nothing = [("BOOKSTORE_DATABASE_URL", ""), ("BOOKSTORE_NATS_URL", "")];
     let lines = configured(&nothing, &[]).unwrap_err();
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(
-        lines[0].contains("BOOKSTORE_DATABASE_URL") && lines[1].contains("BOOKSTORE_PEER_SECRET"),
+        lines[0].contains("BOOKSTORE_DATABASE_URL") && lines[1].contains("BOOKSTORE_NATS_URL"),
         "{lines:?}"
     );
 }
@@ -70,7 +108,7 @@ fn a_wrong_variable_is_named_with_its_value_and_what_is_wrong() {
     assert_eq!(
         configured(&[("BOOKSTORE_LISTEN", "here")], &[]).unwrap_err(),
         [
-            "order: BOOKSTORE_LISTEN is wrong: `here`: invalid socket address syntax (the address that answers gRPC)"
+            "order: BOOKSTORE_LISTEN is wrong: `here`: invalid socket address syntax (the address that answers calls)"
         ]
     );
     for (variable, value) in [
@@ -78,6 +116,9 @@ fn a_wrong_variable_is_named_with_its_value_and_what_is_wrong() {
         ("BOOKSTORE_STOP_GRACE", "soon"),
         ("BOOKSTORE_LOG_FORMAT", "xml"),
         ("BOOKSTORE_ADMIN_LISTEN", "0.0.0.0"),
+        ("BOOKSTORE_MESH", "consul"),
+        ("BOOKSTORE_MAX_CONCURRENT_CALLS", "0"),
+        ("BOOKSTORE_MAX_CONNECTION_AGE", "1ms"),
     ] {
         let lines = configured(&[(variable, value)], &[]).unwrap_err();
         assert_eq!(lines.len(), 1, "{lines:?}");
@@ -89,8 +130,7 @@ fn a_wrong_variable_is_named_with_its_value_and_what_is_wrong() {
 fn a_wrong_secret_is_named_and_not_repeated() {
     for (variable, value) in [
         ("BOOKSTORE_DATABASE_URL", "mysql://root:hunter2@localhost/order"),
-        ("BOOKSTORE_PEER_SECRET", "hunter2"),
-        ("BOOKSTORE_PEER_SECRET", "hunter2 hunter2 hunter2 hunter2 hunter2"),
+        ("BOOKSTORE_NATS_URL", "http://nats:hunter2@localhost:99999"),
     ] {
         let lines = configured(&[(variable, value)], &[]).unwrap_err();
         assert_eq!(lines.len(), 1, "{lines:?}");
@@ -132,14 +172,14 @@ fn a_variable_and_its_file_contradict_each_other() {
 #[test]
 fn a_flag_wins_over_its_variable() {
     let read = configured(&[("BOOKSTORE_LOG", "warn")], &["--log", "debug"]).unwrap();
-    assert_eq!(read.server.log, "debug");
+    assert_eq!(read.server.base.log, "debug");
 }
 
 #[test]
 fn secrets_are_refused_on_the_command_line() {
-    let lines = configured(&[], &["--peer-secret", "0123456789abcdef0123456789abcdef"]).unwrap_err();
+    let lines = configured(&[], &["--nats-url", "nats://order:hunter2@localhost"]).unwrap_err();
     assert_eq!(lines.len(), 1, "{lines:?}");
-    assert!(lines[0].contains("BOOKSTORE_PEER_SECRET_FILE") && !lines[0].contains("0123"), "{lines:?}");
+    assert!(lines[0].contains("BOOKSTORE_NATS_URL_FILE") && !lines[0].contains("hunter2"), "{lines:?}");
 }
 
 #[test]

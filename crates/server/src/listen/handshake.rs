@@ -63,6 +63,8 @@ pub(super) async fn answer<S, B>(
         return connection::serve(stream, Origin { id: None }, &terms, service, drain).await;
     };
     let shaken = timeout_at(Instant::now() + LIMIT, async {
+        // Who says nothing takes no turn from those who do.
+        stream.peek(&mut [0]).await.map_err(|error| error.to_string())?;
         let Ok(_turn) = turns.acquire().await else { return Err("the port is closed".to_owned()) };
         acceptor.accept(stream).await.map_err(|error| error.to_string())
     })

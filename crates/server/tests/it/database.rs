@@ -11,16 +11,16 @@ use tonic_types::StatusExt as _;
 
 use crate::{
     raw,
-    shop::{self, SOON, order},
+    shop::{Grounds, SOON, order},
 };
 
 #[tokio::test]
 async fn while_the_database_is_down_calls_are_unavailable_within_a_second() -> Result<()> {
-    let database = testkit::empty_database().await?;
-    let (gate, url) = Gate::before(database.url()).await?;
-    let shop = shop::start_on(&url, None, |_| {}).await?;
+    let grounds = Grounds::new().await?;
+    let (gate, url) = Gate::before(grounds.database.url()).await?;
+    let shop = grounds.start(|config| config.database_url = url.into()).await?;
     shop.becomes(ServingStatus::Serving).await?;
-    let mut orders = shop.orders().await?;
+    let mut orders = shop.orders()?;
     orders.get_order(order("count")).await?;
 
     let down: [fn(&Gate); 2] = [Gate::close, Gate::stall];
@@ -42,30 +42,30 @@ async fn while_the_database_is_down_calls_are_unavailable_within_a_second() -> R
 
 #[tokio::test]
 async fn a_service_whose_database_is_down_at_its_start_waits_for_it() -> Result<()> {
-    let database = testkit::empty_database().await?;
-    let (gate, url) = Gate::before(database.url()).await?;
+    let grounds = Grounds::new().await?;
+    let (gate, url) = Gate::before(grounds.database.url()).await?;
     gate.close();
-    let shop = shop::start_on(&url, None, |_| {}).await?;
+    let shop = grounds.start(|config| config.database_url = url.into()).await?;
 
     shop.becomes(ServingStatus::NotServing).await?;
     assert_eq!(raw::get(shop.admin, "/livez").await?.0, "HTTP/1.1 200 OK");
     assert_eq!(raw::get(shop.admin, "/readyz").await?.0, "HTTP/1.1 503 Service Unavailable");
-    let refused = shop.orders().await?.get_order(order("any")).await.unwrap_err();
+    let refused = shop.orders()?.get_order(order("any")).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable);
     assert!(refused.get_details_retry_info().is_some());
 
     gate.open();
     shop.becomes(ServingStatus::Serving).await?;
-    shop.orders().await?.get_order(order("count")).await?;
+    shop.orders()?.get_order(order("count")).await?;
     shop.stopped().await
 }
 
 #[tokio::test]
 async fn a_service_that_still_waits_for_its_database_can_be_stopped() -> Result<()> {
-    let database = testkit::empty_database().await?;
-    let (gate, url) = Gate::before(database.url()).await?;
+    let grounds = Grounds::new().await?;
+    let (gate, url) = Gate::before(grounds.database.url()).await?;
     gate.stall();
-    let shop = shop::start_on(&url, None, |_| {}).await?;
+    let shop = grounds.start(|config| config.database_url = url.into()).await?;
     shop.becomes(ServingStatus::NotServing).await?;
 
     let begun = Instant::now();

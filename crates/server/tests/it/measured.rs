@@ -21,14 +21,14 @@ async fn callers_cannot_make_up_names_of_methods() -> Result<()> {
         otlp_endpoint: Some(collector.endpoint()),
         json: true,
     })?;
-    let (shop, _identity) = shop::start_with_identity().await?;
+    let shop = shop::start().await?;
     let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
 
     for refused in [("authorization", "Bearer wrong"), ("grpc-timeout", "soon"), ("x-nothing", "wrong")] {
-        raw::call(shop.grpc, "/made.up/Method", &[refused, ("traceparent", &parent)], Vec::new()).await?;
+        raw::call(&shop, "/made.up/Method", &[refused, ("traceparent", &parent)], Vec::new()).await?;
     }
     let wrong_token = [("authorization", "Bearer wrong"), ("traceparent", &*parent)];
-    let status = raw::call(shop.grpc, GET_ORDER, &wrong_token, Vec::new()).await?;
+    let status = raw::call(&shop, GET_ORDER, &wrong_token, Vec::new()).await?;
     assert_eq!(status.code(), Code::Unauthenticated);
 
     let names = eventually("the spans", SOON, async || {

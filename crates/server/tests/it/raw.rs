@@ -7,44 +7,75 @@ use http::{HeaderMap, Request};
 use http_body::Body as _;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use testkit::certificates;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
     time::timeout,
 };
+use tokio_rustls::{TlsConnector, client::TlsStream};
 use tonic::{Status, body::Body};
 
-use crate::shop::SOON;
+use crate::shop::{Running, SOON};
 
 pub(crate) const GET_ORDER: &str = "/bookstore.order.v1.OrderService/GetOrder";
 pub(crate) const WATCH_ORDER: &str = "/bookstore.order.v1.OrderService/WatchOrder";
 
-/// The status that a call ends with, and soon.
-pub(crate) async fn call(
-    address: SocketAddr,
-    method: &str,
-    headers: &[(&'static str, &str)],
-    body: Vec<u8>,
-) -> Result<Status> {
-    timeout(SOON, ended(address, method, headers, body)).await.context("the call did not end")?
+pub(crate) const RESERVE: &str = "/bookstore.inventory.v1.InventoryService/ReserveStock";
+
+/// A connection on which a service has shown its certificate.
+pub(crate) type Connected = TlsStream<TcpStream>;
+
+/// Connects to a shop as `identity`.
+pub(crate) async fn connect(address: SocketAddr, identity: &tls::Identity) -> Result<Connected> {
+    let connector = TlsConnector::from(identity.client_config(&identity.id().sibling("shop")));
+    let stream = TcpStream::connect(address).await?;
+    Ok(connector.connect("shop".try_into()?, stream).await?)
 }
 
-async fn ended(
-    address: SocketAddr,
+/// The status that a signed-in user's call through the gateway ends with, and soon.
+pub(crate) async fn call(
+    shop: &Running,
     method: &str,
     headers: &[(&'static str, &str)],
     body: Vec<u8>,
 ) -> Result<Status> {
-    let stream = TcpStream::connect(address).await?;
+    let bearer = shop.bearer();
+    let mut headers = headers.to_vec();
+    if !headers.iter().any(|(name, _)| *name == bearer.0) {
+        headers.push((bearer.0, &bearer.1));
+    }
+    call_as("gateway", shop.grpc, method, &headers, Body::new(axum::body::Body::from(body))).await
+}
+
+/// The status that a call of a service ends with, and soon.
+pub(crate) async fn call_as(
+    service: &str,
+    address: SocketAddr,
+    method: &str,
+    headers: &[(&'static str, &str)],
+    body: Body,
+) -> Result<Status> {
+    let stream = connect(address, &certificates()?.identity(service)?).await?;
+    timeout(SOON, ended(stream, method, headers, body)).await.context("the call did not end")?
+}
+
+/// The status that a call over a connection ends with.
+pub(crate) async fn ended(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    method: &str,
+    headers: &[(&'static str, &str)],
+    body: Body,
+) -> Result<Status> {
     let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
-    let mut request = Request::post(format!("http://{address}{method}"))
+    let mut request = Request::post(format!("https://shop{method}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let response = sender.send_request(request.body(Body::new(axum::body::Body::from(body)))?).await?;
+    let response = sender.send_request(request.body(body)?).await?;
     let (head, body) = response.into_parts();
     let mut trailers = HeaderMap::new();
     let mut body = pin!(body);

@@ -2,23 +2,26 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
-use futures::StreamExt as _;
-use proto::order::v1::WatchOrderRequest;
+use anyhow::{Context as _, Result};
+use futures::{StreamExt as _, future::try_join_all};
+use proto::order::v1::{WatchOrderRequest, order_service_client::OrderServiceClient};
+use testkit::{TestIdentity, as_user, certificates};
 use tokio::{net::TcpStream, time::Instant};
+use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_types::StatusExt as _;
+use values::UserId;
 
 use crate::{
     raw,
-    shop::{self, order},
+    shop::{self, Grounds, order},
 };
 
 #[tokio::test]
 async fn a_call_under_way_finishes_and_a_stream_is_told_to_come_again() -> Result<()> {
     let shop = shop::start().await?;
-    let mut orders = shop.orders().await?;
+    let mut orders = shop.orders()?;
     let mut watcher = orders.clone();
     let mut statuses =
         watcher.watch_order(WatchOrderRequest { order_id: "any".to_owned() }).await?.into_inner();
@@ -41,13 +44,13 @@ async fn a_call_under_way_finishes_and_a_stream_is_told_to_come_again() -> Resul
 
 #[tokio::test]
 async fn calls_are_accepted_until_everybody_knows_that_it_is_not_serving() -> Result<()> {
-    let shop = shop::start_with(None, |config| config.endpoint_propagation = Duration::from_secs(2)).await?;
+    let shop = shop::start_with(|config| config.base.endpoint_propagation = Duration::from_secs(2)).await?;
 
     shop.stop.cancel();
 
     shop.becomes(ServingStatus::NotServing).await?;
     assert_eq!(raw::get(shop.admin, "/readyz").await?.0, "HTTP/1.1 503 Service Unavailable");
-    let answer = shop.orders().await?.get_order(order("late")).await?;
+    let answer = shop.orders()?.get_order(order("late")).await?;
     assert_eq!(answer.into_inner().order_id, "late");
     shop.ended.await??;
     Ok(())
@@ -55,8 +58,8 @@ async fn calls_are_accepted_until_everybody_knows_that_it_is_not_serving() -> Re
 
 #[tokio::test]
 async fn what_does_not_end_in_time_is_cut() -> Result<()> {
-    let shop = shop::start_with(None, |config| config.stop_grace = Duration::from_millis(300)).await?;
-    let mut orders = shop.orders().await?;
+    let shop = shop::start_with(|config| config.base.stop_grace = Duration::from_millis(300)).await?;
+    let mut orders = shop.orders()?;
     let slow = tokio::spawn(async move { orders.get_order(order("slow")).await });
     shop.desk.begun.notified().await;
 
@@ -78,4 +81,63 @@ async fn background_work_that_ends_by_itself_ends_the_process() -> Result<()> {
     let error = shop.ended.await?.unwrap_err();
     assert_eq!(error.to_string(), "the sweeper ended, which only a stop should make it do");
     Ok(())
+}
+
+#[tokio::test]
+async fn what_a_draining_call_commits_is_published_before_the_end() -> Result<()> {
+    let shop = shop::start().await?;
+    let mut orders = shop.orders()?;
+    let sale = tokio::spawn(async move { orders.get_order(order("sell")).await });
+    shop.desk.begun.notified().await;
+
+    shop.stop.cancel();
+    shop.becomes_deaf().await?;
+    shop.desk.finish.cancel();
+
+    sale.await??;
+    shop.ended.await??;
+    let mut stream = shop.broker.jetstream().await?.get_stream("SHOP").await?;
+    assert_eq!(stream.info().await?.state.messages, 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_of_the_mesh_loses_no_call_to_a_replica_that_stops() -> Result<()> {
+    let identity = TestIdentity::start().await?;
+    let token = identity.token(UserId::new())?;
+    let mut replicas = Vec::new();
+    for _ in 0..2 {
+        let grounds = Grounds { verifier: Some(identity.verifier()), ..Grounds::new().await? };
+        let replica =
+            grounds.start(|config| config.base.endpoint_propagation = Duration::from_millis(300)).await?;
+        replica.becomes(ServingStatus::Serving).await?;
+        replicas.push(replica);
+    }
+    let target = format!("ipv4:{},{}", replicas[0].grpc, replicas[1].grpc).parse()?;
+    let as_gateway = certificates()?.identity("gateway")?;
+    let client = mesh::Client::new("shop", &target, mesh::Policy::default(), Some(&as_gateway));
+    let client = OrderServiceClient::new(client);
+    let enough = CancellationToken::new();
+
+    let callers: Vec<_> = (0..16)
+        .map(|_| {
+            let (mut client, token, enough) = (client.clone(), token.clone(), enough.clone());
+            tokio::spawn(async move {
+                let mut answered = 0_usize;
+                while !enough.is_cancelled() {
+                    client.get_order(as_user(&token, order("any"))?).await?;
+                    answered += 1;
+                }
+                anyhow::Ok(answered)
+            })
+        })
+        .collect();
+    let stopping = replicas.pop().context("no replica")?;
+    stopping.stopped().await?;
+    enough.cancel();
+
+    for answered in try_join_all(callers).await? {
+        assert!(answered? > 0);
+    }
+    replicas.pop().context("no replica")?.stopped().await
 }

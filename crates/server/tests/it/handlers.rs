@@ -1,0 +1,124 @@
+//! Order's contract, with handlers that misbehave when asked to, and inventory's, of which it says who called.
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures::{Stream, StreamExt as _, stream};
+use proto::order::v1::{
+    CancelOrderRequest, GetOrderHistoryRequest, GetOrderHistoryResponse, GetOrderRequest,
+    GetOrderStatusRequest, Order, OrderStatus, PlaceOrderRequest, WatchOrderRequest,
+    order_service_server::OrderService,
+};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection};
+use tonic::{Request, Response, Status, body::Body, server::NamedService};
+
+use crate::shop::Desk;
+
+pub(crate) struct Handlers {
+    pub(crate) db: DatabaseConnection,
+    pub(crate) desk: Desk,
+}
+
+type Statuses = Pin<Box<dyn Stream<Item = Result<OrderStatus, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl OrderService for Handlers {
+    async fn get_order(&self, request: Request<GetOrderRequest>) -> Result<Response<Order>, Status> {
+        match request.get_ref().order_id.as_str() {
+            "panic" => {
+                let nothing: Option<()> = None;
+                assert!(nothing.is_some(), "as asked");
+            }
+            "slow" => {
+                self.desk.begun.notify_one();
+                self.desk.finish.cancelled().await;
+            }
+            "sell" => {
+                self.desk.begun.notify_one();
+                self.desk.finish.cancelled().await;
+                let sold = "INSERT INTO outbox (event_id, subject, aggregate_id, sequence, payload)
+                    VALUES (gen_random_uuid(), 'bookstore.shop.v1.sold', 'a book', 1, '')";
+                let sold = self.db.execute_unprepared(sold).await;
+                sold.map_err(|error| server::status::from_db(&error))?;
+            }
+            "count" => {
+                let counted = self.db.execute_unprepared("SELECT count(*) FROM visits").await;
+                counted.map_err(|error| server::status::from_db(&error))?;
+            }
+            "mine" => {
+                let order_id = server::caller::customer(&request)?.user_id.to_string();
+                return Ok(Response::new(Order { order_id, ..Order::default() }));
+            }
+            _ => {}
+        }
+        Ok(Response::new(Order { order_id: request.into_inner().order_id, ..Order::default() }))
+    }
+
+    async fn place_order(&self, _: Request<PlaceOrderRequest>) -> Result<Response<Order>, Status> {
+        Ok(Response::new(Order::default()))
+    }
+
+    type WatchOrderStream = Statuses;
+
+    async fn watch_order(&self, request: Request<WatchOrderRequest>) -> Result<Response<Statuses>, Status> {
+        let order_id = request.into_inner().order_id;
+        let panics = order_id == "panic";
+        let first = stream::iter([Ok(OrderStatus { order_id, ..OrderStatus::default() })]);
+        let mut is_sent = false;
+        let rest = stream::poll_fn(move |context| {
+            // The first status goes out when the stream has to wait.
+            assert!(!(panics && is_sent), "as asked");
+            is_sent = true;
+            if panics {
+                context.waker().wake_by_ref();
+            }
+            Poll::Pending
+        });
+        Ok(Response::new(first.chain(rest).boxed()))
+    }
+
+    async fn get_order_status(
+        &self,
+        _: Request<GetOrderStatusRequest>,
+    ) -> Result<Response<OrderStatus>, Status> {
+        Err(Status::unimplemented("not in these tests"))
+    }
+
+    async fn cancel_order(&self, _: Request<CancelOrderRequest>) -> Result<Response<Order>, Status> {
+        Err(Status::unimplemented("not in these tests"))
+    }
+
+    async fn get_order_history(
+        &self,
+        _: Request<GetOrderHistoryRequest>,
+    ) -> Result<Response<GetOrderHistoryResponse>, Status> {
+        Err(Status::unimplemented("not in these tests"))
+    }
+}
+
+/// Answers every call of inventory's with a status whose message says which service called.
+#[derive(Clone)]
+pub(crate) struct Stock;
+
+impl NamedService for Stock {
+    const NAME: &'static str = "bookstore.inventory.v1.InventoryService";
+}
+
+impl tower::Service<http::Request<Body>> for Stock {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<http::Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let caller = request.extensions().get::<auth::Peer>().map(auth::Peer::service);
+        ready(Ok(Status::aborted(caller.unwrap_or("nobody")).into_http()))
+    }
+}
