@@ -268,11 +268,11 @@ fn allow(method: &MethodDescriptor, option: &ExtensionDescriptor) -> Result<Allo
 fn names(services: &DynamicMessage) -> Result<Vec<String>, Fault> {
     let names = services.get_field_by_name("names").ok_or(Fault::NoService)?;
     let names = names.as_list().ok_or(Fault::NoService)?;
-    let named: Vec<_> = names.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-    if named.is_empty() || named.iter().any(|name| name.trim().is_empty()) {
+    let services: Vec<_> = names.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    if services.is_empty() || services.iter().any(|service| service.trim().is_empty()) {
         return Err(Fault::NoService);
     }
-    Ok(named)
+    Ok(services)
 }
 
 #[cfg(test)]

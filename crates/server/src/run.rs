@@ -123,7 +123,7 @@ pub async fn run<A: Application>(
         let service = service.rpc(dead_letters::service(context.dead_letters.clone()));
         rpcs.clone_from(&service.rpcs);
         // Before the wait below, which may be long.
-        contract.clone().only(rpcs.iter().copied())?;
+        let policies = contract.clone().only(rpcs.iter().copied())?;
         // identity notes its own at once; all others come by its events.
         let revocations = service.verifier.revocations().clone();
         let (follower, caught_up) = revocations::follower(
@@ -141,7 +141,7 @@ pub async fn run<A: Application>(
             () = caught_up.wait() => {}
             name = tasks.first_to_end() => return Err(Error::Task(name)),
         }
-        calls.open(service.routes, service.verifier, &rpcs)?;
+        calls.open(service.routes, service.verifier, policies);
         health.set_ready(&rpcs, true).await;
         tracing::info!("ready");
         Err(Error::Task(tasks.first_to_end().await))

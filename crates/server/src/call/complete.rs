@@ -22,7 +22,7 @@ pub(crate) fn complete(headers: &mut HeaderMap, request_id: &RequestId) {
     let Some(status) = Status::from_header_map(headers) else { return };
     let mut told = pb::Status::decode(status.details())
         .unwrap_or_else(|_| pb::Status { code: status.code().into(), ..pb::Status::default() });
-    told.message = status.message().to_owned();
+    status.message().clone_into(&mut told.message);
     let mut is_changed = false;
     if !told.details.iter().any(|detail| detail.type_url == ErrorInfo::TYPE_URL) {
         let info = pb::ErrorInfo {
