@@ -53,21 +53,22 @@ pub(crate) async fn send(
     call.deadline.tell(request.headers_mut(), began);
 
     let trial = Trial { endpoints, metrics, endpoint: lease.endpoint.clone(), call, began, is_over: false };
+    if call.method.is_unary() {
+        lease.endpoint.begun(began);
+    }
     let exchanged = {
         let line = lease.line.clone();
         let mut exchange = pin!(exchange(&mut lease, request, call.method));
+        let mut look = began + SILENCE;
         loop {
-            let now = Instant::now();
-            let next = line.last_heard().max(began) + SILENCE;
-            if next <= now {
-                if give_up() {
-                    break Err(Box::new(Failure::below_grpc(Reason::Silent, None)));
-                }
-                break exchange.await;
-            }
-            if let Ok(exchanged) = timeout_at(next, exchange.as_mut()).await {
+            if let Ok(exchanged) = timeout_at(look, exchange.as_mut()).await {
                 break exchanged;
             }
+            let (now, silent) = (Instant::now(), line.last_heard() + SILENCE);
+            if silent <= now && give_up() {
+                break Err(Box::new(Failure::below_grpc(Reason::Silent, None)));
+            }
+            look = if silent <= now { now + SILENCE } else { silent };
         }
     };
     match exchanged {
@@ -158,6 +159,9 @@ impl Trial<'_> {
 
 impl Drop for Trial<'_> {
     fn drop(&mut self) {
+        if self.call.method.is_unary() {
+            self.endpoint.ended();
+        }
         if self.is_over {
             return;
         }

@@ -18,16 +18,33 @@ const FAILURE: Duration = Duration::from_secs(1);
 /// Latencies that differ by less than this are chance, not evidence: then only the calls under way count.
 const ALIKE: f64 = 3.0;
 
-/// What an endpoint's answers take: quickly up, down with time and with each quicker answer.
+/// What an endpoint's answers take: quickly up, down with time and with each quicker answer, and never less than the
+/// endpoint has kept silent while calls wait.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Latency {
     last: Option<(f64, Instant)>,
+    waiting: usize,
+    silent_since: Option<Instant>,
 }
 
 impl Latency {
+    /// A call begins to wait.
+    pub(crate) fn begun(&mut self, now: Instant) {
+        self.waiting += 1;
+        self.silent_since.get_or_insert(now);
+    }
+
+    /// A call that began doesn't wait any more; what it got is noted apart.
+    pub(crate) const fn ended(&mut self) {
+        self.waiting = self.waiting.saturating_sub(1);
+        if self.waiting == 0 {
+            self.silent_since = None;
+        }
+    }
+
     pub(crate) fn answered(&mut self, took: Duration, now: Instant) {
         let took = took.as_secs_f64();
-        let seconds = match (self.at(now), self.last) {
+        let seconds = match (self.remembered(now), self.last) {
             (Some(before), _) if took < before => before + (took - before) * RECOVERY,
             (Some(before), Some((_, at))) => {
                 let since = now.saturating_duration_since(at).as_secs_f64();
@@ -36,6 +53,7 @@ impl Latency {
             _ => took,
         };
         self.last = Some((seconds, now));
+        self.silent_since = self.silent_since.map(|_| now);
     }
 
     /// No doubt about it: at once.
@@ -45,6 +63,14 @@ impl Latency {
 
     /// In seconds; nothing before the first answer.
     pub(crate) fn at(&self, now: Instant) -> Option<f64> {
+        let Some(since) = self.silent_since else { return self.remembered(now) };
+        // One call is enough to find out whether a slow endpoint is quick again: until it is answered, nothing is
+        // forgotten.
+        let silent = now.saturating_duration_since(since).as_secs_f64();
+        self.last.map(|(seconds, _)| seconds.max(silent))
+    }
+
+    fn remembered(&self, now: Instant) -> Option<f64> {
         let (seconds, at) = self.last?;
         let idle = now.saturating_duration_since(at).as_secs_f64() / DECAY.as_secs_f64();
         Some(seconds * (-idle).exp())
@@ -149,6 +175,37 @@ mod tests {
             latency.answered(50 * MILLISECOND, now);
         }
         assert!(latency.at(now).unwrap() > 0.03, "{:?}", latency.at(now));
+    }
+
+    #[test]
+    fn silence_counts_while_calls_wait() {
+        let mut now = Instant::now();
+        let mut latency = Latency::default();
+        latency.answered(MILLISECOND, now);
+        for _ in 0..2 {
+            latency.begun(now);
+        }
+        now += Duration::from_secs(3);
+        assert!(latency.at(now).unwrap() >= 3.0);
+        latency.ended();
+        assert!(latency.at(now).unwrap() >= 3.0, "one still waits");
+        latency.ended();
+        assert!(latency.at(now).unwrap() < 0.001);
+    }
+
+    #[test]
+    fn one_call_at_a_time_finds_out_whether_it_is_quick_again() {
+        let mut now = Instant::now();
+        let mut latency = Latency::default();
+        latency.failed(MILLISECOND, now);
+        now += Duration::from_secs(10);
+        assert!(latency.at(now).unwrap() < 0.001);
+        latency.begun(now);
+        assert!(latency.at(now).unwrap() >= 1.0);
+        now += MILLISECOND;
+        latency.answered(MILLISECOND, now);
+        latency.ended();
+        assert!(latency.at(now).unwrap() <= 0.001);
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub struct BudgetPolicy {
 
 impl Default for BudgetPolicy {
     fn default() -> Self {
-        Self { per_call: 0.1, per_second: 1.0, saved: 100.0 }
+        Self { per_call: 0.1, per_second: 1.0, saved: 200.0 }
     }
 }
 

@@ -158,6 +158,15 @@ impl Endpoint {
         Some(Lease { endpoint: self.clone(), slot: slot.clone(), sender, line })
     }
 
+    /// A unary call begins to wait for this endpoint.
+    pub(crate) fn begun(&self, now: Instant) {
+        lock(&self.latency).begun(now);
+    }
+
+    pub(crate) fn ended(&self) {
+        lock(&self.latency).ended();
+    }
+
     /// An answer came; what it took counts unless it is a stream.
     pub(crate) fn answered(&self, took: Option<Duration>, now: Instant) {
         if let Some(took) = took {

@@ -7,53 +7,57 @@ use tonic::Code;
 
 use crate::{
     client, eventually,
-    load::call_for,
+    load::{call_for, turn},
     patient,
     replica::{Replica, Reply},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn share(mine: usize, its: usize) -> f64 {
-    f64::from(u32::try_from(mine).unwrap()) / f64::from(u32::try_from(mine + its).unwrap())
+/// In percent.
+const fn share(mine: usize, its: usize) -> usize {
+    mine * 100 / (mine + its)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn equal_endpoints_get_equal_shares() -> Result<()> {
+    let _turn = turn().await;
     let (first, second) = (Replica::start().await?, Replica::start().await?);
     let client = client(&[first.address, second.address], patient())?;
     let outcome = call_for(&client, 3 * SECOND).await;
     assert!(outcome.failed.is_empty(), "{:?}", outcome.failed.first());
     let share = share(first.calls(), second.calls());
-    assert!((0.4..=0.6).contains(&share), "{share}");
+    assert!((40..=60).contains(&share), "{share}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn load_leaves_an_endpoint_that_slows_down_tenfold_and_comes_back() -> Result<()> {
+    let _turn = turn().await;
     let (slow, well) = (Replica::start().await?, Replica::start().await?);
     for replica in [&slow, &well] {
-        replica.reply(Reply::Ok, Duration::from_millis(5));
+        replica.reply(Reply::Ok, Duration::from_millis(15));
     }
     let client = client(&[slow.address, well.address], patient())?;
     call_for(&client, SECOND).await;
-    slow.reply(Reply::Ok, Duration::from_millis(50));
+    slow.reply(Reply::Ok, Duration::from_millis(150));
     let before = (slow.calls(), well.calls());
     let outcome = call_for(&client, 3 * SECOND).await;
     assert!(outcome.failed.is_empty(), "{:?}", outcome.failed.first());
     let slows = share(slow.calls() - before.0, well.calls() - before.1);
-    assert!(slows < 0.1, "{slows}");
+    assert!(slows < 10, "{slows}");
 
-    slow.reply(Reply::Ok, Duration::from_millis(5));
+    slow.reply(Reply::Ok, Duration::from_millis(15));
     let before = (slow.calls(), well.calls());
     call_for(&client, 4 * SECOND).await;
     let slows = share(slow.calls() - before.0, well.calls() - before.1);
-    assert!(slows > 0.25, "{slows}");
+    assert!(slows > 25, "{slows}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_endpoint_fails_no_idempotent_call() -> Result<()> {
+    let _turn = turn().await;
     let (killed, well) = (Replica::start().await?, Replica::start().await?);
     for replica in [&killed, &well] {
         replica.reply(Reply::Ok, Duration::from_millis(20));
@@ -69,6 +73,7 @@ async fn a_killed_endpoint_fails_no_idempotent_call() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endpoint_that_stops_in_good_order_fails_no_call() -> Result<()> {
+    let _turn = turn().await;
     let (stopped, well) = (Replica::start().await?, Replica::start().await?);
     for replica in [&stopped, &well] {
         replica.reply(Reply::Ok, Duration::from_millis(20));
@@ -84,6 +89,7 @@ async fn an_endpoint_that_stops_in_good_order_fails_no_call() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_paused_endpoint_fails_no_idempotent_call_and_is_found_again() -> Result<()> {
+    let _turn = turn().await;
     let (paused, well) = (Replica::start().await?, Replica::start().await?);
     let client = client(&[paused.address, well.address], mesh::Policy::default())?;
     let load = tokio::spawn({
@@ -108,6 +114,7 @@ async fn a_paused_endpoint_fails_no_idempotent_call_and_is_found_again() -> Resu
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_end_of_age_fail_no_call() -> Result<()> {
+    let _turn = turn().await;
     let server = Replica::start().await?;
     server.reply(Reply::Ok, Duration::from_millis(5));
     let client = client(&[server.address], patient())?;
@@ -127,24 +134,28 @@ async fn connections_that_end_of_age_fail_no_call() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endpoint_that_answers_unavailable_is_left() -> Result<()> {
+    let _turn = turn().await;
     let (ill, well) = (Replica::start().await?, Replica::start().await?);
-    ill.reply(Reply::Status("14"), Duration::ZERO);
     let client = client(&[ill.address, well.address], patient())?;
+    call_for(&client, SECOND / 2).await;
+    let (ills, wells) = (ill.calls(), well.calls());
+    ill.reply(Reply::Status("14"), Duration::ZERO);
     let outcome = call_for(&client, 2 * SECOND).await;
     assert!(outcome.failed.is_empty(), "{:?}", outcome.failed.first());
-    let ills = share(ill.calls(), well.calls());
-    assert!(ills < 0.05, "{ills}");
+    let ills = share(ill.calls() - ills, well.calls() - wells);
+    assert!(ills < 5, "{ills}");
     Ok(())
 }
 
 #[tokio::test]
 async fn refusals_are_answers_and_put_nobody_out() -> Result<()> {
+    let _turn = turn().await;
     let (strict, well) = (Replica::start().await?, Replica::start().await?);
     strict.reply(Reply::Status("5"), Duration::from_millis(1));
     let client = client(&[strict.address, well.address], patient())?;
     let outcome = call_for(&client, SECOND).await;
     assert!(outcome.failed.iter().all(|status| status.code() == Code::NotFound));
     let refused = share(outcome.failed.len(), outcome.made - outcome.failed.len());
-    assert!((0.35..=0.65).contains(&refused), "{refused}");
+    assert!((35..=65).contains(&refused), "{refused}");
     Ok(())
 }

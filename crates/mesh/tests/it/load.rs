@@ -5,6 +5,7 @@ use std::time::Duration;
 use mesh::Client;
 use proto::payment::v1::{GetBalanceRequest, payment_service_client::PaymentServiceClient};
 use tokio::{
+    sync::{Mutex, MutexGuard},
     task::JoinSet,
     time::{MissedTickBehavior, interval},
 };
@@ -17,6 +18,14 @@ const RATE: u32 = 500;
 pub(crate) struct Outcome {
     pub(crate) made: usize,
     pub(crate) failed: Vec<Status>,
+}
+
+/// One load at a time: shares and latencies are of no use if the tests fight over the processors.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// Waits for the turn of a test that measures; dropped, it is the next one's.
+pub(crate) async fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().await
 }
 
 /// Calls for so long, and waits for the last answer.
@@ -33,9 +42,8 @@ pub(crate) async fn call_for(client: &PaymentServiceClient<Client>, duration: Du
         outcome.made += 1;
     }
     while let Some(answer) = calls.join_next().await {
-        if let Err(status) = answer.expect("a call panicked") {
-            outcome.failed.push(status);
-        }
+        let answer = answer.unwrap_or_else(|panic| Err(Status::from_error(panic.into())));
+        outcome.failed.extend(answer.err());
     }
     outcome
 }

@@ -234,12 +234,12 @@ async fn handle(
         Reply::Refuse => respond.send_reset(Reason::REFUSED_STREAM),
         Reply::Cut => {
             cut.send_replace(true);
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         Reply::CutAfterHeaders => {
             let _stream = respond.send_response(response(None), false);
             cut.send_replace(true);
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         Reply::Never => std::future::pending().await,
     }

@@ -98,9 +98,9 @@ async fn a_lost_connection_is_reason_to_look_again() -> Result<()> {
     client.get_balance(GetBalanceRequest::default()).await?;
     names.set(Zone::Records(vec![local(2)], 3600));
     dies.kill();
-    let died = Instant::now();
+    let killed = Instant::now();
     while client.get_balance(GetBalanceRequest::default()).await.is_err() {
-        assert!(died.elapsed() < Duration::from_secs(5), "the TTL is an hour");
+        assert!(killed.elapsed() < Duration::from_secs(5), "the TTL is an hour");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(comes.calls() > 0);

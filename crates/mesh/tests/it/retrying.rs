@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Result;
-use mesh::{BreakerPolicy, Client, Policy, Target};
+use mesh::{BreakerPolicy, BudgetPolicy, Client, Policy, Target};
 use proto::{
     identity::v1::{AuthenticateUserRequest, identity_service_client::IdentityServiceClient},
     payment::v1::GetBalanceRequest,
@@ -92,20 +92,32 @@ async fn attempts_end() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dependency_that_is_down_gets_hardly_more_calls_than_usual() -> Result<()> {
+async fn attempts_while_down(policy: Policy) -> Result<(usize, usize)> {
     let (first, second) = (Replica::start().await?, Replica::start().await?);
     for replica in [&first, &second] {
         replica.reply(Reply::Status("14"), Duration::ZERO);
     }
-    // Without the breaker, which would spare it nearly all: the budget alone has to do.
-    let never = BreakerPolicy { least_attempts: f64::INFINITY, ..BreakerPolicy::default() };
-    let client = client(&[first.address, second.address], Policy { breaker: never, ..patient() })?;
+    let client = client(&[first.address, second.address], policy)?;
     let outcome = call_for(&client, Duration::from_secs(3)).await;
-    let attempts = first.calls() + second.calls();
     assert_eq!(outcome.failed.len(), outcome.made);
-    assert!(attempts * 10 < outcome.made * 12, "{attempts} attempts of {} calls", outcome.made);
-    assert!(attempts > outcome.made, "some are repeated");
+    Ok((first.calls() + second.calls(), outcome.made))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dependency_that_is_down_is_nearly_left_alone() -> Result<()> {
+    let (attempts, calls) = attempts_while_down(patient()).await?;
+    assert!(attempts * 2 < calls, "{attempts} attempts of {calls} calls");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_budget_alone_keeps_attempts_near_the_usual() -> Result<()> {
+    let never = BreakerPolicy { least_attempts: f64::INFINITY, ..BreakerPolicy::default() };
+    let little = BudgetPolicy { saved: 50.0, ..BudgetPolicy::default() };
+    let (attempts, calls) =
+        attempts_while_down(Policy { breaker: never, budget: little, ..patient() }).await?;
+    assert!(attempts * 10 < calls * 12, "{attempts} attempts of {calls} calls");
+    assert!(attempts > calls, "some are repeated");
     Ok(())
 }
 
