@@ -37,6 +37,8 @@ impl Broker {
         let stream = jetstream::stream::Config {
             name: "IDENTITY".to_owned(),
             subjects: vec!["bookstore.identity.>".to_owned()],
+            max_age: Duration::from_hours(7 * 24),
+            duplicate_window: Duration::from_mins(2),
             ..Default::default()
         };
         self.jetstream().await?.get_or_create_stream(stream).await?;

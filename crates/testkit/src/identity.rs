@@ -134,7 +134,11 @@ pub fn over_tls(
     stream::unfold(listener, async |listener| Some((listener.accept().await, listener)))
         .map(move |accepted| {
             let acceptor = acceptor.clone();
-            async move { acceptor.accept(accepted?.0).await }
+            async move {
+                let (stream, _) = accepted?;
+                stream.set_nodelay(true)?;
+                acceptor.accept(stream).await
+            }
         })
         .buffer_unordered(64)
         .filter(|handshake| future::ready(handshake.is_ok()))

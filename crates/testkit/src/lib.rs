@@ -7,6 +7,7 @@ mod broker;
 mod certificates;
 mod collector;
 mod database;
+mod dns;
 mod eventually;
 mod gate;
 mod identity;
@@ -17,10 +18,11 @@ pub use broker::{Broker, Snapshot};
 pub use certificates::{Certificates, TRUST_DOMAIN, certificates, channel_as, mesh_client};
 pub use collector::{Collector, Link, Span};
 pub use database::{Database, empty_database, events_database};
+pub use dns::{Dns, replicas};
 pub use eventually::eventually;
 pub use gate::Gate;
 pub use identity::{TestIdentity, as_user, over_tls};
 pub use messages::{Published, publish, publish_as, publish_bytes, published};
 pub use service::{
-    Running, base, config, database, get, running, running_front, running_with_clock, starting,
+    Running, base, config, database, get, running, running_at, running_front, running_with_clock, starting,
 };

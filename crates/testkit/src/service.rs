@@ -2,7 +2,7 @@ use std::{
     any::TypeId,
     collections::HashMap,
     future::Future,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::Path,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
@@ -27,6 +27,8 @@ use crate::{Broker, Database, certificates, channel_as, database::create, eventu
 const START: Duration = Duration::from_secs(30);
 /// Until a service has stopped: its own limit is shorter.
 const STOP: Duration = Duration::from_secs(30);
+/// A free port of this machine.
+const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// A database with the tables of a service, of the test's own.
 ///
@@ -83,29 +85,36 @@ pub async fn running_with_clock<A: Application>(config: A::Config, clock: Clock)
     starting::<A>(config, clock).await?.once_ready().await
 }
 
+/// As [`running`], answering calls at this address: one of several [replicas](crate::replicas), or the same as before.
+pub async fn running_at<A: Application>(config: A::Config, address: SocketAddr) -> Result<Running> {
+    let run = |listeners, stop| server::run::<A>(config, listeners, Clock::system(), stop);
+    Running::start(A::NAME, false, address, run).await?.once_ready().await
+}
+
 /// Runs a process without database and broker on free ports and waits until it is ready.
 pub async fn running_front<F: Front>(config: F::Config) -> Result<Running> {
     let run = |listeners, stop| server::run_front::<F>(config, listeners, Clock::system(), stop);
-    Running::start(F::NAME, true, run).await?.once_ready().await
+    Running::start(F::NAME, true, ANYWHERE, run).await?.once_ready().await
 }
 
 /// As [`running_with_clock`], without waiting: for tests of what a service does before it is ready.
 pub async fn starting<A: Application>(config: A::Config, clock: Clock) -> Result<Running> {
     let run = |listeners, stop| server::run::<A>(config, listeners, clock, stop);
-    Running::start(A::NAME, false, run).await
+    Running::start(A::NAME, false, ANYWHERE, run).await
 }
 
 impl Running {
     async fn start<R>(
         name: &'static str,
         is_front: bool,
+        address: SocketAddr,
         run: impl FnOnce(Listeners, CancellationToken) -> R,
     ) -> Result<Self>
     where
         R: Future<Output = Result<(), server::Error>> + Send + 'static,
     {
-        let grpc = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let admin = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let grpc = TcpListener::bind(address).await?;
+        let admin = TcpListener::bind(ANYWHERE).await?;
         let (address, admin_address) = (grpc.local_addr()?, admin.local_addr()?);
         let stop = CancellationToken::new();
         let task = tokio::spawn(run(Listeners { grpc, admin }, stop.clone()));

@@ -2,5 +2,6 @@
 
 mod broker;
 mod database;
+mod dns;
 mod gate;
 mod identity;
