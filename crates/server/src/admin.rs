@@ -45,7 +45,15 @@ pub(crate) fn open(
     health: &Health,
     streams_end: CancellationToken,
 ) -> Port {
-    let terms = Terms { name: "admin", identity: None, connections: CONNECTIONS, age: None, streams_end };
+    let terms = Terms {
+        name: "admin",
+        identity: None,
+        connections: CONNECTIONS,
+        streams: 16,
+        window: 64 << 10,
+        age: None,
+        streams_end,
+    };
     let answers = router(service, health);
     Port::open(listener, terms, answers.map_request(|request: Request<Incoming>| request.map(Body::new)))
 }

@@ -115,8 +115,11 @@ impl fmt::Debug for FrontService {
     }
 }
 
-/// How many clients may be connected at once.
-const CONNECTIONS: usize = 16 * 1024;
+/// How many clients may be connected at once, and what each may have under way: what strangers send and nobody has read
+/// yet must fit into memory.
+const CONNECTIONS: usize = 4096;
+const STREAMS: u32 = 128;
+const WINDOW: u32 = 128 << 10;
 
 /// Runs a [`Front`] until `stop`, then stops it in good order.
 ///
@@ -146,8 +149,12 @@ pub async fn run_front<F: Front>(
         tasks.spawn(task);
     }
     // Clients show no certificates.
-    let terms =
-        Terms { identity: None, ..terms("clients", CONNECTIONS, &base, &peers, &context.streams_end) };
+    let terms = Terms {
+        identity: None,
+        streams: STREAMS,
+        window: WINDOW,
+        ..terms("clients", CONNECTIONS, &base, &peers, &context.streams_end)
+    };
     let clients = Port::open(listeners.grpc, terms, service.answers);
     health.set_ready(&[], true).await;
     tracing::info!("ready");

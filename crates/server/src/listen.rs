@@ -27,7 +27,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
     /// Who showed a certificate for it.
-    pub(crate) id: Option<tls::SpiffeId>,
+    pub(crate) peer: Option<auth::Peer>,
 }
 
 /// How a port takes connections.
@@ -39,6 +39,10 @@ pub(crate) struct Terms {
     pub(crate) identity: Option<tls::Identity>,
     /// How many connections there are at most.
     pub(crate) connections: usize,
+    /// How many streams each may have at once.
+    pub(crate) streams: u32,
+    /// How many bytes each may send before they are read.
+    pub(crate) window: u32,
     /// How long one is used.
     pub(crate) age: Option<Age>,
     /// Ends gRPC streams that wait.

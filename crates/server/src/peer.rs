@@ -85,7 +85,7 @@ impl Peers {
         let istio: Vec<_> = headers.get_all(ISTIO).iter().cloned().collect();
         headers.remove(ISTIO);
         let peer = match self {
-            Self::Native(identity) => certified(identity, request),
+            Self::Native(_) => request.extensions().get::<Origin>().and_then(|origin| origin.peer.clone()),
             Self::Linkerd { namespace } => {
                 linkerd.and_then(|value| header::linkerd(value.to_str().ok()?, namespace))
             }
@@ -103,12 +103,6 @@ impl Peers {
             request.extensions_mut().insert(peer);
         }
     }
-}
-
-/// The handshake has checked the trust domain; of its namespaces only ours is the shop.
-fn certified<B>(identity: &tls::Identity, request: &Request<B>) -> Option<auth::Peer> {
-    let id = request.extensions().get::<Origin>()?.id.as_ref()?;
-    (id.namespace() == identity.id().namespace()).then(|| auth::Peer::new(id.service()))
 }
 
 fn files(base: &Base) -> Result<tls::Files, PeersError> {

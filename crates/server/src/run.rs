@@ -207,6 +207,8 @@ pub(crate) fn terms(
         name,
         identity: peers.identity().cloned(),
         connections,
+        streams: 1024,
+        window: 1 << 20,
         age: Some(Age { most: base.max_connection_age, grace: base.max_connection_age_grace }),
         streams_end: streams_end.clone(),
     }

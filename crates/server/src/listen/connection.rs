@@ -29,10 +29,8 @@ use super::{
     metrics,
 };
 
-/// What one stream and one connection may send us before it is read. A message has 256 KiB at most.
+/// What one stream may send us before it is read. A message has 256 KiB at most.
 const STREAM_WINDOW: u32 = 256 << 10;
-const CONNECTION_WINDOW: u32 = 1 << 20;
-const STREAMS: u32 = 1024;
 /// What one request's headers may take: a token has some 1 KiB.
 const HEADERS: u32 = 16 << 10;
 /// Streams that were reset and that we still have work with.
@@ -61,7 +59,7 @@ where
     let used = Use::new();
     let service =
         Answered { inner: service, origin, used: Arc::clone(&used), streams_end: streams_end.clone() };
-    let builder = builder();
+    let builder = builder(terms);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), TowerToHyperService::new(service)));
 
     let mut phase = Phase::Open;
@@ -131,15 +129,15 @@ impl Age {
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
+fn builder(terms: &Terms) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_READ);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW.min(terms.window))
+        .initial_connection_window_size(terms.window)
+        .max_concurrent_streams(terms.streams)
         .max_header_list_size(HEADERS)
         .max_pending_accept_reset_streams(RESETS)
         .max_local_error_reset_streams(RESETS)

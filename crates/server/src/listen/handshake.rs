@@ -60,7 +60,7 @@ pub(super) async fn answer<S, B>(
             }
             request
         });
-        return connection::serve(stream, Origin { id: None }, &terms, service, drain).await;
+        return connection::serve(stream, Origin { peer: None }, &terms, service, drain).await;
     };
     let shaken = timeout_at(Instant::now() + LIMIT, async {
         // Who says nothing takes no turn from those who do.
@@ -71,7 +71,7 @@ pub(super) async fn answer<S, B>(
     .await;
     let refused = match shaken {
         Ok(Ok(stream)) => {
-            let origin = Origin { id: peer(&stream) };
+            let origin = Origin { peer: peer(&stream) };
             return connection::serve(stream, origin, &terms, service, drain).await;
         }
         Ok(Err(error)) => error,
@@ -82,7 +82,9 @@ pub(super) async fn answer<S, B>(
     metrics::METRICS.handshakes_failed.add(1, &metrics::port(terms.name));
 }
 
-fn peer(stream: &TlsStream<TcpStream>) -> Option<tls::SpiffeId> {
+/// The handshake has let in only services of our trust domain and namespace.
+fn peer(stream: &TlsStream<TcpStream>) -> Option<auth::Peer> {
     let (_, session) = stream.get_ref();
-    tls::peer_of(session.peer_certificates()?)
+    let id = tls::peer_of(session.peer_certificates()?)?;
+    Some(auth::Peer::new(id.service()))
 }

@@ -5,6 +5,7 @@ mod callers;
 mod calls;
 mod database;
 mod dead_letters;
+mod front;
 mod handlers;
 mod measured;
 mod migrator;

@@ -66,8 +66,8 @@ async fn of_a_message_that_is_too_large_little_is_taken() -> Result<()> {
     let (name, token) = shop.bearer();
     let headers = [(name, token.as_str())];
     for megabytes in [5_u32, 64] {
-        let taken = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&taken);
+        let bytes = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&bytes);
         let head = [&[0], (megabytes << 20).to_be_bytes().as_slice()].concat();
         let chunk = Bytes::from(vec![b'x'; 16 << 10]);
         let chunks = stream::iter([Bytes::from(head)])
@@ -80,8 +80,8 @@ async fn of_a_message_that_is_too_large_little_is_taken() -> Result<()> {
         let status = timeout(SOON, raw::ended(stream, GET_ORDER, &headers, body(chunks))).await??;
 
         assert_eq!(status.code(), Code::ResourceExhausted, "{megabytes} MiB: {status}");
-        let taken = taken.load(Ordering::Relaxed);
-        assert!(taken < 2 << 20, "{taken} bytes of {megabytes} MiB were taken");
+        let bytes = bytes.load(Ordering::Relaxed);
+        assert!(bytes < 2 << 20, "{bytes} bytes of {megabytes} MiB were taken");
     }
     shop.stopped().await
 }
