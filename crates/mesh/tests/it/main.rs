@@ -9,6 +9,7 @@ mod names;
 mod replica;
 mod resolving;
 mod retrying;
+mod seeing;
 mod stub;
 
 use std::{
@@ -18,13 +19,12 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use mesh::{Client, Policy, Target};
-use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
+use opentelemetry::trace::TraceContextExt as _;
 use proto::payment::v1::{GetBalanceRequest, payment_service_client::PaymentServiceClient};
 use stub::Stub;
 use tonic::Code;
 use tracing::Instrument as _;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
-use tracing_subscriber::layer::SubscriberExt as _;
 
 fn quick() -> Policy {
     Policy { timeout: Duration::from_millis(300), ..Policy::default() }
@@ -52,6 +52,7 @@ async fn eventually(what: &str, is_true: impl Fn() -> bool) {
 
 /// An address where nobody listens.
 async fn nobody() -> Result<SocketAddr> {
+    seeing::start();
     Ok(tokio::net::TcpListener::bind("127.0.0.1:0").await?.local_addr()?)
 }
 
@@ -158,11 +159,6 @@ async fn what_the_service_says_comes_through() -> Result<()> {
 
 #[tokio::test]
 async fn the_callee_is_told_of_the_trace() -> Result<()> {
-    // For the whole process: a subscriber of one thread races with the other tests for the callsites' interest.
-    let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder().build();
-    let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
-    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(spans))?;
-
     let server = Stub::start().await?;
     let mut client = client(&[server.address], patient())?;
     let span = tracing::info_span!("click");

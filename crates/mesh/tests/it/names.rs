@@ -27,6 +27,7 @@ pub(crate) struct Names {
 
 impl Names {
     pub(crate) async fn start(zone: Zone) -> Result<Self> {
+        crate::seeing::start();
         let socket = UdpSocket::bind("127.0.0.1:0").await?;
         let address = socket.local_addr()?;
         let zone = Arc::new(Mutex::new(zone));

@@ -72,6 +72,7 @@ impl Replica {
     }
 
     pub(crate) async fn listen(address: SocketAddr, tls: Option<TlsAcceptor>) -> Result<Self> {
+        crate::seeing::start();
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let (mode, seen) = watch::channel(Mode::Runs);

@@ -123,6 +123,7 @@ async fn the_budget_alone_keeps_attempts_near_the_usual() -> Result<()> {
 
 #[tokio::test]
 async fn a_service_that_is_away_is_not_connected_to_without_end() -> Result<()> {
+    crate::seeing::start();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let mut client = client(&[listener.local_addr()?], patient())?;
     // As a server that refuses our certificate: it accepts, and hangs up.

@@ -38,6 +38,7 @@ impl Stub {
     }
 
     pub(crate) async fn start_at(address: SocketAddr) -> Result<Self> {
+        crate::seeing::start();
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let seen = Seen::default();
