@@ -1,6 +1,7 @@
 //! `cargo xtask up`: the whole shop on this machine, until somebody stops it.
 
 mod addresses;
+mod certificates;
 mod databases;
 mod ports;
 mod secrets;
@@ -23,7 +24,7 @@ use crate::{
     say,
 };
 
-use self::{services::SERVICES, shop::Shop, traces::Traces};
+use self::{certificates::Certificates, services::SERVICES, shop::Shop, traces::Traces};
 
 pub(crate) fn run(interrupt: &Interrupt) -> Result<ExitCode> {
     let local = Local::open()?;
@@ -60,11 +61,13 @@ fn open(shop: &mut Shop, local: &Local, interrupt: &Interrupt) -> Result<()> {
         programs.get(name).map(PathBuf::as_path).with_context(|| format!("cargo built no program `{name}`"))
     };
     let secrets = secrets::prepare(&local.folder("secrets")?)?;
+    let certificates = Certificates::prepare(&local.folder("secrets")?)?;
     shop.start_servers(local, interrupt)?;
     drop(ports);
     shop.start_traces(&mut traces, local, interrupt)?;
     for service in &SERVICES {
-        shop.start_service(service, program(service.name)?, &secrets, &traces, local)?;
+        let environment = service.environment(&certificates.of(service.name)?, &secrets);
+        shop.start_service(service, program(service.name)?, environment, &traces, local)?;
     }
     shop.wait_until_ready(interrupt)?;
     let accounts = load_demo(program("demo")?, interrupt)?;

@@ -6,12 +6,17 @@ use comfy_table::{Table, presets};
 
 use crate::local::{self, Local};
 
-use super::{services::address, shop::Shop, traces::Traces};
+use super::{
+    services::{GATEWAY, address},
+    shop::Shop,
+    traces::Traces,
+};
 
 pub(crate) fn print(shop: &Shop, traces: &Traces, accounts: &str, bookstore: &Path, local: &Local) {
     let bookstore = local::short(bookstore);
     println!(
-        "\nThe shop is open.\n\n{}\n{}\nTraces: {}",
+        "\nThe shop is open at http://{}.\n\n{}\n{}\nTraces: {}",
+        address(GATEWAY.port),
         addresses(shop, local),
         accounts.trim_end(),
         traces.describe()

@@ -19,9 +19,7 @@ const ED25519_PKCS8: [u8; 16] =
 /// Makes what is missing.
 pub(crate) fn prepare(folder: &Path) -> Result<Secrets> {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-    let secrets =
-        Secrets { peer_secret: folder.join("peer-secret"), signing_key: folder.join("signing-key.pem") };
-    keep(&secrets.peer_secret, || Ok(STANDARD.encode(random()?)))?;
+    let secrets = Secrets { signing_key: folder.join("signing-key.pem") };
     keep(&secrets.signing_key, || {
         let key = [ED25519_PKCS8.as_slice(), &random()?].concat();
         Ok(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(key)))
@@ -33,6 +31,11 @@ fn keep(path: &Path, make: impl FnOnce() -> Result<String>) -> Result<()> {
     if path.exists() {
         return Ok(());
     }
+    write(path, &make()?)
+}
+
+/// Writes what only the owner may read.
+pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
     // Under another name until it is whole: half a secret would stay for ever.
     let draft = path.with_extension("new");
     let mut file = OpenOptions::new()
@@ -42,7 +45,7 @@ fn keep(path: &Path, make: impl FnOnce() -> Result<String>) -> Result<()> {
         .mode(0o600)
         .open(&draft)
         .with_context(|| format!("cannot write {}", draft.display()))?;
-    file.write_all(make()?.as_bytes())?;
+    file.write_all(text.as_bytes())?;
     fs::rename(&draft, path)?;
     Ok(())
 }
@@ -63,12 +66,9 @@ mod tests {
     fn secrets_are_made_once_and_are_nobody_elses_business() {
         let folder = tempfile::tempdir().unwrap();
         let secrets = prepare(folder.path()).unwrap();
-        for secret in [&secrets.peer_secret, &secrets.signing_key] {
-            assert_eq!(fs::metadata(secret).unwrap().permissions().mode() & 0o777, 0o600);
-        }
+        assert_eq!(fs::metadata(&secrets.signing_key).unwrap().permissions().mode() & 0o777, 0o600);
         let before = fs::read_to_string(&secrets.signing_key).unwrap();
         prepare(folder.path()).unwrap();
         assert_eq!(fs::read_to_string(&secrets.signing_key).unwrap(), before);
-        assert!(fs::read_to_string(&secrets.peer_secret).unwrap().len() >= 32);
     }
 }

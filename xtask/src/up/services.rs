@@ -7,6 +7,10 @@ use std::{
     time::Duration,
 };
 
+/// The first admin. Everybody can read the password: the shop listens on this machine only.
+pub(crate) const ADMIN_EMAIL: &str = "admin@example.com";
+pub(crate) const ADMIN_PASSWORD: &str = "admin-runs-the-shop";
+
 /// A service that `up` runs as a process of its own. Its package, program and database have its name.
 #[derive(Debug)]
 pub(crate) struct Service {
@@ -17,38 +21,47 @@ pub(crate) struct Service {
     pub(crate) admin_port: u16,
     /// The services it calls.
     calls: &'static [&'static str],
-    signs_tokens: bool,
+    /// Whether it has a database, and tells and hears events.
+    pub(crate) keeps: bool,
 }
 
-pub(crate) const SERVICES: [Service; 4] = [
-    Service { name: "identity", port: 50051, admin_port: 51051, calls: &[], signs_tokens: true },
-    Service { name: "inventory", port: 50052, admin_port: 51052, calls: &["identity"], signs_tokens: false },
-    Service {
-        name: "order",
-        port: 50053,
-        admin_port: 51053,
-        calls: &["identity", "inventory"],
-        signs_tokens: false,
-    },
-    Service { name: "payment", port: 50054, admin_port: 51054, calls: &["identity"], signs_tokens: false },
+pub(crate) const SERVICES: [Service; 5] = [
+    Service::keeping("identity", 50051, &[]),
+    Service::keeping("inventory", 50052, &["identity"]),
+    Service::keeping("order", 50053, &["identity", "inventory"]),
+    Service::keeping("payment", 50054, &["identity"]),
+    GATEWAY,
 ];
 
-/// What services are told beside their addresses.
+/// The door for everybody who is no service.
+pub(crate) const GATEWAY: Service = Service {
+    name: "gateway",
+    port: 8080,
+    admin_port: 51080,
+    calls: &["identity", "inventory", "order", "payment"],
+    keeps: false,
+};
+
+/// What identity is told that nobody else knows.
 #[derive(Debug)]
 pub(crate) struct Secrets {
-    pub(crate) peer_secret: PathBuf,
     pub(crate) signing_key: PathBuf,
 }
 
 impl Service {
-    /// The environment that makes it find all it needs.
-    pub(crate) fn environment(&self, secrets: &Secrets, database: &str, nats: &str) -> Vec<(String, String)> {
+    /// A service with a database. Its admin port is a thousand above.
+    const fn keeping(name: &'static str, port: u16, calls: &'static [&'static str]) -> Self {
+        Self { name, port, admin_port: port + 1000, calls, keeps: true }
+    }
+
+    /// The environment that makes it find all it needs but the servers.
+    pub(crate) fn environment(&self, tls: &tls::Files, secrets: &Secrets) -> Vec<(String, String)> {
         let mut environment = vec![
             ("BOOKSTORE_LISTEN".to_owned(), address(self.port).to_string()),
             ("BOOKSTORE_ADMIN_LISTEN".to_owned(), address(self.admin_port).to_string()),
-            ("BOOKSTORE_DATABASE_URL".to_owned(), database.to_owned()),
-            ("BOOKSTORE_NATS_URL".to_owned(), nats.to_owned()),
-            ("BOOKSTORE_PEER_SECRET_FILE".to_owned(), secrets.peer_secret.display().to_string()),
+            ("BOOKSTORE_TLS_CERTIFICATE".to_owned(), tls.certificate.display().to_string()),
+            ("BOOKSTORE_TLS_KEY".to_owned(), tls.key.display().to_string()),
+            ("BOOKSTORE_TLS_ROOTS".to_owned(), tls.roots.display().to_string()),
         ];
         for callee in SERVICES.iter().filter(|callee| self.calls.contains(&callee.name)) {
             environment.push((
@@ -56,9 +69,12 @@ impl Service {
                 format!("ipv4:{}", address(callee.port)),
             ));
         }
-        if self.signs_tokens {
-            environment
-                .push(("BOOKSTORE_SIGNING_KEY_FILE".to_owned(), secrets.signing_key.display().to_string()));
+        if self.name == "identity" {
+            environment.extend([
+                ("BOOKSTORE_SIGNING_KEY_FILE".to_owned(), secrets.signing_key.display().to_string()),
+                ("BOOKSTORE_ADMIN_EMAIL".to_owned(), ADMIN_EMAIL.to_owned()),
+                ("BOOKSTORE_ADMIN_PASSWORD".to_owned(), ADMIN_PASSWORD.to_owned()),
+            ]);
         }
         environment
     }
@@ -99,9 +115,10 @@ mod tests {
 
     #[test]
     fn each_service_is_told_where_those_are_that_it_calls() {
-        let secrets = Secrets { peer_secret: "/s/peer".into(), signing_key: "/s/key".into() };
+        let secrets = Secrets { signing_key: "/s/key".into() };
+        let tls = tls::Files { certificate: "/c".into(), key: "/k".into(), roots: "/r".into() };
         let told: Vec<Vec<(String, String)>> =
-            SERVICES.iter().map(|service| service.environment(&secrets, "postgres://", "nats://")).collect();
+            SERVICES.iter().map(|service| service.environment(&tls, &secrets)).collect();
         let order = &told[2];
         assert!(order.contains(&("BOOKSTORE_INVENTORY_TARGET".into(), "ipv4:127.0.0.1:50052".into())));
         let with_key = |env: &&Vec<_>| env.iter().any(|(name, _)| name == "BOOKSTORE_SIGNING_KEY_FILE");

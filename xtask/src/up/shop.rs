@@ -18,7 +18,7 @@ use crate::{
 
 use super::{
     databases,
-    services::{SERVICES, Secrets, Service},
+    services::{SERVICES, Service},
     traces::Traces,
 };
 
@@ -88,7 +88,8 @@ impl Shop {
         }
         say::doing("Starting", "Postgres");
         let postgres = self.postgres.insert(postgres.start(&data, None, &[])?);
-        let names: Vec<&str> = SERVICES.iter().map(|service| service.name).collect();
+        let names: Vec<&str> =
+            SERVICES.iter().filter(|service| service.keeps).map(|service| service.name).collect();
         databases::create(&postgres.url("postgres"), &names)?;
         interrupt.check()?;
         say::doing("Starting", "NATS");
@@ -130,7 +131,7 @@ impl Shop {
         &mut self,
         service: &'static Service,
         program: &Path,
-        secrets: &Secrets,
+        environment: Vec<(String, String)>,
         traces: &Traces,
         local: &Local,
     ) -> Result<()> {
@@ -139,7 +140,11 @@ impl Shop {
         };
         say::doing("Starting", service.name);
         let mut command = process::ending_with_us(program);
-        command.envs(service.environment(secrets, &postgres.url(service.name), &nats.url()));
+        command.envs(environment);
+        if service.keeps {
+            command.env("BOOKSTORE_DATABASE_URL", postgres.url(service.name));
+            command.env("BOOKSTORE_NATS_URL", nats.url());
+        }
         command.envs(traces.environment());
         let log = local.folder("logs")?.join(format!("{}.log", service.name));
         self.services.push((service, Running::start(service.name, command, log)?));
