@@ -181,6 +181,22 @@ impl Nats {
         Ok(())
     }
 
+    /// Lets the server hang: its connections stay, nothing is answered.
+    pub fn pause(&self) -> Result<()> {
+        match &self.container {
+            Some(container) => programs::run(Command::new("docker").args(["pause", container])).map(drop),
+            None => children::signal(&self.child, "STOP"),
+        }
+    }
+
+    /// Ends [`Nats::pause`].
+    pub fn resume(&self) -> Result<()> {
+        match &self.container {
+            Some(container) => programs::run(Command::new("docker").args(["unpause", container])).map(drop),
+            None => children::signal(&self.child, "CONT"),
+        }
+    }
+
     /// Starts a stopped or killed server again: same port, same store.
     pub fn start_again(&mut self) -> Result<()> {
         if self.is_running() {

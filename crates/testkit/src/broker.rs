@@ -90,6 +90,16 @@ impl Broker {
         self.with_server(Nats::start_again).await
     }
 
+    /// Lets the server hang: its connections stay, nothing is answered.
+    pub async fn pause(&self) -> Result<()> {
+        self.with_server(|server| server.pause()).await
+    }
+
+    /// Ends [`Broker::pause`].
+    pub async fn resume(&self) -> Result<()> {
+        self.with_server(|server| server.resume()).await
+    }
+
     /// Empties the store of a stopped server.
     pub async fn wipe(&self) -> Result<()> {
         let folder = self.folder.clone();

@@ -32,7 +32,8 @@ pub struct Config {
         default_value = "ipv4:127.0.0.1:50052"
     )]
     pub inventory_target: Target,
-    /// How long a payment may take, counted from the moment it was first asked for over the broker.
+    /// How long a payment may take, counted from the moment it was first asked for over the broker. Time without the
+    /// broker doesn't count: after it, and after a start, it is counted anew.
     #[arg(
         long,
         env = "BOOKSTORE_PAYMENT_DEADLINE",

@@ -28,7 +28,7 @@ use crate::{
     notifier::Notifier,
     place::Place,
     rpc::OrderService,
-    sweeper::Sweeper,
+    sweeper::{Broker, Sweeper},
     watchers::Watchers,
 };
 
@@ -68,6 +68,7 @@ impl Application for Order {
         let sweeper = Sweeper {
             db,
             inventory,
+            broker: Broker::new(context.nats.clone(), context.reconnects.clone()),
             notifier,
             payment_deadline: config.payment_deadline,
             interval: config.sweep_interval,

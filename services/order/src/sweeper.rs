@@ -1,5 +1,6 @@
 //! Settles orders that wait for something that may never come by itself. Any number of replicas may.
 
+mod broker;
 mod commit_paid;
 mod end_unpaid;
 
@@ -9,6 +10,7 @@ use sea_orm::DatabaseConnection;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
+pub(crate) use self::broker::Broker;
 use crate::{clients::Inventory, notifier::Notifier, settle::SettleError, store::sweep::Waiting};
 
 /// Orders in one transaction.
@@ -18,6 +20,7 @@ const BATCH: u32 = 128;
 pub(crate) struct Sweeper {
     pub(crate) db: DatabaseConnection,
     pub(crate) inventory: Inventory,
+    pub(crate) broker: Broker,
     pub(crate) notifier: Notifier,
     pub(crate) payment_deadline: Duration,
     pub(crate) interval: Duration,

@@ -10,7 +10,15 @@ use crate::{
 
 impl Sweeper {
     /// Cancels orders whose payment is overdue by the database's clock.
+    ///
+    /// Nobody's, until the broker has been there for a whole deadline: while it was away no payment could be asked for
+    /// or tell of itself, and since it is back all of them had their time, however far behind they were. After this
+    /// process starts, an overdue order thus waits for up to one more deadline. Each replica judges by its own
+    /// connection.
     pub(super) async fn end_unpaid(&self) -> Result<(), SettleError> {
+        if self.broker.standing_for().await.is_none_or(|standing| standing < self.payment_deadline) {
+            return Ok(());
+        }
         let mut after = OrderId::from_uuid(uuid::Uuid::nil());
         loop {
             let tx = self.db.begin().await?;

@@ -45,14 +45,27 @@ pub(crate) struct Setup {
     pub(crate) database: Database,
     /// Where the service reaches it.
     pub(crate) database_url: String,
+    pub(crate) broker: Broker,
+    /// As [`Self::database_url`].
+    pub(crate) broker_url: String,
     pub(crate) payment_deadline: Duration,
+    pub(crate) sweep_interval: Duration,
 }
 
 impl Setup {
     pub(crate) async fn new() -> Result<Self> {
         let database = testkit::database::<order::Order>().await?;
         let database_url = database.url().to_owned();
-        Ok(Self { database, database_url, payment_deadline: Duration::from_mins(2) })
+        let broker = Broker::start().await?;
+        let broker_url = broker.url().to_owned();
+        Ok(Self {
+            database,
+            database_url,
+            broker,
+            broker_url,
+            payment_deadline: Duration::from_mins(2),
+            sweep_interval: Duration::from_millis(100),
+        })
     }
 }
 
@@ -62,17 +75,18 @@ impl Shop {
     }
 
     pub(crate) async fn open_with(setup: Setup) -> Result<Self> {
-        let broker = Broker::start().await?;
+        let broker = setup.broker;
         let identity = TestIdentity::start().await?;
         let inventory = TestInventory::start().await?;
         let mut server = testkit::config::<order::Order>(&setup.database, &broker)?;
         server.database_url = setup.database_url.into();
+        server.nats_url = setup.broker_url.into();
         let config = Config {
             server,
             identity_target: identity.target().parse()?,
             inventory_target: inventory.target().parse()?,
             payment_deadline: setup.payment_deadline,
-            sweep_interval: Duration::from_millis(100),
+            sweep_interval: setup.sweep_interval,
         };
         let running = testkit::running::<order::Order>(config.clone()).await?;
         let client = Client::new(running.channel()?);
