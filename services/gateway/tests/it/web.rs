@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use anyhow::{Context as _, Result};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::Request;
@@ -6,6 +8,7 @@ use prost::Message as _;
 use proto::inventory::v1::{
     Book, GetBookDetailsRequest, ListBooksRequest, ListBooksResponse, get_book_details_request,
 };
+use tokio::sync::Notify;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -89,6 +92,36 @@ async fn grpc_web_as_text_is_answered() -> Result<()> {
         decoded.extend(BASE64_STANDARD.decode(four)?);
     }
     assert_eq!(read(&decoded)?.0, ["Persuasion"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stop_ends_grpc_web_streams_with_unavailable() -> Result<()> {
+    let called = Arc::new(Notify::new());
+    let calls = Arc::clone(&called);
+    let stub = Stub::start(move |_| {
+        let calls = Arc::clone(&calls);
+        async move {
+            let (frames, response) = stub::stream();
+            tokio::spawn(async move { frames.closed().await });
+            calls.notify_one();
+            response
+        }
+    })
+    .await?;
+    let door = gateway(&stub.target(), |_| {}).await?;
+    let address = door.address();
+    let watching = tokio::spawn(async move {
+        let path = "/bookstore.order.v1.OrderService/WatchOrder";
+        let headers = [("content-type", "application/grpc-web")];
+        raw::http1(address, "POST", path, &headers, &asked("Emma")).await
+    });
+    called.notified().await;
+
+    door.stop().await?;
+
+    let (_, trailers) = read(&watching.await??.body)?;
+    assert!(trailers.contains("grpc-status:14"), "{trailers}");
     Ok(())
 }
 
