@@ -93,8 +93,8 @@ pub fn channel_as(identity: &Identity, callee: &str, address: SocketAddr) -> Res
     })))
 }
 
-/// A client of the mesh for a service at an address, calling as `caller`.
-pub fn mesh_client(caller: &str, callee: &'static str, address: SocketAddr) -> Result<mesh::Client> {
-    let identity = certificates()?.identity(caller)?;
+/// A client of the mesh for a service at an address, calling as `from`.
+pub fn mesh_client(from: &str, callee: &'static str, address: SocketAddr) -> Result<mesh::Client> {
+    let identity = certificates()?.identity(from)?;
     Ok(mesh::Client::new(callee, &mesh::Target::from(address), mesh::Policy::default(), Some(&identity)))
 }

@@ -125,6 +125,7 @@ impl Drop for TestIdentity {
 
 /// Connections of services to the service of that identity, once their handshake is over: for those that a test writes
 /// itself.
+#[expect(clippy::needless_pass_by_value, reason = "what it serves as is the stream's from then on")]
 pub fn over_tls(
     listener: TcpListener,
     identity: tls::Identity,
