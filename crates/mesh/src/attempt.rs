@@ -8,7 +8,7 @@ use tonic::{Code, body::Body};
 
 use crate::{
     answer::Answer,
-    connection::KEEPALIVE,
+    connection::SILENCE,
     contract::Method,
     deadline::{self, Deadline},
     endpoint::{Endpoint, Lease},
@@ -16,9 +16,6 @@ use crate::{
     metrics::Metrics,
     retry::{Failure, Pushback, Reason},
 };
-
-/// A connection from which nothing came for so long has not answered a ping either.
-const SILENCE: Duration = KEEPALIVE.saturating_add(Duration::from_millis(250));
 
 /// What is the same at each attempt of a call.
 #[derive(Clone, Copy)]

@@ -70,6 +70,11 @@ impl Latency {
         self.last.map(|(seconds, _)| seconds.max(silent))
     }
 
+    /// Whether calls have waited for so long without any answer.
+    pub(crate) fn is_silent(&self, since: Duration, now: Instant) -> bool {
+        self.silent_since.is_some_and(|began| now.saturating_duration_since(began) >= since)
+    }
+
     fn remembered(&self, now: Instant) -> Option<f64> {
         let (seconds, at) = self.last?;
         let idle = now.saturating_duration_since(at).as_secs_f64() / DECAY.as_secs_f64();
@@ -187,6 +192,9 @@ mod tests {
         }
         now += Duration::from_secs(3);
         assert!(latency.at(now).unwrap() >= 3.0);
+        assert!(
+            latency.is_silent(Duration::from_secs(3), now) && !latency.is_silent(Duration::from_secs(4), now)
+        );
         latency.ended();
         assert!(latency.at(now).unwrap() >= 3.0, "one still waits");
         latency.ended();

@@ -268,6 +268,7 @@ impl Callee {
                 && payload.is_kept()
                 && made < self.policy.retry.attempts
                 && endpoints.has_another(address)
+                && lock(&self.breaker).is_closed()
                 && lock(&self.budget).spend()
         };
         attempt::send(endpoints, self.metrics, lease, (head, body), call, give_up).await

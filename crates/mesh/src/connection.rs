@@ -25,8 +25,10 @@ use tokio_rustls::TlsConnector;
 use tonic::body::Body;
 
 /// After how much silence the other side is asked whether it is there, and how long that answer may take.
-pub(crate) const KEEPALIVE: Duration = Duration::from_secs(1);
+const KEEPALIVE: Duration = Duration::from_secs(1);
 const KEEPALIVE_ANSWER: Duration = Duration::from_secs(5);
+/// A connection from which nothing came for so long has not answered a ping either.
+pub(crate) const SILENCE: Duration = KEEPALIVE.saturating_add(Duration::from_millis(250));
 
 /// How connections to one service are made.
 #[derive(Clone)]

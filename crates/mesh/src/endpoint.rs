@@ -21,7 +21,7 @@ use tonic::body::Body;
 
 use crate::{
     balance::{Cost, Latency},
-    connection::{Connection, Connector, Line},
+    connection::{Connection, Connector, Line, SILENCE},
     dice::Dice,
     metrics::Metrics,
     outlier::{Outlier, OutlierPolicy},
@@ -127,6 +127,11 @@ impl Endpoint {
 
     pub(crate) fn is_out(&self, now: Instant) -> bool {
         lock(&self.outlier).is_out(now)
+    }
+
+    /// Calls wait for it, and nothing comes.
+    pub(crate) fn is_silent(&self, now: Instant) -> bool {
+        lock(&self.latency).is_silent(SILENCE, now)
     }
 
     pub(crate) fn is_connected(&self) -> bool {

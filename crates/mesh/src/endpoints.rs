@@ -106,12 +106,13 @@ impl Endpoints {
         }
     }
 
-    /// Of those that are connected, by preference: neither tried nor out, not tried, any.
+    /// Of those that are connected, by preference: well and not tried, well, not tried, any.
     fn pick(&self, tried: &[SocketAddr]) -> Option<Lease> {
         let members = self.members.borrow().clone()?;
         let now = Instant::now();
         let rank = |endpoint: &Endpoint| {
-            if tried.contains(&endpoint.address) { 2 } else { u8::from(endpoint.is_out(now)) }
+            let is_unwell = endpoint.is_out(now) || endpoint.is_silent(now);
+            2 * u8::from(is_unwell) + u8::from(tried.contains(&endpoint.address))
         };
         let mut connected: Vec<_> =
             members.iter().filter(|it| it.is_connected()).map(|it| (rank(it), it)).collect();

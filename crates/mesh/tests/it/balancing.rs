@@ -1,18 +1,26 @@
 //! Load goes to those who are well, and nobody's failure is a caller's.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Result;
+use mesh::{Client, Target};
+use proto::identity::v1::{AuthenticateUserRequest, identity_service_client::IdentityServiceClient};
 use tonic::Code;
 
 use crate::{
     client, eventually,
-    load::{call_for, turn},
+    load::{call_for, sign_in_for, turn},
     patient,
     replica::{Replica, Reply},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// Signing in twice is not like signing in once: only what was never executed is repeated.
+fn signing_in(addresses: &[SocketAddr]) -> IdentityServiceClient<Client> {
+    let target = Target::Ipv4(addresses.to_vec());
+    IdentityServiceClient::new(Client::new("identity", &target, patient(), None))
+}
 
 /// In percent.
 const fn share(mine: usize, its: usize) -> usize {
@@ -78,8 +86,8 @@ async fn an_endpoint_that_stops_in_good_order_fails_no_call() -> Result<()> {
     for replica in [&stopped, &well] {
         replica.reply(Reply::Ok, Duration::from_millis(20));
     }
-    let client = client(&[stopped.address, well.address], patient())?;
-    let load = tokio::spawn(async move { call_for(&client, 2 * SECOND).await });
+    let client = signing_in(&[stopped.address, well.address]);
+    let load = tokio::spawn(async move { sign_in_for(&client, 2 * SECOND).await });
     eventually("both work", || stopped.calls() > 200 && well.calls() > 200).await;
     stopped.stop().await;
     let outcome = load.await?;
@@ -117,8 +125,8 @@ async fn connections_that_end_of_age_fail_no_call() -> Result<()> {
     let _turn = turn().await;
     let server = Replica::start().await?;
     server.reply(Reply::Ok, Duration::from_millis(5));
-    let client = client(&[server.address], patient())?;
-    let load = tokio::spawn(async move { call_for(&client, 4 * SECOND).await });
+    let client = signing_in(&[server.address]);
+    let load = tokio::spawn(async move { sign_in_for(&client, 4 * SECOND).await });
     eventually("calls", || server.calls() > 50).await;
     for connections in [2, 4, 6, 8] {
         eventually("new connections", || server.connections() >= connections).await;
@@ -157,5 +165,19 @@ async fn refusals_are_answers_and_put_nobody_out() -> Result<()> {
     assert!(outcome.failed.iter().all(|status| status.code() == Code::NotFound));
     let refused = share(outcome.failed.len(), outcome.made - outcome.failed.len());
     assert!((35..=65).contains(&refused), "{refused}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_frozen_process_does_not_pass_for_connected() -> Result<()> {
+    let (frozen, well) = (Replica::start().await?, Replica::start().await?);
+    frozen.pause();
+    for _ in 0..10 {
+        let mut client = signing_in(&[frozen.address, well.address]);
+        for _ in 0..5 {
+            client.authenticate_user(AuthenticateUserRequest::default()).await?;
+        }
+    }
+    assert_eq!(well.calls(), 50);
     Ok(())
 }

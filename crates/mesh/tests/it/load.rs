@@ -1,9 +1,12 @@
 //! Many calls at a steady rate.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use mesh::Client;
-use proto::payment::v1::{GetBalanceRequest, payment_service_client::PaymentServiceClient};
+use proto::{
+    identity::v1::{AuthenticateUserRequest, identity_service_client::IdentityServiceClient},
+    payment::v1::{GetBalanceRequest, payment_service_client::PaymentServiceClient},
+};
 use tokio::{
     sync::{Mutex, MutexGuard},
     task::JoinSet,
@@ -28,17 +31,37 @@ pub(crate) async fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().await
 }
 
-/// Calls for so long, and waits for the last answer.
+/// Calls an idempotent method for so long, and waits for the last answer.
 pub(crate) async fn call_for(client: &PaymentServiceClient<Client>, duration: Duration) -> Outcome {
+    repeat(duration, || {
+        let mut client = client.clone();
+        async move { client.get_balance(GetBalanceRequest::default()).await.map(drop) }
+    })
+    .await
+}
+
+/// Calls a method that isn't.
+pub(crate) async fn sign_in_for(client: &IdentityServiceClient<Client>, duration: Duration) -> Outcome {
+    repeat(duration, || {
+        let mut client = client.clone();
+        async move { client.authenticate_user(AuthenticateUserRequest::default()).await.map(drop) }
+    })
+    .await
+}
+
+async fn repeat<F>(duration: Duration, call: impl Fn() -> F) -> Outcome
+where
+    F: Future<Output = Result<(), Status>> + Send + 'static,
+{
     let mut calls = JoinSet::new();
     let mut ticks = interval(Duration::from_secs(1) / RATE);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    // A machine that is busy makes fewer calls, not a flood of them.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let count = (duration.as_secs_f64() * f64::from(RATE)).round();
     let mut outcome = Outcome::default();
     while f64::from(u32::try_from(outcome.made).unwrap_or(u32::MAX)) < count {
         ticks.tick().await;
-        let mut client = client.clone();
-        calls.spawn(async move { client.get_balance(GetBalanceRequest::default()).await });
+        calls.spawn(call());
         outcome.made += 1;
     }
     while let Some(answer) = calls.join_next().await {
