@@ -5,7 +5,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use proto::{
     identity::v1::{
-        AuthenticateUserRequest, CreateAddressRequest, CreateUserRequest,
+        AuthenticateUserRequest, CreateAddressRequest, CreateUserRequest, GrantRoleRequest,
         identity_service_client::IdentityServiceClient,
     },
     inventory::v1::{AddBookRequest, RegisterShopRequest, inventory_service_client::InventoryServiceClient},
@@ -16,11 +16,13 @@ use tonic::{Code, Request, metadata::AsciiMetadataValue, transport::Channel};
 
 use crate::{
     catalogue::Book,
-    people::{Demo, User},
+    people::{Credentials, Demo, User},
     retry::patiently,
 };
 
 const IN_FLIGHT: usize = 32;
+/// Who may open a shop.
+const SHOP_OWNER: &str = "shop_owner";
 
 /// The calls that loading makes.
 pub(crate) struct Shop {
@@ -42,24 +44,25 @@ impl Bearer {
 }
 
 impl Shop {
-    pub(crate) fn new(identity: Channel, inventory: Channel, payment: Channel) -> Self {
+    pub(crate) fn new(gateway: Channel) -> Self {
         Self {
-            identity: IdentityServiceClient::new(identity),
-            inventory: InventoryServiceClient::new(inventory),
-            payment: PaymentServiceClient::new(payment),
+            identity: IdentityServiceClient::new(gateway.clone()),
+            inventory: InventoryServiceClient::new(gateway.clone()),
+            payment: PaymentServiceClient::new(gateway),
         }
     }
 
-    pub(crate) async fn load(&self, demo: &Demo, books: Vec<Book>) -> Result<()> {
+    pub(crate) async fn load(&self, demo: &Demo, admin: &Credentials, books: Vec<Book>) -> Result<()> {
         let progress = progress_bar(demo.users.len() + books.len());
         let mut owner = None;
         for user in &demo.users {
             progress.set_message(user.email.clone());
+            let is_owner = user.email == demo.shop.owner;
             let bearer = self
-                .register(user, &demo.currency)
+                .set_up(user, &demo.currency, is_owner.then_some(admin))
                 .await
                 .with_context(|| format!("cannot set up {}", user.email))?;
-            if user.email == demo.shop.owner {
+            if is_owner {
                 owner = Some(bearer);
             }
             progress.inc(1);
@@ -79,19 +82,24 @@ impl Shop {
         Ok(())
     }
 
-    async fn register(&self, user: &User, currency: &str) -> Result<Bearer> {
+    /// Registers a user, signs them in, and gives them what they have. Those who sell are made shop owners by the admin.
+    async fn set_up(&self, user: &User, currency: &str, promoted_by: Option<&Credentials>) -> Result<Bearer> {
         let account = CreateUserRequest {
             request_id: "demo-user".to_owned(),
             email: user.email.clone(),
             password: user.password.clone(),
             display_name: user.name.clone(),
         };
-        patiently(async || self.identity.clone().create_user(account.clone()).await).await?;
-        let credentials =
-            AuthenticateUserRequest { email: user.email.clone(), password: user.password.clone() };
-        let session =
-            patiently(async || self.identity.clone().authenticate_user(credentials.clone()).await).await?;
-        let bearer = Bearer(format!("Bearer {}", session.into_inner().access_token).parse()?);
+        let known = patiently(async || self.identity.clone().create_user(account.clone()).await).await?;
+        let known = known.into_inner();
+        // Before they sign in: what a token allows is fixed when it is issued.
+        if let Some(admin) = promoted_by
+            && !known.roles.iter().any(|role| role == SHOP_OWNER)
+        {
+            let request = GrantRoleRequest { user_id: known.user_id, role: SHOP_OWNER.to_owned() };
+            self.grant(admin, request).await?;
+        }
+        let bearer = self.sign_in(&user.email, &user.password).await?;
         self.store_address(&bearer, user).await?;
         if let Some(minor_units) = user.wallet {
             let top_up = TopUpRequest {
@@ -101,6 +109,24 @@ impl Shop {
             patiently(async || self.payment.clone().top_up(bearer.request(top_up.clone())).await).await?;
         }
         Ok(bearer)
+    }
+
+    async fn grant(&self, admin: &Credentials, request: GrantRoleRequest) -> Result<()> {
+        let admin = self
+            .sign_in(&admin.email, &admin.password)
+            .await
+            .context("cannot sign in as admin; --admin-email and --admin-password say who that is")?;
+        patiently(async || self.identity.clone().grant_role(admin.request(request.clone())).await)
+            .await
+            .with_context(|| format!("cannot make the user a {SHOP_OWNER}"))?;
+        Ok(())
+    }
+
+    async fn sign_in(&self, email: &str, password: &str) -> Result<Bearer> {
+        let credentials = AuthenticateUserRequest { email: email.to_owned(), password: password.to_owned() };
+        let session =
+            patiently(async || self.identity.clone().authenticate_user(credentials.clone()).await).await?;
+        Ok(Bearer(format!("Bearer {}", session.into_inner().access_token).parse()?))
     }
 
     async fn store_address(&self, bearer: &Bearer, user: &User) -> Result<()> {

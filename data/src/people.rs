@@ -11,8 +11,24 @@ const DEMO: &str = include_str!("../demo.toml");
 pub(crate) struct Demo {
     /// ISO 4217 code of all prices and wallets.
     pub(crate) currency: String,
+    /// The first admin of a shop on this machine.
+    pub(crate) admin: Admin,
     pub(crate) shop: Shop,
     pub(crate) users: Vec<User>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Admin {
+    pub(crate) email: String,
+    pub(crate) password: String,
+    about: String,
+}
+
+/// What somebody signs in with.
+pub(crate) struct Credentials {
+    pub(crate) email: String,
+    pub(crate) password: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -51,12 +67,15 @@ impl Demo {
         toml::from_str(DEMO).context("demo.toml")
     }
 
-    /// Who can sign in, for people to read.
-    pub(crate) fn table(&self) -> Table {
+    /// Who can sign in, for people to read. An admin whom the demo doesn't know keeps the password to themselves.
+    pub(crate) fn table(&self, admin: &Credentials) -> Table {
         let mut table = Table::new();
         table.load_style(presets::UTF8_BORDERS_ONLY).set_header(["Demo account", "Password", "Who it is"]);
         for user in &self.users {
             table.add_row([&user.email, &user.password, &user.about]);
+        }
+        if admin.email == self.admin.email && admin.password == self.admin.password {
+            table.add_row([&admin.email, &admin.password, &self.admin.about]);
         }
         table
     }
@@ -70,6 +89,15 @@ mod tests {
     fn the_owner_of_the_shop_is_a_user() {
         let demo = Demo::read().unwrap();
         assert!(demo.users.iter().any(|user| user.email == demo.shop.owner));
+    }
+
+    #[test]
+    fn only_the_admin_of_the_demo_is_told_with_the_password() {
+        let demo = Demo::read().unwrap();
+        let known = Credentials { email: demo.admin.email.clone(), password: demo.admin.password.clone() };
+        assert!(demo.table(&known).to_string().contains("runs the shop"));
+        let other = Credentials { password: "nobody else's business".to_owned(), ..known };
+        assert!(!demo.table(&other).to_string().contains("nobody else's business"));
     }
 
     #[test]
