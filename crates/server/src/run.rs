@@ -150,8 +150,9 @@ pub async fn run<A: Application>(
     let outcome = stop.run_until_cancelled(Box::pin(serve)).await.unwrap_or(Ok(()));
 
     tracing::info!("stopping");
+    let was_ready = health.is_ready();
     health.set_ready(&rpcs, false).await;
-    if outcome.is_ok() {
+    if was_ready && outcome.is_ok() {
         sleep(common.base.endpoint_propagation).await;
     }
     let deadlines = Deadlines::after(common.base.stop_grace);

@@ -49,8 +49,8 @@ impl Service {
         self
     }
 
-    /// Works on this too, from before readiness on. It ends when [`Context::stop`](crate::Context::stop) is cancelled; if it
-    /// ends before, the process stops, since a service that no longer does all of its work must be started again.
+    /// Works on this too, from before readiness on. It ends when [`Context::stop`](crate::Context::stop) is cancelled; if
+    /// it ends before, the process stops, since a service that no longer does all of its work must be started again.
     #[must_use]
     pub fn task(mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) -> Self {
         self.tasks.push(Task::new(name, work));

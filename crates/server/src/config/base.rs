@@ -46,17 +46,24 @@ pub struct Base {
     #[arg(
         long,
         env = "BOOKSTORE_TLS_CERTIFICATE",
-        help = "the PEM file with the certificate chain that this service shows others"
+        help = "the PEM file with the certificate chain that this service shows others",
+        value_parser = path
     )]
     pub tls_certificate: Option<PathBuf>,
     /// The key of that certificate.
-    #[arg(long, env = "BOOKSTORE_TLS_KEY", help = "the PEM file with the private key of that certificate")]
+    #[arg(
+        long,
+        env = "BOOKSTORE_TLS_KEY",
+        help = "the PEM file with the private key of that certificate",
+        value_parser = path
+    )]
     pub tls_key: Option<PathBuf>,
     /// Whose certificates are believed.
     #[arg(
         long,
         env = "BOOKSTORE_TLS_ROOTS",
-        help = "the PEM file with the certificates of the authorities that sign the shop's services"
+        help = "the PEM file with the certificates of the authorities that sign the shop's services",
+        value_parser = path
     )]
     pub tls_roots: Option<PathBuf>,
     /// Whose service accounts are the shop's services, where the platform's mesh says who calls.
@@ -201,4 +208,12 @@ impl AsRef<Self> for Base {
     fn as_ref(&self) -> &Self {
         self
     }
+}
+
+/// Whoever sets `BOOKSTORE_TLS_KEY_FILE` means the path, but hands over what stands there.
+fn path(text: &str) -> Result<PathBuf, &'static str> {
+    if text.contains("-----BEGIN") {
+        return Err("must be the path of a file, not what stands in it");
+    }
+    Ok(text.into())
 }

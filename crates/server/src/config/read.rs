@@ -137,7 +137,10 @@ fn explained(known: &Command, error: &clap::Error) -> Vec<String> {
 
 fn wrong_value(argument: &Arg, error: &clap::Error) -> String {
     let value = match error.get(ContextKind::InvalidValue) {
-        Some(ContextValue::String(value)) if !argument.is_hide_env_values_set() => format!("`{value}`: "),
+        // Of many lines is what stands in a file; a key's, at worst.
+        Some(ContextValue::String(value)) if !argument.is_hide_env_values_set() && !value.contains('\n') => {
+            format!("`{value}`: ")
+        }
         _ => String::new(),
     };
     let why = match (error.source(), error.get(ContextKind::ValidValue)) {

@@ -162,6 +162,16 @@ fn a_file_that_cannot_be_read_is_named_with_its_variable() {
 }
 
 #[test]
+fn a_key_in_place_of_its_path_is_refused_and_not_repeated() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----").unwrap();
+    let lines = configured(&[("BOOKSTORE_TLS_KEY_FILE", file.path().to_str().unwrap())], &[]).unwrap_err();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].starts_with("order: BOOKSTORE_TLS_KEY is wrong: must be the path"), "{lines:?}");
+    assert!(!lines[0].contains("hunter2"), "{lines:?}");
+}
+
+#[test]
 fn a_variable_and_its_file_contradict_each_other() {
     assert_eq!(
         configured(&[("BOOKSTORE_DATABASE_URL_FILE", "/nowhere")], &[]).unwrap_err(),

@@ -18,6 +18,10 @@ use tonic::{Request, Response, Status, body::Body, server::NamedService};
 
 use crate::shop::Desk;
 
+/// Commits an event of the shop's.
+pub(crate) const SELL: &str = "INSERT INTO outbox (event_id, subject, aggregate_id, sequence, payload)
+    VALUES (gen_random_uuid(), 'bookstore.shop.v1.sold', 'a book', 1, '')";
+
 pub(crate) struct Handlers {
     pub(crate) db: DatabaseConnection,
     pub(crate) desk: Desk,
@@ -40,9 +44,7 @@ impl OrderService for Handlers {
             "sell" => {
                 self.desk.begun.notify_one();
                 self.desk.finish.cancelled().await;
-                let sold = "INSERT INTO outbox (event_id, subject, aggregate_id, sequence, payload)
-                    VALUES (gen_random_uuid(), 'bookstore.shop.v1.sold', 'a book', 1, '')";
-                let sold = self.db.execute_unprepared(sold).await;
+                let sold = self.db.execute_unprepared(SELL).await;
                 sold.map_err(|error| server::status::from_db(&error))?;
             }
             "count" => {

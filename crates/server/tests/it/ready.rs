@@ -17,11 +17,14 @@ use crate::{
 async fn readiness_waits_until_revoked_tokens_are_known_and_stays_without_the_broker() -> Result<()> {
     let grounds = Grounds { broker: Broker::empty().await?, ..Grounds::new().await? };
     let shop = grounds.start(|_| {}).await?;
+    // Migrated, put together and at work.
+    let jetstream = shop.broker.jetstream().await?;
+    eventually("the relay's stream", SOON, async || jetstream.get_stream("SHOP").await.ok()).await?;
     eventually("the database's health", SOON, async || {
         shop.health("database").await.ok().filter(|status| *status == ServingStatus::Serving)
     })
     .await?;
-    shop.becomes(ServingStatus::NotServing).await?;
+    assert_eq!(shop.health("").await?, ServingStatus::NotServing);
     assert_eq!(raw::get(shop.admin, "/readyz").await?.0, "HTTP/1.1 503 Service Unavailable");
     let refused = shop.orders()?.get_order(order("any")).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable);

@@ -2,7 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -11,6 +11,7 @@ use auth::Verifier;
 use proto::order::v1::{
     GetOrderRequest, order_service_client::OrderServiceClient, order_service_server::OrderServiceServer,
 };
+use sea_orm::ConnectionTrait as _;
 use server::{Application, BuildError, Config, Context, Listeners, Service, SqlMigration};
 use testkit::{Broker, Database, TestIdentity, certificates, channel_as, eventually};
 use tokio::{
@@ -30,7 +31,7 @@ use tonic_health::pb::{
 };
 use values::{Clock, UserId};
 
-use crate::handlers::{Handlers, Stock};
+use crate::handlers::{Handlers, SELL, Stock};
 
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
@@ -59,6 +60,8 @@ pub(crate) struct Desk {
     pub(crate) finish: CancellationToken,
     /// Makes the background task end although nothing stopped it.
     pub(crate) give_up: CancellationToken,
+    /// Makes the background task's last turn wait for that and then commit an event.
+    pub(crate) sells_last: Arc<OnceLock<CancellationToken>>,
 }
 
 pub(crate) struct Shop;
@@ -73,14 +76,21 @@ impl Application for Shop {
     async fn build(config: ShopConfig, context: &Context) -> Result<Service, BuildError> {
         let verifier = config.verifier.unwrap_or_else(|| Verifier::with_keys(Vec::new()));
         let handlers = Handlers { db: context.db.clone(), desk: config.desk.clone() };
-        let (stop, give_up) = (context.stop.clone(), config.desk.give_up);
+        let (stop, give_up) = (context.stop.clone(), config.desk.give_up.clone());
+        let (db, sells) = (context.db.clone(), config.desk.sells_last.clone());
+        let last_turn = async move {
+            if let Some(when) = sells.get() {
+                when.cancelled().await;
+                let _ = db.execute_unprepared(SELL).await;
+            }
+        };
         Ok(Service::new(Self::NAME, verifier)
             .rpc(OrderServiceServer::new(handlers))
             .rpc(Stock)
             .task("relay", context.relay("SHOP").run(context.stop.clone()))
             .task("the sweeper", async move {
                 tokio::select! {
-                    () = stop.cancelled() => {}
+                    () = stop.cancelled() => last_turn.await,
                     () = give_up.cancelled() => {}
                 }
             }))
@@ -96,8 +106,7 @@ pub(crate) struct Running {
     pub(crate) ended: JoinHandle<Result<(), server::Error>>,
     pub(crate) identity: TestIdentity,
     pub(crate) broker: Broker,
-    /// Removed when the test has ended.
-    _database: Database,
+    pub(crate) database: Database,
     token: String,
 }
 
@@ -142,7 +151,7 @@ impl Grounds {
             ended,
             identity,
             broker: self.broker,
-            _database: self.database,
+            database: self.database,
             token,
         })
     }

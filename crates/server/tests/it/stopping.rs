@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use futures::{StreamExt as _, future::try_join_all};
 use proto::order::v1::{WatchOrderRequest, order_service_client::OrderServiceClient};
-use testkit::{TestIdentity, as_user, certificates};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
+use testkit::{TestIdentity, as_user, certificates, eventually};
 use tokio::{net::TcpStream, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -14,8 +15,9 @@ use tonic_types::StatusExt as _;
 use values::UserId;
 
 use crate::{
+    handlers::SELL,
     raw,
-    shop::{self, Grounds, order},
+    shop::{self, Grounds, SOON, order},
 };
 
 #[tokio::test]
@@ -83,21 +85,44 @@ async fn background_work_that_ends_by_itself_ends_the_process() -> Result<()> {
     Ok(())
 }
 
+/// Commits an event and waits until the broker has it.
+async fn sell(db: &DatabaseConnection) -> Result<()> {
+    db.execute_unprepared(SELL).await?;
+    let unpublished = "SELECT count(*) FROM outbox WHERE first_published_at IS NULL";
+    eventually("the sale is published", SOON, async || {
+        let count = Statement::from_string(DbBackend::Postgres, unpublished);
+        let count: i64 = db.query_one_raw(count).await.ok()??.try_get_by_index(0).ok()?;
+        (count == 0).then_some(())
+    })
+    .await
+}
+
 #[tokio::test]
-async fn what_a_draining_call_commits_is_published_before_the_end() -> Result<()> {
+async fn what_is_committed_while_calls_drain_is_published_before_the_end() -> Result<()> {
     let shop = shop::start().await?;
+    let db = shop.database.connect().await?;
+    let last_turn = CancellationToken::new();
+    shop.desk.sells_last.set(last_turn.clone()).unwrap();
     let mut orders = shop.orders()?;
     let sale = tokio::spawn(async move { orders.get_order(order("sell")).await });
     shop.desk.begun.notified().await;
 
     shop.stop.cancel();
     shop.becomes_deaf().await?;
+    // More than one: a relay that was told to end may still publish what it finds at its last look.
+    for _ in 0..2 {
+        sell(&db).await?;
+    }
     shop.desk.finish.cancel();
-
     sale.await??;
+    // No call is left, only the sweeper.
+    sell(&db).await?;
+    sell(&db).await?;
+    last_turn.cancel();
+
     shop.ended.await??;
     let mut stream = shop.broker.jetstream().await?.get_stream("SHOP").await?;
-    assert_eq!(stream.info().await?.state.messages, 1);
+    assert_eq!(stream.info().await?.state.messages, 6);
     Ok(())
 }
 
