@@ -1,6 +1,6 @@
 //! Clients that say what tonic's would not: bare HTTP/2 and HTTP/1.
 
-use std::{net::SocketAddr, pin::Pin};
+use std::{net::SocketAddr, pin::Pin, time::Duration};
 
 use anyhow::{Context as _, Result};
 use bytes::{Bytes, BytesMut};
@@ -10,6 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    time::timeout,
 };
 use tokio_util::task::AbortOnDropHandle;
 use tonic::body::Body;
@@ -45,7 +46,8 @@ impl Http2 {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Ok(self.sender.send_request(request.body(body)?).await?)
+        let answered = self.sender.send_request(request.body(body)?);
+        Ok(timeout(Duration::from_secs(10), answered).await.context("no answer")??)
     }
 }
 
