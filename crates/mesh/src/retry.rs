@@ -15,7 +15,7 @@ pub struct RetryPolicy {
     pub attempts: u32,
     /// Before the second attempt; doubled before each next, and jittered.
     pub backoff: Duration,
-    /// No pause is longer, unless the callee asks for it.
+    /// No pause is longer: a callee that asks for a longer one is not called again.
     pub longest: Duration,
 }
 
@@ -146,6 +146,8 @@ pub(crate) fn pause(
     let backoff = dice.between((policy.backoff * doubled).min(policy.longest), 0.5, 1.0);
     match failure.pushback {
         Pushback::Silent => Some(backoff),
+        // The caller is told when to come back, and has not waited in vain: no other replica has another database.
+        Pushback::After(asked) if asked > policy.longest => None,
         Pushback::After(asked) => Some(asked.max(backoff)),
         Pushback::Never => None,
     }
@@ -203,8 +205,10 @@ mod tests {
 
     #[test]
     fn the_callee_is_heard() {
-        let long = Duration::from_secs(1);
-        assert_eq!(pause_after(IDEMPOTENT, Reason::Unavailable, Pushback::After(long), 1), Some(long));
+        let (bearable, long) = (Duration::from_millis(200), Duration::from_secs(1));
+        let bearable_pause = pause_after(IDEMPOTENT, Reason::Unavailable, Pushback::After(bearable), 1);
+        assert_eq!(bearable_pause, Some(bearable));
+        assert_eq!(pause_after(IDEMPOTENT, Reason::Unavailable, Pushback::After(long), 1), None);
         assert_eq!(pause_after(IDEMPOTENT, Reason::Unavailable, Pushback::Never, 1), None);
 
         let headers = |millis: &'static str| {

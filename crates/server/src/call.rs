@@ -40,8 +40,8 @@ use session::Session;
 
 pub(crate) use known::known_methods;
 
-/// When to come back to a service that is starting.
-const STARTING: Duration = Duration::from_secs(1);
+/// When to come back to a service that is starting: at once, another replica may be there.
+const STARTING: Duration = Duration::from_millis(100);
 
 /// Answers calls: at first only about health and the contract, from [`open`](Self::open) on the service's own.
 #[derive(Clone)]

@@ -20,11 +20,14 @@ impl Deadline {
         Ok(Self(Instant::now().checked_add(timeout)))
     }
 
-    /// Ends the work with `DEADLINE_EXCEEDED` when the time is up.
+    /// Ends the work with `DEADLINE_EXCEEDED` when the time is up. Calls that it makes have no more time than that either.
     pub(crate) async fn limit<T>(self, work: impl Future<Output = T>) -> Result<T, Status> {
         match self.0 {
             None => Ok(work.await),
-            Some(deadline) => timeout_at(deadline, work).await.map_err(|_| status::deadline_exceeded()),
+            Some(deadline) => {
+                let limited = timeout_at(deadline, mesh::until(deadline, work));
+                limited.await.map_err(|_| status::deadline_exceeded())
+            }
         }
     }
 }
