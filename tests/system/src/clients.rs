@@ -9,16 +9,17 @@ use proto::{
     payment::v1::payment_service_client::PaymentServiceClient,
 };
 use tonic::{
+    Status,
     body::Body,
     transport::{Channel, Endpoint},
 };
-use tower::{BoxError, ServiceExt as _, util::BoxCloneSyncService};
+use tower::{ServiceExt as _, util::BoxCloneSyncService};
 
 /// How long a caller waits: a paused process answers nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What calls go through.
-pub type Door = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, BoxError>;
+pub type Door = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Status>;
 
 /// Calls to the services, all through the gateway, over a connection that is made when it is first used and made again
 /// when it breaks.
@@ -35,14 +36,14 @@ impl Clients {
         let door = match gateways {
             [only] => {
                 let endpoint = Endpoint::from_shared(format!("http://{only}"))?.timeout(PATIENCE);
-                BoxCloneSyncService::new(endpoint.connect_lazy().map_err(Into::into))
+                straight(endpoint.connect_lazy())
             }
             several => {
                 let list: Vec<String> = several.iter().map(ToString::to_string).collect();
                 let target: mesh::Target = format!("ipv4:{}", list.join(",")).parse()?;
                 let policy = mesh::Policy { timeout: PATIENCE, ..Default::default() };
                 let client = mesh::Client::new("gateway", &target, policy, None);
-                BoxCloneSyncService::new(client.map_err(Into::into))
+                BoxCloneSyncService::new(client.map_err(|never| match never {}))
             }
         };
         Ok(Self { door })
@@ -50,7 +51,7 @@ impl Clients {
 
     /// Past the gateway, as another service of the shop.
     pub(crate) fn through(channel: Channel) -> Self {
-        Self { door: BoxCloneSyncService::new(channel.map_err(Into::into)) }
+        Self { door: straight(channel) }
     }
 
     /// To anything: what the clients below are made of.
@@ -88,4 +89,8 @@ impl Clients {
     pub fn dead_letters(&self) -> DeadLettersClient<Door> {
         DeadLettersClient::new(self.door())
     }
+}
+
+fn straight(channel: Channel) -> Door {
+    BoxCloneSyncService::new(channel.map_err(|error| Status::from_error(error.into())))
 }

@@ -6,7 +6,12 @@
 
 mod clients;
 mod customer;
+mod detour;
+mod directory;
 mod invariants;
+mod load;
+mod options;
+mod papers;
 mod process;
 mod seller;
 mod service;
@@ -14,6 +19,9 @@ mod shop;
 
 pub use clients::{Clients, Door};
 pub use customer::{Customer, is_passing};
+pub use detour::Detour;
+pub use load::Load;
+pub use options::Options;
 pub use seller::{Book, Seller};
 pub use service::{Replica, Service};
-pub use shop::{Options, Shop};
+pub use shop::Shop;

@@ -15,7 +15,6 @@ use crate::{Replica, Service};
 #[derive(Debug)]
 pub(crate) struct Process {
     replica: Replica,
-    pub(crate) grpc: SocketAddr,
     pub(crate) admin: SocketAddr,
     environment: Vec<(String, String)>,
     logs: PathBuf,
@@ -34,7 +33,7 @@ impl Process {
             ("BOOKSTORE_ADMIN_LISTEN".to_owned(), admin.to_string()),
         ];
         let logs = logs.to_owned();
-        Ok(Self { replica, grpc, admin, environment, logs, starts: 0, child: None, fault: None })
+        Ok(Self { replica, admin, environment, logs, starts: 0, child: None, fault: None })
     }
 
     pub(crate) fn set(&mut self, variable: &str, value: impl Into<String>) {
@@ -109,6 +108,19 @@ impl Drop for Process {
             let _ = self.kill();
         }
     }
+}
+
+/// The sum of a metric's series that have these labels, as a process's admin port tells it.
+pub(crate) async fn metric(admin: SocketAddr, name: &str, labels: &str) -> Result<f64> {
+    let answer = get(admin, "/metrics").await?;
+    let series =
+        answer.lines().filter_map(|line| line.strip_prefix(name)).filter_map(|rest| match rest.get(..1) {
+            Some("{") => rest[1..].rsplit_once("} "),
+            Some(" ") => Some(("", &rest[1..])),
+            _ => None,
+        });
+    let values = series.filter(|(of, _)| of.contains(labels)).map(|(_, value)| value.trim().parse::<f64>());
+    values.sum::<Result<f64, _>>().with_context(|| format!("{name} is no number"))
 }
 
 /// The program of a service, beside this test's own; built if it isn't there.

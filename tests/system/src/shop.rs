@@ -1,7 +1,7 @@
 use std::{
     collections::HashMap,
     fs,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Weak},
     time::Duration,
@@ -11,10 +11,17 @@ use anyhow::{Context, Result, bail};
 use auth::SigningKey;
 use futures::{StreamExt, TryStreamExt, stream};
 use tempfile::TempDir;
-use testkit::{Broker, Collector, Database, Gate, empty_database, eventually};
+use testkit::{Broker, Certificates, Collector, Database, Gate, empty_database, eventually};
 use tokio::sync::Mutex;
 
-use crate::{Clients, Customer, Replica, Seller, Service, customer::PASSWORD, invariants, process::Process};
+use crate::{
+    Clients, Customer, Detour, Options, Replica, Seller, Service,
+    customer::PASSWORD,
+    directory::Directory,
+    invariants,
+    papers::Papers,
+    process::{self, Process},
+};
 
 /// Migrations and a busy machine included.
 const READY: Duration = Duration::from_mins(1);
@@ -27,21 +34,6 @@ const QUIET: Duration = Duration::from_secs(45);
 /// The first admin, whom configuration makes.
 const ADMIN_EMAIL: &str = "admin@example.com";
 
-/// How a shop is to be.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// How long stock is held for an unpaid order.
-    pub reservation_ttl: Duration,
-    /// How long a payment may take.
-    pub payment_deadline: Duration,
-    /// Whether the databases are behind gates that a test can close.
-    pub gates: bool,
-    /// Whether there is somebody who collects traces.
-    pub collector: bool,
-    /// How many processes each service has: at most 200.
-    pub replicas: usize,
-}
-
 /// The services' processes, their databases and their broker. All ends when it is dropped.
 #[derive(Debug)]
 pub struct Shop {
@@ -51,20 +43,9 @@ pub struct Shop {
     collector: Option<Collector>,
     /// The broker that the services share.
     pub broker: Broker,
-    addresses: HashMap<Service, Vec<SocketAddr>>,
+    directory: Directory,
+    papers: Papers,
     logs: TempDir,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            reservation_ttl: Duration::from_mins(15),
-            payment_deadline: Duration::from_mins(2),
-            gates: false,
-            collector: false,
-            replicas: 1,
-        }
-    }
 }
 
 impl Shop {
@@ -91,21 +72,10 @@ impl Shop {
         let logs = tempfile::Builder::new().prefix("bookstore-system-test-").tempdir()?;
         let broker = Broker::start().await?;
         let collector = if options.collector { Some(Collector::start().await?) } else { None };
-        let mut processes = HashMap::new();
-        for service in Service::ALL {
-            let port = localservers::free_port()?;
-            for number in 0..options.replicas {
-                let replica = service.replica(number);
-                let address = SocketAddr::from((Ipv4Addr::new(127, 0, 0, u8::try_from(number + 1)?), port));
-                processes.insert(replica, Process::new(replica, address, logs.path())?);
-            }
-        }
+        let directory = Directory::of(options.replicas).await?;
+        let papers = Papers::write(&logs.path().join("certificates"), testkit::certificates()?)?;
         let (_, signing_key) = SigningKey::generate();
-        let (mut databases, mut gates) = (HashMap::new(), HashMap::new());
-        let mut addresses: HashMap<Service, Vec<SocketAddr>> = HashMap::new();
-        for (replica, process) in &processes {
-            addresses.entry(replica.service).or_default().push(process.grpc);
-        }
+        let (mut processes, mut databases, mut gates) = (HashMap::new(), HashMap::new(), HashMap::new());
         let mut urls = HashMap::new();
         for service in Service::WITH_DATABASE {
             let database = empty_database().await?;
@@ -118,17 +88,15 @@ impl Shop {
             databases.insert(service, database);
             urls.insert(service, url);
         }
-        let certificates = logs.path().join("certificates");
-        for (replica, process) in &mut processes {
+        for (replica, address) in directory.replicas() {
             let service = replica.service;
-            let tls = testkit::certificates()?.write(&certificates, service.name())?;
-            process.set("BOOKSTORE_TLS_CERTIFICATE", tls.certificate.display().to_string());
-            process.set("BOOKSTORE_TLS_KEY", tls.key.display().to_string());
-            process.set("BOOKSTORE_TLS_ROOTS", tls.roots.display().to_string());
+            let mut process = Process::new(replica, address, logs.path())?;
+            for (variable, path) in papers.paths(service) {
+                process.set(variable, path.display().to_string());
+            }
             for callee in Service::WITH_DATABASE {
                 let variable = format!("BOOKSTORE_{}_TARGET", callee.name().to_uppercase());
-                let list: Vec<String> = addresses[&callee].iter().map(ToString::to_string).collect();
-                process.set(&variable, format!("ipv4:{}", list.join(",")));
+                process.set(&variable, directory.target(callee)?);
             }
             if let Some(url) = urls.get(&service) {
                 process.set("BOOKSTORE_DATABASE_URL", url.clone());
@@ -160,10 +128,14 @@ impl Shop {
                 process.set("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint());
                 process.set("OTEL_BSP_SCHEDULE_DELAY", "200");
             }
+            for (variable, value) in &options.variables {
+                process.set(variable, value.clone());
+            }
             process.start()?;
+            processes.insert(replica, process);
         }
         let processes = Mutex::new(processes);
-        let shop = Self { processes, databases, gates, collector, broker, addresses, logs };
+        let shop = Self { processes, databases, gates, collector, broker, directory, papers, logs };
         shop.all_ready().await?;
         Ok(shop)
     }
@@ -281,14 +253,53 @@ impl Shop {
 
     /// Calls through the gateway, over a connection of the caller's own.
     pub fn clients(&self) -> Result<Clients> {
-        Clients::to(&self.addresses[&Service::Gateway])
+        Clients::to(&self.directory.all(Service::Gateway))
     }
 
-    /// Calls to one service past the gateway, as another service makes them.
-    pub fn clients_as(&self, caller: &str, callee: Service) -> Result<Clients> {
-        let identity = testkit::certificates()?.identity(caller)?;
-        let address = self.addresses[&callee][0];
-        Ok(Clients::through(testkit::channel_as(&identity, callee.name(), address)?))
+    /// Calls to one replica past the gateway, as another service makes them.
+    pub fn clients_as(&self, caller: &str, callee: impl Into<Replica>) -> Result<Clients> {
+        self.clients_with(testkit::certificates()?, caller, callee)
+    }
+
+    /// As [`Shop::clients_as`], with a certificate of this authority.
+    pub fn clients_with(
+        &self,
+        authority: &Certificates,
+        caller: &str,
+        callee: impl Into<Replica>,
+    ) -> Result<Clients> {
+        let callee = callee.into();
+        let (name, address) = (callee.service.name(), self.directory.address(callee)?);
+        Ok(Clients::through(testkit::channel_as(&authority.identity(caller)?, name, address)?))
+    }
+
+    /// New certificates for every service, from one authority; those of all that are `trusted` are accepted. Services
+    /// look at theirs every few seconds.
+    pub fn renew_certificates(&self, authority: &Certificates, trusted: &[&Certificates]) -> Result<()> {
+        self.papers.renew(authority, trusted)
+    }
+
+    /// From now on a service's name leads to these of its replicas only.
+    pub fn list(&self, service: Service, replicas: &[usize]) -> Result<()> {
+        let addresses = replicas.iter().map(|number| self.directory.address(service.replica(*number)));
+        let addresses = addresses.collect::<Result<Vec<_>>>()?;
+        self.directory.list(service, addresses.iter().map(SocketAddr::ip))
+    }
+
+    /// From now on a service's name leads to its first replica, and to its second by a way that is `delay` longer.
+    pub async fn delay_second(&self, service: Service, delay: Duration) -> Result<Detour> {
+        let [first, second] = [0, 1].map(|number| self.directory.address(service.replica(number)));
+        let (first, second) = (first?, second?);
+        let detour = SocketAddr::from(([127, 0, 0, 250], second.port()));
+        let open = Detour::open(detour, second, delay).await?;
+        self.directory.list(service, [first.ip(), detour.ip()])?;
+        Ok(open)
+    }
+
+    /// What a metric of a replica stands at: the sum of all its series that have these labels (`rpc_method="GetOrder"`).
+    pub async fn metric(&self, replica: impl Into<Replica>, name: &str, labels: &str) -> Result<f64> {
+        let admin = self.process(replica.into(), |process| Ok(process.admin)).await?;
+        process::metric(admin, name, labels).await
     }
 
     /// Who runs the shop.

@@ -1,0 +1,31 @@
+use std::time::Duration;
+
+/// How a shop is to be.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long stock is held for an unpaid order.
+    pub reservation_ttl: Duration,
+    /// How long a payment may take.
+    pub payment_deadline: Duration,
+    /// Whether the databases are behind gates that a test can close.
+    pub gates: bool,
+    /// Whether there is somebody who collects traces.
+    pub collector: bool,
+    /// How many processes each service has: at most 200. Of several, callers learn by its name.
+    pub replicas: usize,
+    /// Variables of every process, beside or instead of the usual ones.
+    pub variables: Vec<(&'static str, String)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            reservation_ttl: Duration::from_mins(15),
+            payment_deadline: Duration::from_mins(2),
+            gates: false,
+            collector: false,
+            replicas: 1,
+            variables: Vec::new(),
+        }
+    }
+}
