@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{commands, endpoints::Endpoints};
+use crate::{commands, gateway::Gateway};
 
 /// The commands by what they are for; `clap` itself lists them in one heap.
 const TEMPLATE: &str = "\
@@ -12,8 +12,8 @@ const TEMPLATE: &str = "\
 Your account:
   register     Open an account and sign in
   login        Sign in
-  logout       Sign out: forget the token
-  whoami       Who is signed in, and until when
+  logout       Sign out: end the session and forget the token
+  whoami       Who is signed in, as what, and until when
   address      Where your books are delivered to: add, list
   wallet       What it holds, what went in and out: balance, top-up, entries
 
@@ -25,6 +25,10 @@ For booksellers:
   shop         Open a shop: register
   book         Offer a book: add
   stock        What is on your shelves: set, show
+
+For those who run the shop:
+  role         Who may do what: grant, revoke
+  events       Events that services could not handle: dead list, dead show, dead replay, dead discard
 
 Others:
   completions  Print completions for your shell
@@ -46,12 +50,13 @@ Exit codes:
   1  not possible: the shop refused, or something is missing here, like an address; the message says why
   2  the command line is wrong
   3  sign in first; also after registering, if that could not sign you in
-  4  the shop cannot be reached, or cannot answer now
+  4  the shop, or a part of it, cannot be reached, or cannot answer now
   5  no answer: it may or may not have happened; the message names the command that is safe to repeat";
 
 /// The bookshop, for the terminal.
 ///
-/// Readers find books, pay from a wallet and follow their orders; booksellers open a shop, offer books and count stock.
+/// Readers find books, pay from a wallet and follow their orders; booksellers open a shop, offer books and count stock;
+/// admins say who is a bookseller, and look after events that went wrong.
 #[derive(Parser)]
 #[command(name = "bookstore", version, after_long_help = AFTER_HELP, arg_required_else_help = true)]
 #[command(help_template = TEMPLATE)]
@@ -60,7 +65,7 @@ pub(crate) struct Args {
     #[arg(long, short, global = true, value_enum, default_value_t, env = "BOOKSTORE_OUTPUT")]
     pub(crate) output: Format,
     #[command(flatten)]
-    pub(crate) endpoints: Endpoints,
+    pub(crate) gateway: Gateway,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -81,10 +86,10 @@ pub(crate) enum Command {
     Register(commands::account::Register),
     /// Sign in; the token is kept in your configuration folder, readable by you only
     Login(commands::account::Login),
-    /// Sign out: forget the token
+    /// Sign out: end the session and forget the token, which works even if the shop cannot be reached
     #[command(after_long_help = "Example:\n  bookstore logout")]
     Logout,
-    /// Who is signed in, and until when
+    /// Who is signed in, as what, and until when
     #[command(after_long_help = "Example:\n  bookstore whoami --output json | jq -r .user_id")]
     Whoami,
     /// Find books
@@ -117,6 +122,15 @@ pub(crate) enum Command {
         after_long_help = "Example:\n  bookstore stock set ofr_… 12 --reason 'yearly count'"
     )]
     Stock(commands::stock::Stock),
+    /// For those who run the shop: who may do what
+    #[command(
+        subcommand,
+        after_long_help = "Example:\n  bookstore role grant shop_owner --email bea@example.com"
+    )]
+    Role(commands::role::Role),
+    /// For those who run the shop: events that services could not handle
+    #[command(subcommand, after_long_help = "Example:\n  bookstore events dead list")]
+    Events(commands::events::Events),
     /// Print completions for your shell
     #[command(
         after_long_help = "Examples:\n  source <(bookstore completions bash)\n  bookstore completions fish > ~/.config/fish/completions/bookstore.fish"

@@ -1,15 +1,19 @@
 //! What can go wrong, told so that the reader knows what to do next.
 
+mod advice;
+
 use std::{
     collections::HashMap,
     fmt::{self, Write as _},
 };
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::typed::quoted;
+pub(crate) use self::advice::{permission, role_with};
+use crate::{gateway::Service, typed::quoted};
 
 /// Why a command didn't do what it was asked.
 #[derive(Debug)]
@@ -20,10 +24,14 @@ pub(crate) enum Failure {
     NotPossible(String),
     /// The command line is wrong.
     Usage(String),
-    /// Nobody is signed in, or not any more.
-    SignIn(String),
+    /// Nobody is signed in, or not any more; with what the shop said if it was asked.
+    SignIn { what: String, status: Option<Box<Status>> },
     /// The account was opened, but signing in to it failed.
     OnlyRegistered { email: String, cause: Box<Self> },
+    /// The session is forgotten here, but the shop doesn't know that it is to end; it does so by itself.
+    OnlyForgotten { until: DateTime<Utc>, cause: Box<Self> },
+    /// Of several services that were asked these didn't answer.
+    Incomplete(Vec<(Service, Self)>),
     /// Nothing answers at the address.
     Unreachable { address: String },
     /// A change was sent and no answer came.
@@ -42,7 +50,8 @@ pub(crate) struct Refusal {
 #[derive(Debug)]
 pub(crate) struct Unanswered {
     status: Status,
-    request_id: String,
+    /// Where the change has one: others may be repeated as they are.
+    request_id: Option<String>,
     /// The command that repeats exactly the same change.
     repetition: String,
 }
@@ -56,27 +65,29 @@ impl Failure {
         Self::NotPossible(message.into())
     }
 
+    pub(crate) fn sign_in(what: impl Into<String>) -> Self {
+        Self::SignIn { what: what.into(), status: None }
+    }
+
     /// As documented in `bookstore --help`.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Refused(refusal) if has_no_answer(refusal.status.code()) => 4,
+            Self::Refused(refusal) if cannot_answer_now(&refusal.status) => 4,
             Self::Refused(_) | Self::NotPossible(_) => 1,
             Self::Usage(_) => 2,
-            Self::SignIn(_) | Self::OnlyRegistered { .. } => 3,
-            Self::Unreachable { .. } => 4,
+            Self::SignIn { .. } | Self::OnlyRegistered { .. } => 3,
+            Self::OnlyForgotten { .. } | Self::Incomplete(_) | Self::Unreachable { .. } => 4,
             Self::OutcomeUnknown(_) => 5,
         }
     }
 
     /// The failure of a change, which may have happened although its answer is missing, and the command that repeats it.
-    pub(crate) fn of_change(self, request_id: &str, repetition: String) -> Self {
+    pub(crate) fn of_change(self, request_id: Option<&str>, repetition: String) -> Self {
         match self {
             Self::Refused(refusal) if leaves_open(refusal.status.code()) => {
-                Self::OutcomeUnknown(Box::new(Unanswered {
-                    status: refusal.status,
-                    request_id: request_id.to_owned(),
-                    repetition,
-                }))
+                let request_id = request_id.map(str::to_owned);
+                let status = refusal.status;
+                Self::OutcomeUnknown(Box::new(Unanswered { status, request_id, repetition }))
             }
             other => other,
         }
@@ -104,8 +115,9 @@ impl Failure {
         match self {
             Self::Refused(refusal) => Some(&refusal.status),
             Self::OutcomeUnknown(unanswered) => Some(&unanswered.status),
-            Self::OnlyRegistered { cause, .. } => cause.status(),
-            Self::NotPossible(_) | Self::Usage(_) | Self::SignIn(_) | Self::Unreachable { .. } => None,
+            Self::SignIn { status, .. } => status.as_deref(),
+            Self::OnlyRegistered { cause, .. } | Self::OnlyForgotten { cause, .. } => cause.status(),
+            Self::NotPossible(_) | Self::Usage(_) | Self::Incomplete(_) | Self::Unreachable { .. } => None,
         }
     }
 
@@ -116,6 +128,12 @@ impl Failure {
             error["code"] = json!(format!("{:?}", status.code()));
             if let Some(info) = status.get_details_error_info() {
                 error["reason"] = json!(info.reason);
+                if !info.metadata.is_empty() {
+                    error["metadata"] = json!(info.metadata);
+                }
+            }
+            if let Some(wait) = advice::wait(status) {
+                error["retry_after_seconds"] = json!(wait.as_secs_f64());
             }
             let fields: Vec<_> = faults(status)
                 .map(|(subject, description)| json!({ "subject": subject, "description": description }))
@@ -127,8 +145,14 @@ impl Failure {
         match self {
             // The wrong fields aren't told twice.
             Self::Refused(refusal) => error["message"] = json!(refusal.status.message()),
+            Self::Incomplete(silent) => {
+                let silent: Vec<_> = silent.iter().map(|(service, _)| service.name()).collect();
+                error["services"] = json!(silent);
+            }
             Self::OutcomeUnknown(unanswered) => {
-                error["request_id"] = json!(unanswered.request_id);
+                if let Some(request_id) = &unanswered.request_id {
+                    error["request_id"] = json!(request_id);
+                }
                 error["repeat_with"] = json!(unanswered.repetition);
             }
             _ => {}
@@ -140,7 +164,8 @@ impl Failure {
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         if status.code() == Code::Unauthenticated && !is_wrong_password(&status) {
-            return Self::SignIn("your sign-in has ended".to_owned());
+            let what = advice::why_signed_out(&status).to_owned();
+            return Self::SignIn { what, status: Some(Box::new(status)) };
         }
         Self::Refused(Box::new(Refusal { status, names: HashMap::new() }))
     }
@@ -151,16 +176,32 @@ impl fmt::Display for Failure {
         match self {
             Self::Refused(refusal) => f.write_str(&explain(&refusal.status, &refusal.names)),
             Self::NotPossible(message) | Self::Usage(message) => f.write_str(message),
-            Self::SignIn(what) => {
+            Self::SignIn { what, .. } => {
                 write!(f, "{what}\n  sign in with: bookstore login --email YOU@EXAMPLE.COM")
             }
             Self::OnlyRegistered { email, cause } => {
                 let email = quoted(email);
                 write!(f, "{cause}\n  you are registered; sign in with: bookstore login --email {email}")
             }
+            Self::OnlyForgotten { until, cause } => {
+                let until = until.format("%F %T UTC");
+                write!(
+                    f,
+                    "{cause}\n  the token is forgotten here all the same, but the shop could not be told: copies of it are good until {until}"
+                )
+            }
+            Self::Incomplete(silent) => {
+                let names: Vec<_> = silent.iter().map(|(service, _)| service.name()).collect();
+                write!(f, "no answer from {}", names.join(", "))?;
+                silent.iter().try_for_each(|(service, failure)| {
+                    // The first line; what to do about it is the same for all.
+                    let failure = failure.to_string();
+                    write!(f, "\n  {service}: {}", failure.lines().next().unwrap_or_default())
+                })
+            }
             Self::Unreachable { address } => write!(
                 f,
-                "nothing answers at {address}\n  start the shop on this machine with: cargo xtask up\n  or name another address: see the end of `bookstore --help`"
+                "nothing answers at {address}\n  start the shop on this machine with: cargo xtask up\n  or name another address with --url or BOOKSTORE_URL"
             ),
             Self::OutcomeUnknown(unanswered) => {
                 f.write_str(&explain(&unanswered.status, &HashMap::new()))?;
@@ -174,7 +215,12 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Whether the shop is there but can't answer now.
+/// Whether the shop is there but can't answer now: too busy, too.
+fn cannot_answer_now(status: &Status) -> bool {
+    has_no_answer(status.code()) || advice::wait(status).is_some()
+}
+
+/// Whether no answer came.
 const fn has_no_answer(code: Code) -> bool {
     matches!(code, Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled)
 }
@@ -212,6 +258,9 @@ fn explain(status: &Status, names: &HashMap<String, String>) -> String {
         let subject = names.get(&subject).unwrap_or(&subject);
         let _ = write!(text, "\n  {subject}: {description}");
     }
+    for advice in advice::lines(status) {
+        let _ = write!(text, "\n  {advice}");
+    }
     text
 }
 
@@ -240,7 +289,7 @@ mod tests {
     fn a_change_without_an_answer_names_the_command_that_repeats_it() {
         let typed = "bookstore wallet top-up 20.00 --request-id r-1";
 
-        let failure = Failure::from(Status::unavailable("")).of_change("r-1", typed.to_owned());
+        let failure = Failure::from(Status::unavailable("")).of_change(Some("r-1"), typed.to_owned());
 
         assert_eq!(failure.exit_code(), 5);
         assert!(failure.to_string().ends_with(&format!("repeat it with:\n  {typed}")), "{failure}");
@@ -250,7 +299,7 @@ mod tests {
     fn a_program_hears_that_a_change_may_have_happened_and_how_to_repeat_it() {
         let typed = "bookstore wallet top-up 20.00 --request-id r-1";
 
-        let error = Failure::from(Status::cancelled("")).of_change("r-1", typed.to_owned()).to_json();
+        let error = Failure::from(Status::cancelled("")).of_change(Some("r-1"), typed.to_owned()).to_json();
 
         let error = &error["error"];
         assert_eq!((&error["repeat_with"], &error["request_id"]), (&json!(typed), &json!("r-1")));
@@ -301,18 +350,10 @@ mod tests {
     #[test]
     fn what_repeats_a_change_more_exactly_takes_the_place_of_what_was_typed() {
         let failure =
-            Failure::from(Status::cancelled("")).of_change("r-1", "bookstore order place".to_owned());
+            Failure::from(Status::cancelled("")).of_change(Some("r-1"), "bookstore order place".to_owned());
 
         let text = failure.repeated_by("bookstore order place --request-id r-1".to_owned()).to_string();
 
         assert!(text.ends_with("repeat it with:\n  bookstore order place --request-id r-1"), "{text}");
-    }
-
-    #[test]
-    fn an_ended_session_says_how_to_sign_in() {
-        let failure = Failure::from(Status::unauthenticated("expired"));
-
-        assert_eq!(failure.exit_code(), 3);
-        assert!(failure.to_string().contains("bookstore login"));
     }
 }

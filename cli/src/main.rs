@@ -2,8 +2,8 @@
 
 mod args;
 mod commands;
-mod endpoints;
 mod failure;
+mod gateway;
 mod output;
 mod paging;
 mod request;

@@ -91,7 +91,7 @@ fn print(text: &str) {
 }
 
 /// The answer in protobuf's JSON, but with the contract's field names, 64-bit integers as numbers, and no field left out.
-fn to_json<M: Message + Name>(message: &M) -> Value {
+pub(crate) fn to_json<M: Message + Name>(message: &M) -> Value {
     static CONTRACT: LazyLock<Option<DescriptorPool>> =
         LazyLock::new(|| DescriptorPool::decode(proto::FILE_DESCRIPTOR_SET).ok());
     let options = SerializeOptions::new()

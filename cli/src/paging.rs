@@ -30,6 +30,11 @@ impl Paging {
         Self { limit: LONGEST_PAGE, all: true, page: String::new() }
     }
 
+    /// Whether the list isn't to go on where another one ended.
+    pub(crate) const fn is_from_the_start(&self) -> bool {
+        self.page.is_empty()
+    }
+
     /// The wanted part, by `fetch`ing pages of a size from a token on.
     pub(crate) async fn part<T>(
         &self,

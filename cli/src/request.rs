@@ -51,7 +51,10 @@ fn pause_before_another(status: &Status, usual: Duration) -> Option<Duration> {
     let wanted = status.get_details_retry_info().and_then(|info| info.retry_delay);
     match status.code() {
         Code::Unavailable => Some(wanted.unwrap_or(usual).clamp(usual, LONGEST_PAUSE)),
-        Code::ResourceExhausted => wanted.map(|wanted| wanted.clamp(usual, LONGEST_PAUSE)),
+        // Coming back too early only makes it worse.
+        Code::ResourceExhausted => {
+            wanted.filter(|wanted| *wanted <= LONGEST_PAUSE).map(|wanted| wanted.max(usual))
+        }
         _ => None,
     }
 }
@@ -64,5 +67,12 @@ pub(crate) async fn change<T>(
 ) -> Result<T, Failure> {
     repeat(send)
         .await
-        .map_err(|failure| failure.of_change(request_id, typed::again_with("--request-id", request_id)))
+        .map_err(|failure| failure.of_change(Some(request_id), typed::again_with("--request-id", request_id)))
+}
+
+/// Like [`change`], for what comes out the same however often it is done and so needs no request id.
+pub(crate) async fn change_again<T>(
+    send: impl AsyncFnMut() -> Result<Response<T>, Status>,
+) -> Result<T, Failure> {
+    repeat(send).await.map_err(|failure| failure.of_change(None, typed::again()))
 }

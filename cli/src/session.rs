@@ -38,14 +38,14 @@ impl Session {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(Failure::SignIn("nobody is signed in".to_owned()));
+                return Err(Failure::sign_in("nobody is signed in"));
             }
             Err(error) => {
                 return Err(Failure::not_possible(format!("cannot read {}: {error}", path.display())));
             }
         };
         serde_json::from_str(&text)
-            .map_err(|_| Failure::SignIn(format!("{} is not readable as a session", path.display())))
+            .map_err(|_| Failure::sign_in(format!("{} is not readable as a session", path.display())))
     }
 
     /// Stores the session with mode 600, whole or not at all.

@@ -8,6 +8,12 @@ pub(crate) fn again_with(option: &str, value: &str) -> String {
     with(words, option, value)
 }
 
+/// The command of this process, for what may be repeated as it is.
+pub(crate) fn again() -> String {
+    let words = env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
+    ["bookstore".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
+}
+
 fn with(words: impl IntoIterator<Item = String>, option: &str, value: &str) -> String {
     let mut words = words.into_iter();
     let mut command = vec!["bookstore".to_owned()];

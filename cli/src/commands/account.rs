@@ -2,13 +2,14 @@
 
 use std::{env, io};
 
+use chrono::Utc;
 use clap::Args;
-use proto::identity::v1::{AuthenticateUserRequest, CreateUserRequest, GetUserRequest, User};
+use proto::identity::v1::{AuthenticateUserRequest, CreateUserRequest, GetUserRequest, LogoutRequest, User};
 use serde_json::json;
 
 use crate::{
-    endpoints::Endpoints,
     failure::Failure,
+    gateway::Gateway,
     output::{self, Output},
     request::{self, RequestId},
     session::Session,
@@ -57,7 +58,7 @@ pub(crate) struct Register {
 }
 
 impl Register {
-    pub(crate) async fn run(self, at: &Endpoints, output: &Output) -> Result<(), Failure> {
+    pub(crate) async fn run(self, at: &Gateway, output: &Output) -> Result<(), Failure> {
         let password = self.password.read()?;
         let identity = at.identity().await?;
         let request_id = self.request_id.or_new();
@@ -93,14 +94,14 @@ pub(crate) struct Login {
 }
 
 impl Login {
-    pub(crate) async fn run(self, at: &Endpoints, output: &Output) -> Result<(), Failure> {
+    pub(crate) async fn run(self, at: &Gateway, output: &Output) -> Result<(), Failure> {
         let user = sign_in(at, self.email, self.password.read()?).await?;
         output.answer(&user, |user| format!("Signed in as {}.", user.display_name));
         Ok(())
     }
 }
 
-async fn sign_in(at: &Endpoints, email: String, password: String) -> Result<User, Failure> {
+async fn sign_in(at: &Gateway, email: String, password: String) -> Result<User, Failure> {
     let identity = at.identity().await?;
     let credentials = AuthenticateUserRequest { email, password };
     let answer =
@@ -111,25 +112,50 @@ async fn sign_in(at: &Endpoints, email: String, password: String) -> Result<User
     Ok(user)
 }
 
-pub(crate) fn logout(output: &Output) -> Result<(), Failure> {
+/// Ends the session. It is forgotten here whatever the shop says.
+pub(crate) async fn logout(at: &Gateway, output: &Output) -> Result<(), Failure> {
+    let session = Session::load();
     let was_signed_in = Session::forget()?;
-    let text = if was_signed_in { "Signed out: the token is forgotten." } else { "Nobody was signed in." };
-    output.value(&json!({ "signed_out": was_signed_in }), text);
+    let Ok(session) = session else {
+        // What can't be read can't be ended either.
+        let text = if was_signed_in {
+            "Signed out here: what was stored of the session could not be read."
+        } else {
+            "Nobody was signed in."
+        };
+        output.value(&json!({ "signed_out": was_signed_in, "ended_before": false }), text);
+        return Ok(());
+    };
+    let (ended_before, text) = match end(at, &session).await {
+        Ok(()) => (false, "Signed out."),
+        Err(Failure::SignIn { .. }) => (true, "Signed out: the session had ended already."),
+        Err(_) if session.expires_at <= Utc::now() => (true, "Signed out: the session had ended already."),
+        Err(cause) => {
+            return Err(Failure::OnlyForgotten { until: session.expires_at, cause: Box::new(cause) });
+        }
+    };
+    output.value(&json!({ "signed_out": true, "ended_before": ended_before }), text);
     Ok(())
 }
 
-pub(crate) async fn whoami(at: &Endpoints, output: &Output) -> Result<(), Failure> {
+async fn end(at: &Gateway, session: &Session) -> Result<(), Failure> {
+    let identity = at.identity().await?;
+    request::repeat(async || identity.clone().logout(session.sign(LogoutRequest {})).await).await?;
+    Ok(())
+}
+
+pub(crate) async fn whoami(at: &Gateway, output: &Output) -> Result<(), Failure> {
     let session = Session::load()?;
     let identity = at.identity().await?;
-    let user = request::repeat(async || {
-        identity.clone().get_user(session.sign(GetUserRequest::default())).await
-    })
-    .await?;
+    let user =
+        request::repeat(async || identity.clone().get_user(session.sign(GetUserRequest::default())).await)
+            .await?;
     output.answer(&user, |user| {
         output::facts(&[
             ("Name", user.display_name.clone()),
             ("E-mail", user.email.clone()),
             ("User", user.user_id.clone()),
+            ("Roles", user.roles.join(", ")),
             ("Signed in until", session.expires_at.format("%F %T UTC").to_string()),
         ])
     });

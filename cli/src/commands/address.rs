@@ -4,8 +4,8 @@ use clap::{Args, Subcommand};
 use proto::identity::v1::{self as pb, CreateAddressRequest, ListAddressesRequest, ListAddressesResponse};
 
 use crate::{
-    endpoints::Endpoints,
     failure::Failure,
+    gateway::Gateway,
     output::{self, Output},
     paging::Paging,
     request::{self, RequestId},
@@ -49,7 +49,7 @@ pub(crate) struct Add {
 }
 
 impl Address {
-    pub(crate) async fn run(self, at: &Endpoints, output: &Output) -> Result<(), Failure> {
+    pub(crate) async fn run(self, at: &Gateway, output: &Output) -> Result<(), Failure> {
         let session = Session::load()?;
         match self {
             Self::Add(add) => add.run(at, &session, output).await,
@@ -71,7 +71,7 @@ impl Address {
 }
 
 impl Add {
-    async fn run(self, at: &Endpoints, session: &Session, output: &Output) -> Result<(), Failure> {
+    async fn run(self, at: &Gateway, session: &Session, output: &Output) -> Result<(), Failure> {
         let request_id = self.request_id.or_new();
         let wanted = CreateAddressRequest {
             request_id: request_id.clone(),
@@ -99,7 +99,7 @@ impl Add {
 }
 
 /// Every address of the caller, the oldest first.
-pub(crate) async fn all(at: &Endpoints, session: &Session) -> Result<Vec<pb::Address>, Failure> {
+pub(crate) async fn all(at: &Gateway, session: &Session) -> Result<Vec<pb::Address>, Failure> {
     let identity = at.identity().await?;
     let fetch = async |page_size, page_token: String| {
         let page = request::repeat(async || {

@@ -5,8 +5,8 @@ use proto::inventory::v1::AddBookRequest;
 
 use crate::{
     commands::wallet::parse_money,
-    endpoints::Endpoints,
     failure::Failure,
+    gateway::Gateway,
     output::{self, Output},
     request::{self, RequestId},
     session::Session,
@@ -61,7 +61,7 @@ pub(crate) struct Add {
 }
 
 impl Book {
-    pub(crate) async fn run(self, at: &Endpoints, output: &Output) -> Result<(), Failure> {
+    pub(crate) async fn run(self, at: &Gateway, output: &Output) -> Result<(), Failure> {
         let Self::Add(add) = self;
         let session = Session::load()?;
         let request_id = add.request_id.or_new();

@@ -8,8 +8,8 @@ use proto::inventory::v1::{
 };
 
 use crate::{
-    endpoints::Endpoints,
     failure::Failure,
+    gateway::Gateway,
     output::{self, Output},
     paging::{self, Paging},
     request,
@@ -43,7 +43,7 @@ pub(crate) struct Show {
 }
 
 impl Books {
-    pub(crate) async fn run(self, at: &Endpoints, output: &Output) -> Result<(), Failure> {
+    pub(crate) async fn run(self, at: &Gateway, output: &Output) -> Result<(), Failure> {
         match self {
             Self::List(list) => list.run(at, output).await,
             Self::Show(show) => {
@@ -56,7 +56,7 @@ impl Books {
 }
 
 impl List {
-    async fn run(self, at: &Endpoints, output: &Output) -> Result<(), Failure> {
+    async fn run(self, at: &Gateway, output: &Output) -> Result<(), Failure> {
         let inventory = at.inventory().await?;
         let fetch = async |page_size, page_token: String| {
             let page = request::repeat(async || {
@@ -83,7 +83,7 @@ impl List {
 }
 
 /// The book of an ISBN or an edition, with every offer.
-pub(crate) async fn find(at: &Endpoints, name: &str) -> Result<Book, Failure> {
+pub(crate) async fn find(at: &Gateway, name: &str) -> Result<Book, Failure> {
     let book = if name.starts_with("edn_") {
         get_book_details_request::Book::EditionId(name.to_owned())
     } else {

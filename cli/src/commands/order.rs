@@ -10,8 +10,8 @@ use proto::order::v1::{
 };
 
 use crate::{
-    endpoints::Endpoints,
     failure::Failure,
+    gateway::Gateway,
     output::Output,
     paging::{self, Paging},
     request::{self, RequestId},
@@ -64,7 +64,7 @@ pub(crate) struct Cancel {
 }
 
 impl Order {
-    pub(crate) async fn run(self, at: &Endpoints, output: &Output) -> Result<(), Failure> {
+    pub(crate) async fn run(self, at: &Gateway, output: &Output) -> Result<(), Failure> {
         let session = Session::load()?;
         match self {
             Self::Place(place) => place.run(at, &session, output).await,
@@ -92,7 +92,7 @@ impl Order {
 }
 
 impl Which {
-    async fn or_newest(self, at: &Endpoints, session: &Session) -> Result<String, Failure> {
+    async fn or_newest(self, at: &Gateway, session: &Session) -> Result<String, Failure> {
         if let Some(order) = self.order {
             return Ok(order);
         }
@@ -110,7 +110,7 @@ impl Which {
 }
 
 impl List {
-    async fn run(self, at: &Endpoints, session: &Session, output: &Output) -> Result<(), Failure> {
+    async fn run(self, at: &Gateway, session: &Session, output: &Output) -> Result<(), Failure> {
         let orders = at.order().await?;
         let fetch = async |page_size, page_token: String| {
             let page = request::repeat(async || {
@@ -128,7 +128,7 @@ impl List {
 }
 
 impl Cancel {
-    async fn run(self, at: &Endpoints, session: &Session, output: &Output) -> Result<(), Failure> {
+    async fn run(self, at: &Gateway, session: &Session, output: &Output) -> Result<(), Failure> {
         let request_id = self.request_id.or_new();
         let wanted =
             CancelOrderRequest { request_id: request_id.clone(), order_id: self.order, note: self.note };

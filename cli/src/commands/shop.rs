@@ -4,8 +4,8 @@ use clap::{Args, Subcommand};
 use proto::inventory::v1::RegisterShopRequest;
 
 use crate::{
-    endpoints::Endpoints,
     failure::Failure,
+    gateway::Gateway,
     output::{self, Output},
     request::{self, RequestId},
     session::Session,
@@ -31,7 +31,7 @@ pub(crate) struct Register {
 }
 
 impl Shop {
-    pub(crate) async fn run(self, at: &Endpoints, output: &Output) -> Result<(), Failure> {
+    pub(crate) async fn run(self, at: &Gateway, output: &Output) -> Result<(), Failure> {
         let Self::Register(register) = self;
         let session = Session::load()?;
         let request_id = register.request_id.or_new();

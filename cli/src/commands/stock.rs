@@ -4,8 +4,8 @@ use clap::{Args, Subcommand};
 use proto::inventory::v1::{AdjustStockRequest, GetStockRequest, StockLevel, adjust_stock_request::Change};
 
 use crate::{
-    endpoints::Endpoints,
     failure::Failure,
+    gateway::Gateway,
     output::{self, Output},
     request::{self, RequestId},
     session::Session,
@@ -44,7 +44,7 @@ pub(crate) struct Show {
 }
 
 impl Stock {
-    pub(crate) async fn run(self, at: &Endpoints, output: &Output) -> Result<(), Failure> {
+    pub(crate) async fn run(self, at: &Gateway, output: &Output) -> Result<(), Failure> {
         let session = Session::load()?;
         match self {
             Self::Set(set) => set.run(at, &session, output).await,
@@ -65,7 +65,7 @@ impl Stock {
 }
 
 impl Set {
-    async fn run(self, at: &Endpoints, session: &Session, output: &Output) -> Result<(), Failure> {
+    async fn run(self, at: &Gateway, session: &Session, output: &Output) -> Result<(), Failure> {
         let request_id = self.request_id.or_new();
         let wanted = AdjustStockRequest {
             request_id: request_id.clone(),

@@ -9,8 +9,8 @@ use proto::{
 };
 
 use crate::{
-    endpoints::Endpoints,
     failure::Failure,
+    gateway::Gateway,
     output::{self, Output},
     paging::{self, Paging},
     request::{self, RequestId},
@@ -60,7 +60,7 @@ pub(crate) struct Entries {
 }
 
 impl Wallet {
-    pub(crate) async fn run(self, at: &Endpoints, output: &Output) -> Result<(), Failure> {
+    pub(crate) async fn run(self, at: &Gateway, output: &Output) -> Result<(), Failure> {
         let session = Session::load()?;
         match self {
             Self::Balance(balance) => balance.run(at, &session, output).await,
@@ -71,7 +71,7 @@ impl Wallet {
 }
 
 impl Balance {
-    async fn run(self, at: &Endpoints, session: &Session, output: &Output) -> Result<(), Failure> {
+    async fn run(self, at: &Gateway, session: &Session, output: &Output) -> Result<(), Failure> {
         let payment = at.payment().await?;
         let balance = request::repeat(async || {
             let request = GetBalanceRequest { currency_code: self.currency.to_ascii_uppercase() };
@@ -84,7 +84,7 @@ impl Balance {
 }
 
 impl TopUp {
-    async fn run(self, at: &Endpoints, session: &Session, output: &Output) -> Result<(), Failure> {
+    async fn run(self, at: &Gateway, session: &Session, output: &Output) -> Result<(), Failure> {
         let amount = parse_money(&format!("{} {}", self.amount, self.currency.to_ascii_uppercase()))?;
         let request_id = self.request_id.or_new();
         let wanted = TopUpRequest { request_id: request_id.clone(), amount: Some(amount) };
@@ -100,7 +100,7 @@ impl TopUp {
 }
 
 impl Entries {
-    async fn run(self, at: &Endpoints, session: &Session, output: &Output) -> Result<(), Failure> {
+    async fn run(self, at: &Gateway, session: &Session, output: &Output) -> Result<(), Failure> {
         let payment = at.payment().await?;
         let currency_code = self.currency.to_ascii_uppercase();
         let fetch = async |page_size, page_token: String| {

@@ -1,27 +1,40 @@
-//! The shop: the four services inside the test's process, on databases and a broker of the test's own.
+//! The shop: the gateway and the four services inside the test's process, on databases and a broker of the test's own.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, Result};
 use auth::SigningKey;
-use identity::Identity;
+use clap::Parser as _;
+use gateway::Gateway;
+use identity::{FirstAdmin, Identity};
 use inventory::Inventory;
 use order::Order;
 use payment::Payment;
-use testkit::{Broker, Gate, Running, config, database, running};
+use tempfile::TempDir;
+use testkit::{
+    Broker, Database, Gate, Running, base, config, database, replicas, running, running_at, running_front,
+};
 
-use crate::terminal::Terminal;
+use crate::terminal::{PASSWORD, Terminal};
 
 pub(crate) const DUNE: &str = "9780441172719";
 
 pub(crate) struct Shop {
-    broker: Broker,
-    identity: Running,
-    inventory: Running,
-    /// Between the terminals and the order service.
+    pub(crate) broker: Broker,
+    /// Between the terminals and the gateway.
+    pub(crate) door: Gate,
+    /// Between the gateway and the order service.
     pub(crate) gate: Gate,
+    /// Of the payment service.
+    pub(crate) payments: Database,
+    payment_address: SocketAddr,
+    identity: Running,
+    inventory: Option<Running>,
     payment: Option<Running>,
     _order: Running,
+    _gateway: Running,
+    /// The gateway's: it reads them again from time to time.
+    _certificates: TempDir,
 }
 
 impl Shop {
@@ -34,18 +47,21 @@ impl Shop {
     /// Orders are taken and wait to be paid.
     pub(crate) async fn open_without_payment() -> Result<Self> {
         let broker = Broker::start().await?;
-        let server = config(&database::<Identity>().await?, &broker);
+        let server = config::<Identity>(&database::<Identity>().await?, &broker)?;
         let (key, _) = SigningKey::generate();
-        let identity = running::<Identity>(identity::Config::new(server, key)).await?;
+        let first_admin = FirstAdmin::new("admin@example.com", PASSWORD)?;
+        let identity =
+            running::<Identity>(identity::Config { first_admin, ..identity::Config::new(server, key) })
+                .await?;
         let inventory = running::<Inventory>(inventory::Config {
-            server: config(&database::<Inventory>().await?, &broker),
+            server: config::<Inventory>(&database::<Inventory>().await?, &broker)?,
             identity_target: identity.target().parse()?,
             reservation_ttl: Duration::from_mins(15),
             sweep_interval: Duration::from_secs(1),
         })
         .await?;
         let order = running::<Order>(order::Config {
-            server: config(&database::<Order>().await?, &broker),
+            server: config::<Order>(&database::<Order>().await?, &broker)?,
             identity_target: identity.target().parse()?,
             inventory_target: inventory.target().parse()?,
             payment_deadline: Duration::from_mins(2),
@@ -53,37 +69,72 @@ impl Shop {
         })
         .await?;
         let gate = Gate::to(&order.address.to_string()).await?;
-        Ok(Self { broker, identity, inventory, gate, payment: None, _order: order })
+        let payment_address = *replicas(1).await?.first().context("no address")?;
+        let certificates = TempDir::new()?;
+        let gateway = running_front::<Gateway>(gateway::Config {
+            base: base::<Gateway>(certificates.path())?,
+            identity_target: identity.target().parse()?,
+            inventory_target: inventory.target().parse()?,
+            order_target: format!("ipv4:{}", gate.address()).parse()?,
+            payment_target: format!("ipv4:{payment_address}").parse()?,
+            ..gateway::Config::try_parse_from(["gateway"])?
+        })
+        .await?;
+        Ok(Self {
+            door: Gate::to(&gateway.address.to_string()).await?,
+            gate,
+            payments: database::<Payment>().await?,
+            payment_address,
+            identity,
+            inventory: Some(inventory),
+            payment: None,
+            broker,
+            _order: order,
+            _gateway: gateway,
+            _certificates: certificates,
+        })
     }
 
     pub(crate) async fn start_payment(&mut self) -> Result<()> {
-        let payment = running::<Payment>(payment::Config {
-            server: config(&database::<Payment>().await?, &self.broker),
+        let config = payment::Config {
+            server: config::<Payment>(&self.payments, &self.broker)?,
             identity_target: self.identity.target().parse()?,
             currency: "EUR".parse()?,
-        })
-        .await?;
-        self.payment = Some(payment);
+        };
+        self.payment = Some(running_at::<Payment>(config, self.payment_address).await?);
         Ok(())
+    }
+
+    /// Nobody answers for it any more.
+    pub(crate) async fn stop_inventory(&mut self) -> Result<()> {
+        self.inventory.take().context("it was stopped before")?.stop().await
     }
 
     /// Somebody new.
     pub(crate) fn terminal(&self) -> Result<Terminal> {
-        let mut addresses = vec![
-            ("BOOKSTORE_IDENTITY", format!("http://{}", self.identity.address)),
-            ("BOOKSTORE_INVENTORY", format!("http://{}", self.inventory.address)),
-            ("BOOKSTORE_ORDER", format!("http://{}", self.gate.address())),
-        ];
-        addresses.extend(
-            self.payment.iter().map(|payment| ("BOOKSTORE_PAYMENT", format!("http://{}", payment.address))),
-        );
-        Terminal::new(addresses)
+        Terminal::new(format!("http://{}", self.door.address()))
+    }
+
+    /// Who runs the shop, signed in.
+    pub(crate) async fn admin(&self) -> Result<Terminal> {
+        let admin = self.terminal()?;
+        admin.login("admin").await?;
+        Ok(admin)
+    }
+
+    /// Somebody who may open a shop, signed in.
+    pub(crate) async fn shop_owner(&self, name: &str) -> Result<Terminal> {
+        let owner = self.terminal()?;
+        owner.register(name).await?;
+        let email = format!("{name}@example.com");
+        self.admin().await?.prints(&["role", "grant", "shop_owner", "--email", &email]).await?;
+        owner.login(name).await?;
+        Ok(owner)
     }
 
     /// A bookseller who offers so many copies of Dune at 9.99 EUR; answers with the offer.
     pub(crate) async fn seller(&self, copies: &str) -> Result<(Terminal, String)> {
-        let seller = self.terminal()?;
-        seller.register("chani").await?;
+        let seller = self.shop_owner("chani").await?;
         let shop =
             seller.answers(&["shop", "register", "--name", "The Sietch", "--city", "Arrakeen"]).await?;
         let shop_id = shop["shop_id"].as_str().context("no shop")?;

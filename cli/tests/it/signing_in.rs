@@ -21,9 +21,47 @@ async fn the_token_is_kept_where_only_its_user_can_read_it_until_logout() -> Res
     assert!(!fs::read_to_string(&credentials)?.contains(PASSWORD));
     let who = ada.answers(&["whoami"]).await?;
     assert_eq!((who["email"].as_str(), who["display_name"].as_str()), (Some("ada@example.com"), Some("ada")));
-    ada.prints(&["logout"]).await?;
+    let copy = fs::read(&credentials)?;
+    assert_eq!(ada.prints(&["logout"]).await?.trim(), "Signed out.");
     assert!(!credentials.exists());
     assert_eq!(ada.run(&["whoami"]).await?.code, 3);
+
+    fs::write(&credentials, copy)?;
+    let refused = ada.run(&["whoami"]).await?;
+    assert_eq!(refused.code, 3, "a copy of the token is no good: {refused:#?}");
+    assert!(refused.stderr.starts_with("error: your sign-in was ended"), "{refused:#?}");
+    assert!(ada.prints(&["logout"]).await?.contains("had ended already"));
+    assert!(!credentials.exists());
+    assert_eq!(ada.prints(&["logout"]).await?.trim(), "Nobody was signed in.");
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_signs_out_of_a_shop_that_is_away_is_signed_out_here_and_told_what_is_left() -> Result<()> {
+    let shop = Shop::open().await?;
+    let ada = shop.terminal()?;
+    ada.register("ada").await?;
+
+    shop.door.close();
+    let told = ada.run(&["logout"]).await?;
+
+    assert_eq!(told.code, 4, "{told:#?}");
+    assert!(told.stderr.starts_with("error: nothing answers at "), "{told:#?}");
+    assert!(told.stderr.contains("the token is forgotten here all the same"), "{told:#?}");
+    assert!(!ada.folder.path().join("credentials.json").exists());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_read_is_forgotten_all_the_same() -> Result<()> {
+    let shop = Shop::open().await?;
+    let ada = shop.terminal()?;
+    let credentials = ada.folder.path().join("credentials.json");
+    fs::write(&credentials, "{")?;
+
+    assert_eq!(ada.run(&["whoami"]).await?.code, 3);
+    assert!(ada.prints(&["logout"]).await?.starts_with("Signed out here"));
+    assert!(!credentials.exists());
     Ok(())
 }
 

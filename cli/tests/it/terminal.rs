@@ -1,9 +1,6 @@
 //! Somebody at a terminal.
 
-use std::{
-    ffi::OsStr,
-    process::{Output, Stdio},
-};
+use std::process::{Output, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -15,7 +12,7 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 /// Somebody with a configuration folder of their own, who types commands.
 pub(crate) struct Terminal {
     pub(crate) folder: TempDir,
-    addresses: Vec<(&'static str, String)>,
+    url: String,
 }
 
 /// What came of a command.
@@ -27,8 +24,9 @@ pub(crate) struct Outcome {
 }
 
 impl Terminal {
-    pub(crate) fn new(addresses: Vec<(&'static str, String)>) -> Result<Self> {
-        Ok(Self { folder: TempDir::new()?, addresses })
+    /// Before the shop that answers there.
+    pub(crate) fn new(url: impl Into<String>) -> Result<Self> {
+        Ok(Self { folder: TempDir::new()?, url: url.into() })
     }
 
     /// The command, not yet run; it knows nothing of the machine's own environment.
@@ -39,7 +37,7 @@ impl Terminal {
             .env_clear()
             .env("BOOKSTORE_CONFIG_DIR", self.folder.path())
             .env("BOOKSTORE_PASSWORD", PASSWORD)
-            .envs(self.addresses.iter().map(|(name, address)| (name, OsStr::new(address))))
+            .env("BOOKSTORE_URL", &self.url)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -77,6 +75,11 @@ impl Terminal {
     pub(crate) async fn register(&self, name: &str) -> Result<()> {
         let email = format!("{name}@example.com");
         self.prints(&["register", "--email", &email, "--name", name]).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn login(&self, name: &str) -> Result<()> {
+        self.prints(&["login", "--email", &format!("{name}@example.com")]).await?;
         Ok(())
     }
 }

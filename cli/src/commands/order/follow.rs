@@ -6,7 +6,7 @@ use proto::order::v1::{OrderState, OrderStatus, WatchOrderRequest};
 use tonic::{Code, Status};
 
 use super::print;
-use crate::{endpoints::Endpoints, failure::Failure, output::Output, session::Session};
+use crate::{failure::Failure, gateway::Gateway, output::Output, session::Session};
 
 const PAUSE: Duration = Duration::from_secs(1);
 /// Reconnecting goes on for about as long as a restart takes.
@@ -15,7 +15,7 @@ const RECONNECTS: u32 = 60;
 /// Prints each change of an order until it is confirmed or cancelled. A stream that the shop ends early is asked for
 /// again.
 pub(super) async fn until_settled(
-    at: &Endpoints,
+    at: &Gateway,
     session: &Session,
     output: &Output,
     order_id: &str,
@@ -30,7 +30,7 @@ pub(super) async fn until_settled(
 
 /// Ends well once the order is settled.
 async fn follow_once(
-    at: &Endpoints,
+    at: &Gateway,
     session: &Session,
     output: &Output,
     order_id: &str,
@@ -85,13 +85,19 @@ fn may_pass(failure: &Failure) -> bool {
     match failure {
         Failure::Refused(refusal) => matches!(
             refusal.status.code(),
-            Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded | Code::Unknown
+            Code::Unavailable
+                | Code::Cancelled
+                | Code::DeadlineExceeded
+                | Code::ResourceExhausted
+                | Code::Unknown
         ),
         Failure::Unreachable { .. } => true,
         Failure::NotPossible(_)
         | Failure::Usage(_)
-        | Failure::SignIn(_)
+        | Failure::SignIn { .. }
         | Failure::OnlyRegistered { .. }
+        | Failure::OnlyForgotten { .. }
+        | Failure::Incomplete(_)
         | Failure::OutcomeUnknown(_) => false,
     }
 }
@@ -132,6 +138,6 @@ mod tests {
     #[test]
     fn a_refusal_is_told_at_once() {
         assert!(Follower::default().bear(Status::not_found("no such order").into()).is_err());
-        assert!(Follower::default().bear(Failure::SignIn("nobody is signed in".to_owned())).is_err());
+        assert!(Follower::default().bear(Failure::sign_in("nobody is signed in")).is_err());
     }
 }

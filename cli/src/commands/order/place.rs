@@ -8,8 +8,8 @@ use proto::order::v1::{OrderItem, PaymentMethod, PlaceOrderRequest};
 use super::{follow, print};
 use crate::{
     commands::{address, books},
-    endpoints::Endpoints,
     failure::Failure,
+    gateway::Gateway,
     output::Output,
     request::{self, RequestId},
     session::Session,
@@ -38,7 +38,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    pub(crate) async fn run(self, at: &Endpoints, session: &Session, output: &Output) -> Result<(), Failure> {
+    pub(crate) async fn run(self, at: &Gateway, session: &Session, output: &Output) -> Result<(), Failure> {
         let mut items = Vec::with_capacity(self.books.len());
         for book in &self.books {
             items.push(item(at, book).await?);
@@ -90,7 +90,7 @@ fn repetition(request: &PlaceOrderRequest) -> String {
 }
 
 /// `BOOK[:COPIES]` as an item of an order.
-async fn item(at: &Endpoints, text: &str) -> Result<OrderItem, Failure> {
+async fn item(at: &Gateway, text: &str) -> Result<OrderItem, Failure> {
     let (book, copies) = text.rsplit_once(':').unwrap_or((text, "1"));
     let quantity: i32 = copies.parse().map_err(|_| {
         Failure::usage(format!("`{text}`: `{copies}` is no number of copies; write 9780441172719:2 for two"))
@@ -107,7 +107,7 @@ async fn item(at: &Endpoints, text: &str) -> Result<OrderItem, Failure> {
     Ok(OrderItem { offer_id: offer.offer_id.clone(), quantity })
 }
 
-async fn only_address(at: &Endpoints, session: &Session) -> Result<String, Failure> {
+async fn only_address(at: &Gateway, session: &Session) -> Result<String, Failure> {
     let addresses = address::all(at, session).await?;
     match addresses.as_slice() {
         [only] => Ok(only.address_id.clone()),
