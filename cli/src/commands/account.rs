@@ -2,10 +2,10 @@
 
 use std::{env, io};
 
-use chrono::Utc;
 use clap::Args;
 use proto::identity::v1::{AuthenticateUserRequest, CreateUserRequest, GetUserRequest, LogoutRequest, User};
 use serde_json::json;
+use values::Clock;
 
 use crate::{
     failure::Failure,
@@ -129,7 +129,9 @@ pub(crate) async fn logout(at: &Gateway, output: &Output) -> Result<(), Failure>
     let (ended_before, text) = match end(at, &session).await {
         Ok(()) => (false, "Signed out."),
         Err(Failure::SignIn { .. }) => (true, "Signed out: the session had ended already."),
-        Err(_) if session.expires_at <= Utc::now() => (true, "Signed out: the session had ended already."),
+        Err(_) if session.expires_at <= Clock::system().now() => {
+            (true, "Signed out: the session had ended already.")
+        }
         Err(cause) => {
             return Err(Failure::OnlyForgotten { until: session.expires_at, cause: Box::new(cause) });
         }

@@ -147,7 +147,7 @@ impl List {
             Some(next) => paging::hint_at(next, output),
             None if more.is_empty() => {}
             None => {
-                output.hint(&format!("There are more in {}; list all of them with --all", more.join(", ")))
+                output.hint(&format!("There are more in {}; list all of them with --all", more.join(", ")));
             }
         }
         if asked.silent.is_empty() { Ok(()) } else { Err(Failure::Incomplete(asked.silent)) }

@@ -3,6 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use anyhow::Result;
+use serde_json::Value;
 
 use crate::{
     shop::Shop,
@@ -41,6 +42,8 @@ async fn who_signs_out_of_a_shop_that_is_away_is_signed_out_here_and_told_what_i
     let shop = Shop::open().await?;
     let ada = shop.terminal()?;
     ada.register("ada").await?;
+    let credentials = ada.folder.path().join("credentials.json");
+    let copy = fs::read(&credentials)?;
 
     shop.door.close();
     let told = ada.run(&["logout"]).await?;
@@ -48,7 +51,14 @@ async fn who_signs_out_of_a_shop_that_is_away_is_signed_out_here_and_told_what_i
     assert_eq!(told.code, 4, "{told:#?}");
     assert!(told.stderr.starts_with("error: nothing answers at "), "{told:#?}");
     assert!(told.stderr.contains("the token is forgotten here all the same"), "{told:#?}");
-    assert!(!ada.folder.path().join("credentials.json").exists());
+    assert!(!credentials.exists());
+
+    let mut session: Value = serde_json::from_slice(&copy)?;
+    session["expires_at"] = "2026-01-01T00:00:00Z".into();
+    fs::write(&credentials, session.to_string())?;
+    let told = ada.prints(&["logout"]).await?;
+    assert!(told.contains("had ended already"), "of an expired session nothing is left: {told}");
+    assert!(!credentials.exists());
     Ok(())
 }
 
