@@ -10,4 +10,6 @@ mod placing;
 mod racing;
 mod replicas;
 mod revoking;
+mod rolling;
+mod rotation;
 mod tracing;

@@ -1,0 +1,98 @@
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Context, Result, ensure};
+use futures::{StreamExt, TryStreamExt, stream};
+use proto::{
+    inventory::v1::{GetBookDetailsRequest, get_book_details_request},
+    order::v1::{OrderState, OrderStatus, WatchOrderRequest},
+};
+use system_tests::{Clients, Customer, Load, Options, Shop};
+use tonic::{Code, Status};
+
+/// Calls a second.
+const READS: u32 = 100;
+const ORDERS: u32 = 20;
+const CUSTOMERS: usize = 10;
+/// Until callers know that a replica goes: a name is good for a second.
+const PROPAGATION: &str = "1s";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_call_fails_and_no_order_is_lost_while_every_replica_is_restarted() -> Result<()> {
+    let variables = vec![("BOOKSTORE_ENDPOINT_PROPAGATION", PROPAGATION.to_owned())];
+    let shop = Shop::start_with(Options { replicas: 2, variables, ..Default::default() }).await?;
+    let clients = shop.clients()?;
+    let book = Arc::new(shop.seller().await?.add_book(100, 100_000).await?);
+    let customers = Arc::new(shop.customers(CUSTOMERS, 100_000).await?);
+
+    let reads = Load::start(READS, {
+        let (clients, edition_id) = (clients.clone(), book.edition_id.clone());
+        move |_| {
+            let mut inventory = clients.inventory();
+            let book = Some(get_book_details_request::Book::EditionId(edition_id.clone()));
+            async move { Ok(inventory.get_book_details(GetBookDetailsRequest { book }).await.map(drop)?) }
+        }
+    });
+    let placed = Arc::new(Mutex::new(Vec::new()));
+    let orders = Load::start(ORDERS, {
+        let (customers, placed) = (customers.clone(), placed.clone());
+        move |number| {
+            let (clients, customers) = (clients.clone(), customers.clone());
+            let (book, placed) = (book.clone(), placed.clone());
+            async move {
+                let buyer = number % CUSTOMERS;
+                let order_id = customers[buyer].place(&book, 1).await?.order_id;
+                placed.lock().unwrap().push((buyer, order_id.clone()));
+                let last = watched_to_its_end(&clients, &customers[buyer], &order_id).await?;
+                ensure!(last.state() == OrderState::Confirmed, "{last:?}");
+                Ok(())
+            }
+        }
+    });
+    reads.goes_on(200).await?;
+
+    for replica in shop.replicas().await {
+        shop.stop_one(replica).await?;
+        shop.start_again(replica).await?;
+        orders.goes_on(20).await?;
+    }
+
+    println!("{} reads, {} orders", reads.answered(), orders.answered());
+    assert_eq!(reads.end().await?, Vec::<String>::new());
+    assert_eq!(orders.end().await?, Vec::<String>::new());
+    let placed = std::mem::take(&mut *placed.lock().unwrap());
+    stream::iter(&placed)
+        .map(async |(buyer, order_id)| {
+            let order = customers[*buyer].order(order_id).await?;
+            ensure!(order.state() == OrderState::Confirmed, "{order:?}");
+            Ok(())
+        })
+        .buffered(16)
+        .try_collect::<Vec<()>>()
+        .await?;
+    let placed: Vec<String> = placed.into_iter().map(|(_, order_id)| order_id).collect();
+    shop.check(&placed).await
+}
+
+/// The last state of an order, as its buyer watches it. Who hears UNAVAILABLE in the middle begins again.
+async fn watched_to_its_end(clients: &Clients, buyer: &Customer, order_id: &str) -> Result<OrderStatus> {
+    loop {
+        let request = buyer.request(WatchOrderRequest { order_id: order_id.to_owned() })?;
+        let mut changes = clients.order().watch_order(request).await.context("WatchOrder")?.into_inner();
+        let mut last = None;
+        let ended = loop {
+            match changes.message().await {
+                Ok(Some(change)) => last = Some(change),
+                Ok(None) => break Ok(()),
+                Err(status) if is_farewell(&status) => break Err(()),
+                Err(status) => return Err(status).context("WatchOrder, under way"),
+            }
+        };
+        if ended.is_ok() {
+            return last.context("nothing was seen");
+        }
+    }
+}
+
+fn is_farewell(status: &Status) -> bool {
+    status.code() == Code::Unavailable
+}
