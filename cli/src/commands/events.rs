@@ -26,7 +26,7 @@ pub(crate) enum Events {
 
 #[derive(Subcommand)]
 pub(crate) enum Dead {
-    /// List them, the oldest first
+    /// List them, the oldest first; without --service, up to --limit of each service
     List(List),
     /// Show one with its body, and why it was given up
     #[command(after_long_help = "Example:\n  bookstore events dead show dlt_…")]
