@@ -2,6 +2,8 @@
 
 mod buf;
 mod counts;
+mod links;
+mod recipe;
 mod steps;
 mod tour;
 

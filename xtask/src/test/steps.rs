@@ -20,7 +20,7 @@ use crate::{
     release, say,
 };
 
-use super::{buf, counts::Counts, tour};
+use super::{buf, counts::Counts, links, recipe, tour};
 
 /// Names a Postgres server that tests make their databases on.
 const TEST_DATABASE: &str = "BOOKSTORE_TEST_DATABASE_URL";
@@ -33,7 +33,7 @@ pub(crate) enum Step {
     Contract,
     /// No lint warns (cargo clippy)
     Lint,
-    /// The documentation builds without a warning (cargo doc)
+    /// The documentation builds without a warning (cargo doc), and its pages link to what is there
     Docs,
     /// Dependencies are what deny.toml allows (cargo-deny, where it is installed)
     Dependencies,
@@ -41,6 +41,8 @@ pub(crate) enum Step {
     Tests,
     /// A new shop opens, and the README's tour prints what the README says
     Tour,
+    /// A new RPC is added as docs/ADDING-AN-RPC.md says: it is answered, and refused without a policy
+    Recipe,
     /// A service can be built static and optimised, and has no fault points then
     Release,
 }
@@ -86,15 +88,11 @@ impl Step {
                 ]),
                 interrupt,
             ),
-            Self::Docs => check(
-                cargo()
-                    .args(["doc", "--workspace", "--no-deps", "--keep-going"])
-                    .env("RUSTDOCFLAGS", "-D warnings"),
-                interrupt,
-            ),
+            Self::Docs => docs(interrupt),
             Self::Dependencies => dependencies(interrupt),
             Self::Tests => tests(counts, interrupt),
             Self::Tour => tour::run(interrupt),
+            Self::Recipe => recipe::run(interrupt),
             // Fault points are one crate's: gone from one service, they are gone from all.
             Self::Release => release::programs(&["order"], interrupt).map(|_| Outcome::Passed),
         }
@@ -116,6 +114,17 @@ fn contract(interrupt: &Interrupt) -> Result<Outcome> {
         (Outcome::Passed, format) => Ok(format),
         (lint, _) => Ok(lint),
     }
+}
+
+fn docs(interrupt: &Interrupt) -> Result<Outcome> {
+    let dead = links::dead(local::checkout())?;
+    if !dead.is_empty() {
+        return Ok(Outcome::Failed(format!("links to nothing:\n{}", dead.join("\n"))));
+    }
+    check(
+        cargo().args(["doc", "--workspace", "--no-deps", "--keep-going"]).env("RUSTDOCFLAGS", "-D warnings"),
+        interrupt,
+    )
 }
 
 fn dependencies(interrupt: &Interrupt) -> Result<Outcome> {

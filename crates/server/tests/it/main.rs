@@ -13,6 +13,7 @@ mod overload;
 mod peers;
 mod raw;
 mod ready;
+mod security;
 mod shop;
 mod slow;
 mod stopping;
