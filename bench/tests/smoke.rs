@@ -16,6 +16,7 @@ fn every_subject_has_its_row() -> Result<(), Box<dyn Error>> {
         ("bare plaintext", 1),
         ("mesh plaintext", 2),
         ("bare mTLS", 1),
+        ("bare mTLS, deadline", 2),
         ("mesh mTLS", 2),
         ("mesh mTLS, 1 connection", 2),
         ("mesh mTLS, 2 endpoints", 2),
@@ -26,6 +27,6 @@ fn every_subject_has_its_row() -> Result<(), Box<dyn Error>> {
         }
     }
     let record: serde_json::Value = serde_json::from_slice(&std::fs::read(json)?)?;
-    assert_eq!(record["samples"].as_array().map(Vec::len), Some(12));
+    assert_eq!(record["samples"].as_array().map(Vec::len), Some(14));
     Ok(())
 }

@@ -10,6 +10,7 @@ use proto::inventory::v1::{
 use serde::Serialize;
 use tokio::task::JoinSet;
 use tonic::{
+    Request,
     body::Body,
     client::GrpcService,
     codegen::{Body as HttpBody, Bytes, StdError},
@@ -60,9 +61,9 @@ impl Load {
         T::ResponseBody: HttpBody<Data = Bytes> + Send + 'static,
         <T::ResponseBody as HttpBody>::Error: Into<StdError> + Send,
     {
-        call_for(client, self.callers, self.length / WARM_UP).await?;
+        self.call_for(client, self.length / WARM_UP).await?;
         let (server, ours, began) = (replica.cpu().await?, cpu::used(), Instant::now());
-        let latencies = call_for(client, self.callers, self.length).await?;
+        let latencies = self.call_for(client, self.length).await?;
         let (took, ours, server) = (began.elapsed(), cpu::used() - ours, replica.cpu().await? - server);
         let calls = latencies.len();
         ensure!(calls > 0, "no call was answered within {:?}", self.length);
@@ -81,47 +82,47 @@ impl Load {
             server_cpu: server.as_secs_f64() * 1e6 / count,
         })
     }
-}
 
-/// In nanoseconds. A call that fails ends the run: it would be a cheap one.
-async fn call_for<T>(
-    client: &InventoryServiceClient<T>,
-    callers: usize,
-    length: Duration,
-) -> Result<Histogram<u64>>
-where
-    T: GrpcService<Body> + Clone + Send + 'static,
-    T::Future: Send,
-    T::Error: Into<StdError>,
-    T::ResponseBody: HttpBody<Data = Bytes> + Send + 'static,
-    <T::ResponseBody as HttpBody>::Error: Into<StdError> + Send,
-{
-    let end = Instant::now() + length;
-    let mut running = JoinSet::new();
-    for _ in 0..callers {
-        let mut client = client.clone();
-        running.spawn(async move {
-            let mut latencies = Histogram::<u64>::new(2)?;
-            let mut began = Instant::now();
-            while began < end {
-                client.check_availability(question()).await?;
-                let now = Instant::now();
-                latencies.record(u64::try_from((now - began).as_nanos()).unwrap_or(u64::MAX))?;
-                began = now;
-            }
-            anyhow::Ok(latencies)
-        });
+    /// In nanoseconds. A call that fails ends the run: it would be a cheap one.
+    async fn call_for<T>(self, client: &InventoryServiceClient<T>, length: Duration) -> Result<Histogram<u64>>
+    where
+        T: GrpcService<Body> + Clone + Send + 'static,
+        T::Future: Send,
+        T::Error: Into<StdError>,
+        T::ResponseBody: HttpBody<Data = Bytes> + Send + 'static,
+        <T::ResponseBody as HttpBody>::Error: Into<StdError> + Send,
+    {
+        let (end, deadline) = (Instant::now() + length, self.subject.deadline());
+        let mut running = JoinSet::new();
+        for _ in 0..self.callers {
+            let mut client = client.clone();
+            running.spawn(async move {
+                let mut latencies = Histogram::<u64>::new(2)?;
+                let mut began = Instant::now();
+                while began < end {
+                    client.check_availability(question(deadline)).await?;
+                    let now = Instant::now();
+                    latencies.record(u64::try_from((now - began).as_nanos()).unwrap_or(u64::MAX))?;
+                    began = now;
+                }
+                anyhow::Ok(latencies)
+            });
+        }
+        let mut all = Histogram::<u64>::new(2)?;
+        while let Some(latencies) = running.join_next().await {
+            all.add(latencies??)?;
+        }
+        Ok(all)
     }
-    let mut all = Histogram::<u64>::new(2)?;
-    while let Some(latencies) = running.join_next().await {
-        all.add(latencies??)?;
-    }
-    Ok(all)
 }
 
 /// Two lines, as in an ordinary basket.
-fn question() -> CheckAvailabilityRequest {
+fn question(deadline: Option<Duration>) -> Request<CheckAvailabilityRequest> {
     let line = |offer_id: &str| Line { offer_id: offer_id.to_owned(), quantity: 1 };
     let lines = vec![line("ofr_01jd3z5m8ce0gtm7n1d5qk4v9a"), line("ofr_01jd3z5m8ce0gtm7n1d5qk4v9b")];
-    CheckAvailabilityRequest { lines }
+    let mut request = Request::new(CheckAvailabilityRequest { lines });
+    if let Some(deadline) = deadline {
+        request.set_timeout(deadline);
+    }
+    request
 }

@@ -50,7 +50,7 @@ fn write_all(text: &mut String, facts: &Facts, samples: &[Sample]) -> std::fmt::
         }
     }
 
-    writeln!(text, "\nMesh beside bare, pairs of one round: median (least to most):\n")?;
+    writeln!(text, "\nBeside a bare channel in the same round, median (least to most):\n")?;
     writeln!(
         text,
         "| callers | subject | calls/s × | p50 × | p99 × | client CPU × | client CPU added, µs/call |"
@@ -62,8 +62,7 @@ fn write_all(text: &mut String, facts: &Facts, samples: &[Sample]) -> std::fmt::
             if pairs.is_empty() {
                 continue;
             }
-            let times =
-                |figure: Figure| spread(pairs.iter().map(|(mesh, bare)| figure(mesh) / figure(bare)), 2);
+            let times = |figure: Figure| spread(pairs.iter().map(|(it, bare)| figure(it) / figure(bare)), 2);
             writeln!(
                 text,
                 "| {callers} | {} | {} | {} | {} | {} | {} |",
@@ -72,7 +71,7 @@ fn write_all(text: &mut String, facts: &Facts, samples: &[Sample]) -> std::fmt::
                 times(|sample| sample.p50),
                 times(|sample| sample.p99),
                 times(|sample| sample.client_cpu),
-                spread(pairs.iter().map(|(mesh, bare)| mesh.client_cpu - bare.client_cpu), 1),
+                spread(pairs.iter().map(|(it, bare)| it.client_cpu - bare.client_cpu), 1),
             )?;
         }
     }

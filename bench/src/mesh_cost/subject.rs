@@ -22,6 +22,8 @@ pub(crate) enum Subject {
     BarePlaintext,
     MeshPlaintext,
     BareMtls,
+    /// What the mesh always gives a call: a deadline that the callee is told of, with a timer on either side.
+    BareMtlsDeadline,
     MeshMtls,
     /// One connection, as a bare channel has: the layers' cost without that of a second connection.
     MeshMtlsOneConnection,
@@ -35,10 +37,11 @@ pub(crate) struct Reach {
 }
 
 impl Subject {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::BarePlaintext,
         Self::MeshPlaintext,
         Self::BareMtls,
+        Self::BareMtlsDeadline,
         Self::MeshMtls,
         Self::MeshMtlsOneConnection,
         Self::MeshMtlsTwoEndpoints,
@@ -49,10 +52,16 @@ impl Subject {
             Self::BarePlaintext => "bare plaintext",
             Self::MeshPlaintext => "mesh plaintext",
             Self::BareMtls => "bare mTLS",
+            Self::BareMtlsDeadline => "bare mTLS, deadline",
             Self::MeshMtls => "mesh mTLS",
             Self::MeshMtlsOneConnection => "mesh mTLS, 1 connection",
             Self::MeshMtlsTwoEndpoints => "mesh mTLS, 2 endpoints",
         }
+    }
+
+    /// Asked for by the caller; the mesh has its own.
+    pub(crate) fn deadline(self) -> Option<Duration> {
+        (self == Self::BareMtlsDeadline).then(|| Policy::default().timeout)
     }
 
     /// What it is compared with.
@@ -60,7 +69,10 @@ impl Subject {
         match self {
             Self::BarePlaintext | Self::BareMtls => None,
             Self::MeshPlaintext => Some(Self::BarePlaintext),
-            Self::MeshMtls | Self::MeshMtlsOneConnection | Self::MeshMtlsTwoEndpoints => Some(Self::BareMtls),
+            Self::BareMtlsDeadline
+            | Self::MeshMtls
+            | Self::MeshMtlsOneConnection
+            | Self::MeshMtlsTwoEndpoints => Some(Self::BareMtls),
         }
     }
 
@@ -80,7 +92,9 @@ impl Subject {
         let one = Policy { connections_per_endpoint: 1, ..Policy::default() };
         match self {
             Self::BarePlaintext => load.run(&client(bare(plaintext).await?), replica).await,
-            Self::BareMtls => load.run(&client(bare_mtls(first, &reach.identity).await?), replica).await,
+            Self::BareMtls | Self::BareMtlsDeadline => {
+                load.run(&client(bare_mtls(first, &reach.identity).await?), replica).await
+            }
             Self::MeshPlaintext => load.run(&client(meshed(&[plaintext], two, None)), replica).await,
             Self::MeshMtls => load.run(&client(meshed(&[first], two, identity)), replica).await,
             Self::MeshMtlsOneConnection => load.run(&client(meshed(&[first], one, identity)), replica).await,
