@@ -1,7 +1,7 @@
 //! Changes of what a user may do: the row, the version that outdates earlier tokens, the audit entry and the event are
 //! one transaction.
 
-use auth::Permission;
+use auth::{Customer, Permission};
 use sea_orm::DatabaseTransaction;
 use values::UserId;
 
@@ -22,13 +22,14 @@ pub(crate) struct Changed {
 /// Gives a user a role; nobody in person is the configuration. `None` if they have it: then nothing happens.
 pub(crate) async fn grant(
     tx: &DatabaseTransaction,
-    by: Option<UserId>,
+    by: Option<&Customer>,
     user: UserId,
     role: &Role,
 ) -> Result<Option<Changed>> {
     if let Some(caller) = by {
         permit(tx, caller).await?;
     }
+    let by = by.map(|caller| caller.user_id);
     lock(tx, user, role).await?;
     if !roles::grant(tx, user, role, by).await? {
         return Ok(None);
@@ -39,7 +40,7 @@ pub(crate) async fn grant(
 /// Takes a role from a user, but not the last admin's. `None` if they don't have it: then nothing happens.
 pub(crate) async fn revoke(
     tx: &DatabaseTransaction,
-    by: UserId,
+    by: &Customer,
     user: UserId,
     role: &Role,
 ) -> Result<Option<Changed>> {
@@ -52,12 +53,15 @@ pub(crate) async fn revoke(
     if role.is_admin() && !roles::is_held(tx, role).await? {
         return Err(Error::LastAdmin);
     }
-    written(tx, Some(by), Action::RoleRevoked, user, role).await.map(Some)
+    written(tx, Some(by.user_id), Action::RoleRevoked, user, role).await.map(Some)
 }
 
-/// The caller's token says so, but may be outdated where no event has come to tell: an admin who was dismissed must not
-/// use the time to come back.
-async fn permit(tx: &DatabaseTransaction, caller: UserId) -> Result<()> {
+/// The caller's token says so, but may be outdated where no event has come to tell: neither an admin who was dismissed nor
+/// whoever stole the token of one who has signed out since may use the time to make themselves admin for good.
+///
+/// Under the lock of the role admin, which a dismissal holds until its commit: what is read here is still so at ours.
+async fn permit(tx: &DatabaseTransaction, caller: &Customer) -> Result<()> {
+    roles::lock(tx, &Role::admin()).await?;
     let is_permitted = roles::allow(tx, caller, Permission::ROLES_GRANT).await?;
     if is_permitted { Ok(()) } else { Err(Error::MayNot(Permission::ROLES_GRANT)) }
 }

@@ -22,7 +22,7 @@ pub(super) async fn grant_role(
 ) -> Result<pb::User> {
     let (user, role) = parse(&wire.user_id, &wire.role)?;
     let tx = identity.db.begin().await?;
-    let changed = access::grant(&tx, Some(caller.user_id), user, &role).await?;
+    let changed = access::grant(&tx, Some(caller), user, &role).await?;
     let answer = users::read_back(&tx, user).await?;
     tx.commit().await?;
     identity.in_force(changed);

@@ -20,7 +20,7 @@ pub(super) async fn revoke_role(
 ) -> Result<pb::User> {
     let (user, role) = grant_role::parse(&wire.user_id, &wire.role)?;
     let tx = identity.db.begin().await?;
-    let changed = access::revoke(&tx, caller.user_id, user, &role).await?;
+    let changed = access::revoke(&tx, caller, user, &role).await?;
     let answer = users::read_back(&tx, user).await?;
     tx.commit().await?;
     identity.in_force(changed);

@@ -3,7 +3,7 @@
 //! Whoever changes them locks the role first and the user second: two who take a role from its last two holders take
 //! turns, and nobody waits in a circle. Neither lock stands in the way of foreign keys.
 
-use auth::Permission;
+use auth::{Customer, Permission};
 use sea_orm::{ConnectionTrait, DbErr};
 use server::database::sql;
 use values::UserId;
@@ -22,15 +22,25 @@ pub(crate) async fn is_held(db: &impl ConnectionTrait, role: &Role) -> Result<bo
     Ok(db.query_one_raw(statement).await?.is_some())
 }
 
-/// Whether the user's roles allow it.
+/// Whether the caller's roles allow it, and the token that says who calls is still good. A session that is not known is
+/// one of the release that didn't note them.
 pub(crate) async fn allow(
     db: &impl ConnectionTrait,
-    user: UserId,
+    caller: &Customer,
     permission: Permission,
 ) -> Result<bool, DbErr> {
     let statement = sql(
-        "SELECT 1 FROM user_roles JOIN role_permissions USING (role) WHERE user_id = $1 AND permission = $2 LIMIT 1",
-        [user.uuid().into(), permission.name().into()],
+        "SELECT 1 FROM users
+         JOIN user_roles ON user_roles.user_id = users.id JOIN role_permissions USING (role)
+         WHERE users.id = $1 AND permission = $2 AND access_version <= $3
+             AND NOT EXISTS (SELECT 1 FROM sessions WHERE id = $4 AND ended_at IS NOT NULL)
+         LIMIT 1",
+        [
+            caller.user_id.uuid().into(),
+            permission.name().into(),
+            caller.version().into(),
+            caller.session_id.uuid().into(),
+        ],
     );
     Ok(db.query_one_raw(statement).await?.is_some())
 }

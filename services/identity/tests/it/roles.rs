@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use auth::Permission;
-use proto::identity::v1::{AccessChanged, GrantRoleRequest, RevokeRoleRequest};
+use proto::identity::v1::{AccessChanged, GrantRoleRequest, LogoutRequest, RevokeRoleRequest};
 use testkit::{as_user, eventually, published};
 use tonic::Code;
 use values::UserId;
@@ -167,6 +167,23 @@ async fn a_dismissed_admin_does_not_come_back_where_the_dismissal_is_not_known_y
     );
     let revenge = as_user(&dismissed.token, revoke(admin.id.to_string(), "admin"))?;
     let answer = other.client.clone().revoke_role(revenge).await;
+    assert_eq!(refused(answer, Code::PermissionDenied)?, "PERMISSION_MISSING");
+    assert_eq!(desk.count("user_roles WHERE role = 'admin'").await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stolen_token_makes_nobody_admin_once_its_owner_has_signed_out() -> Result<()> {
+    let (desk, admin) = Desk::open_with_admin().await?;
+    let thief = desk.reader("eve@example.org").await?;
+    let other = desk.replica().await?;
+    desk.broker.stop().await?;
+    desk.client.clone().logout(as_user(&admin.token, LogoutRequest {})?).await?;
+
+    // This replica has not heard of it.
+    whoami(&other.client, &admin.token).await?;
+    let stolen = as_user(&admin.token, grant(thief.id.to_string(), "admin"))?;
+    let answer = other.client.clone().grant_role(stolen).await;
     assert_eq!(refused(answer, Code::PermissionDenied)?, "PERMISSION_MISSING");
     assert_eq!(desk.count("user_roles WHERE role = 'admin'").await?, 1);
     Ok(())
