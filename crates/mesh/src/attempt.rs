@@ -29,7 +29,7 @@ pub(crate) struct Call {
 impl Call {
     /// Whether a call that ends now, without an answer, ends because the callee was too slow.
     pub(crate) fn has_expired(&self, began: Instant, now: Instant) -> bool {
-        self.deadline.is_before(now) && now - began >= self.patience
+        self.deadline.has_come(now) && now - began >= self.patience
     }
 }
 
@@ -77,10 +77,11 @@ pub(crate) async fn send(
             Err(failure)
         }
         Ok(answer) if answer.code == Some(Code::Unavailable) => {
-            trial.failed(Reason::Unavailable);
+            let reason = Reason::of_unavailable(answer.last_headers());
+            trial.failed(reason);
             let pushback = Pushback::of(answer.last_headers());
             let answer = answer.into_response(call.deadline, lease);
-            Err(Box::new(Failure { reason: Reason::Unavailable, pushback, answer }))
+            Err(Box::new(Failure { reason, pushback, answer }))
         }
         Ok(answer) if answer.code.is_some_and(|code| call.deadline.is_expiry(code, Instant::now())) => {
             // As if its own timer hadn't been the first.

@@ -51,6 +51,8 @@ pub struct Policy {
     /// How long a unary call may take, all attempts together; a caller may ask for less. Streams last as long as their
     /// caller says.
     pub timeout: Duration,
+    /// Who has waited for so long when the deadline passes holds it against the service; half of the deadline is enough.
+    pub patience: Duration,
     /// How long a connection may take to be made, handshakes included.
     pub connect_timeout: Duration,
     /// HTTP/2 connections to each endpoint.
@@ -69,6 +71,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(2),
+            patience: Duration::from_secs(1),
             connect_timeout: Duration::from_millis(500),
             connections_per_endpoint: 2,
             retry: RetryPolicy::default(),
@@ -179,7 +182,7 @@ impl Callee {
         let method = Method::of(head.uri.path());
         let timeout = method.is_unary().then_some(self.policy.timeout);
         let deadline = Deadline::agree(&head.headers, timeout, began);
-        let call = Call { method, deadline, patience: self.policy.timeout / 2 };
+        let call = Call { method, deadline, patience: deadline.patience(self.policy.patience, began) };
         let mut admission = match self.admit(call, began) {
             Ok(admission) => admission,
             Err(again) => return self.refused(again),

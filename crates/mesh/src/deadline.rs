@@ -8,8 +8,11 @@ use tonic::{Code, Status};
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// An answer that comes this short before the deadline is the callee's own timer.
+/// What ends a call this short before the deadline is another's timer: the callee's, or the caller's.
 const SAME_MOMENT: Duration = Duration::from_millis(5);
+
+/// A service owes nobody an answer sooner, however short the deadlines of its callers.
+const LEAST_PATIENCE: Duration = Duration::from_millis(100);
 
 tokio::task_local! {
     static CALLER: Instant;
@@ -45,6 +48,16 @@ impl Deadline {
         self.0.is_some_and(|deadline| deadline <= moment)
     }
 
+    pub(crate) fn has_come(self, now: Instant) -> bool {
+        self.is_before(now + SAME_MOMENT)
+    }
+
+    /// How long its caller waits before silence is the callee's fault.
+    pub(crate) fn patience(self, longest: Duration, now: Instant) -> Duration {
+        let half = self.0.map(|deadline| deadline.saturating_duration_since(now) / 2);
+        half.map_or(longest, |half| longest.min(half.max(LEAST_PATIENCE)))
+    }
+
     /// What is left, as `grpc-timeout`.
     pub(crate) fn tell(self, headers: &mut HeaderMap, now: Instant) {
         match self.0 {
@@ -62,7 +75,7 @@ impl Deadline {
 
     /// Whether a status is the callee's expiry, which tonic's server calls CANCELLED.
     pub(crate) fn is_expiry(self, code: Code, now: Instant) -> bool {
-        matches!(code, Code::Cancelled | Code::DeadlineExceeded) && self.is_before(now + SAME_MOMENT)
+        matches!(code, Code::Cancelled | Code::DeadlineExceeded) && self.has_come(now)
     }
 }
 
@@ -146,6 +159,16 @@ mod tests {
             until(now + Duration::from_secs(5), async { agreed() }).await,
             now.checked_add(LONGEST.unwrap())
         );
+    }
+
+    #[test]
+    fn nobody_is_patient_for_longer_than_half_of_the_deadline() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let patience = |deadline| Deadline(Some(now + deadline)).patience(second, now);
+        assert_eq!(patience(24 * 3600 * second), second);
+        assert_eq!(patience(second), second / 2);
+        assert_eq!(patience(second / 100), LEAST_PATIENCE);
+        assert_eq!(Deadline(None).patience(second, now), second);
     }
 
     #[test]

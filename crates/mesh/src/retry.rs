@@ -40,6 +40,8 @@ pub(crate) enum Reason {
     Lost,
     /// The other side has fallen silent, even to pings.
     Silent,
+    /// The callee answered UNAVAILABLE because it still starts: it has not looked at the call.
+    Starting,
     /// The callee answered UNAVAILABLE.
     Unavailable,
     /// The callee's own timer was the first to notice the deadline.
@@ -55,6 +57,7 @@ impl Reason {
             Self::GoAway => "goaway",
             Self::Lost => "connection_lost",
             Self::Silent => "silent",
+            Self::Starting => "starting",
             Self::Unavailable => "unavailable",
             Self::Expired => "expired",
         }
@@ -62,7 +65,16 @@ impl Reason {
 
     /// Provably, so that any method may be called again.
     pub(crate) const fn was_never_executed(self) -> bool {
-        matches!(self, Self::Unsent | Self::NotConnected | Self::Refused | Self::GoAway)
+        matches!(self, Self::Unsent | Self::NotConnected | Self::Refused | Self::GoAway | Self::Starting)
+    }
+
+    /// Of an answer that is UNAVAILABLE, by what our own services say with it.
+    pub(crate) fn of_unavailable(headers: &HeaderMap) -> Self {
+        let info = Status::from_header_map(headers).and_then(|status| status.get_details_error_info());
+        match info {
+            Some(info) if info.domain == "bookstore" && info.reason == "STARTING" => Self::Starting,
+            _ => Self::Unavailable,
+        }
     }
 
     /// Of an error that hyper gave no request back with.
@@ -172,13 +184,14 @@ mod tests {
 
     const IDEMPOTENT: Method = Method { is_idempotent: true, client_streams: false, server_streams: false };
     const NOT: Method = Method { is_idempotent: false, ..IDEMPOTENT };
-    const REASONS: [Reason; 7] = [
+    const REASONS: [Reason; 8] = [
         Reason::Unsent,
         Reason::NotConnected,
         Reason::Refused,
         Reason::GoAway,
         Reason::Lost,
         Reason::Silent,
+        Reason::Starting,
         Reason::Unavailable,
     ];
 

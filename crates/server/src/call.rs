@@ -118,7 +118,7 @@ impl Door {
         let routes = if path.starts_with("/grpc.health.") || path.starts_with("/grpc.reflection.") {
             self.about.clone()
         } else {
-            let open = self.open.get().ok_or_else(|| status::unavailable(STARTING))?;
+            let open = self.open.get().ok_or_else(|| status::starting(STARTING))?;
             let caller = open.admit(&head).await?;
             *session = Session::of(&caller, &open.callers);
             head.extensions.insert(caller);

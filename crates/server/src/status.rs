@@ -87,6 +87,13 @@ pub fn unavailable(retry: Duration) -> Status {
     Status::with_error_details(Code::Unavailable, "the service is briefly unavailable", details)
 }
 
+/// `UNAVAILABLE`: the service still starts and has not looked at the call, so that the mesh may make any call elsewhere.
+pub(crate) fn starting(retry: Duration) -> Status {
+    let mut details = details("STARTING");
+    details.set_retry_info(Some(retry));
+    Status::with_error_details(Code::Unavailable, "the service is starting", details)
+}
+
 /// `UNAUTHENTICATED`.
 #[must_use]
 pub fn unauthenticated(reason: &str) -> Status {

@@ -81,3 +81,30 @@ async fn a_service_that_answers_nothing_is_left_alone() -> Result<()> {
     assert_eq!(server.calls(), 25);
     Ok(())
 }
+
+/// As the gateway calls: its clients say how long, and their own timers may be the first.
+#[tokio::test]
+async fn a_hung_service_is_left_alone_whatever_the_policy_allows() -> Result<()> {
+    let server = Replica::start().await?;
+    server.reply(Reply::Never, Duration::ZERO);
+    let day = Duration::from_hours(24);
+    let client = client(&[server.address], Policy { timeout: day, ..patient() })?;
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..25 {
+        let mut client = client.clone();
+        calls.spawn(async move {
+            let mut request = tonic::Request::new(GetBalanceRequest::default());
+            request.set_timeout(Duration::from_millis(400));
+            client.get_balance(request).await
+        });
+    }
+    while let Some(answer) = calls.join_next().await {
+        // Tonic's own timer calls it CANCELLED.
+        let code = answer?.expect_err("an answer").code();
+        assert!(matches!(code, Code::DeadlineExceeded | Code::Cancelled), "{code}");
+    }
+    let status = client.clone().get_balance(GetBalanceRequest::default()).await.expect_err("an answer");
+    assert_eq!(status.code(), Code::Unavailable);
+    assert_eq!(status.get_details_error_info().context("no ErrorInfo")?.reason, "CIRCUIT_OPEN");
+    Ok(())
+}

@@ -22,6 +22,8 @@ use tokio::{
     time::sleep,
 };
 use tokio_rustls::TlsAcceptor;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 /// How a call is answered.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +32,8 @@ pub(crate) enum Reply {
     Status(&'static str),
     /// UNAVAILABLE, and not to be asked again.
     UnavailableForGood,
+    /// UNAVAILABLE, as our own services say while they start.
+    Starting,
     /// `RST_STREAM` with `REFUSED_STREAM`.
     Refuse,
     /// The connection ends without an answer.
@@ -230,6 +234,13 @@ async fn handle(
         Reply::UnavailableForGood => {
             let mut response = response(Some("14"));
             response.headers_mut().insert("grpc-retry-pushback-ms", HeaderValue::from_static("-1"));
+            let _ = respond.send_response(response, true);
+        }
+        Reply::Starting => {
+            let info = ErrorDetails::with_error_info("STARTING", "bookstore", []);
+            let mut response = response(None);
+            let status = Status::with_error_details(Code::Unavailable, "the service is starting", info);
+            let _ = status.add_header(response.headers_mut());
             let _ = respond.send_response(response, true);
         }
         Reply::Refuse => respond.send_reset(Reason::REFUSED_STREAM),
