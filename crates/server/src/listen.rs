@@ -28,6 +28,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Origin {
     /// Who showed a certificate for it.
     pub(crate) peer: Option<auth::Peer>,
+    /// Whether it comes from this machine's own network, as a mesh's proxy beside the process does.
+    pub(crate) is_local: bool,
 }
 
 /// How a port takes connections.

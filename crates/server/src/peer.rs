@@ -22,14 +22,21 @@ use header::{ISTIO, LINKERD};
 pub(crate) enum Peers {
     /// Each connection shows a certificate.
     Native(tls::Identity),
-    /// The proxy in front of this process tells, of callers in this namespace.
-    Linkerd { namespace: String },
+    /// The proxy beside this process tells.
+    Linkerd(Accounts),
     /// As `Linkerd`.
-    Istio { namespace: String },
+    Istio(Accounts),
     /// Nobody is a service.
     Nobody,
     /// Everybody is the service that may make the call.
     Anybody(Arc<Policies>),
+}
+
+/// Whose service accounts are the shop's services, where a mesh tells who calls.
+#[derive(Clone, Debug)]
+pub(crate) struct Accounts {
+    pub(crate) trust_domain: String,
+    pub(crate) namespace: String,
 }
 
 /// Why callers can't be told apart as configured; each names the variable.
@@ -39,8 +46,8 @@ pub enum PeersError {
     #[error("{0} must be set: BOOKSTORE_MESH is `native`, in which services show each other certificates")]
     Missing(String),
     /// `linkerd` and `istio` need to know whose service accounts count.
-    #[error("BOOKSTORE_MESH_NAMESPACE is not set: BOOKSTORE_MESH is `{0}`, which needs it")]
-    Namespace(&'static str),
+    #[error("{0} is not set: BOOKSTORE_MESH is `{1}`, which needs it")]
+    Accounts(&'static str, &'static str),
     /// Only `off` can't tell who calls.
     #[error("BOOKSTORE_ALLOW_UNIDENTIFIED_PEERS is wrong: it goes only with BOOKSTORE_MESH `off`")]
     Unidentified,
@@ -57,11 +64,18 @@ impl Peers {
         if base.allow_unidentified_peers && base.mesh != Mesh::Off {
             return Err(PeersError::Unidentified);
         }
-        let namespace = |profile| base.mesh_namespace.clone().ok_or(PeersError::Namespace(profile));
+        let accounts = |profile| {
+            let missing = |variable| PeersError::Accounts(variable, profile);
+            let trust_domain = base.mesh_trust_domain.clone();
+            Ok::<_, PeersError>(Accounts {
+                trust_domain: trust_domain.ok_or_else(|| missing("BOOKSTORE_MESH_TRUST_DOMAIN"))?,
+                namespace: base.mesh_namespace.clone().ok_or_else(|| missing("BOOKSTORE_MESH_NAMESPACE"))?,
+            })
+        };
         Ok(match base.mesh {
             Mesh::Native => Self::Native(tls::Identity::load(files(base)?)?),
-            Mesh::Linkerd => Self::Linkerd { namespace: namespace("linkerd")? },
-            Mesh::Istio => Self::Istio { namespace: namespace("istio")? },
+            Mesh::Linkerd => Self::Linkerd(accounts("linkerd")?),
+            Mesh::Istio => Self::Istio(accounts("istio")?),
             Mesh::Off if base.allow_unidentified_peers => {
                 Self::Anybody(Arc::new(Policies::of(proto::FILE_DESCRIPTOR_SET)?))
             }
@@ -73,7 +87,7 @@ impl Peers {
     pub(crate) const fn identity(&self) -> Option<&tls::Identity> {
         match self {
             Self::Native(identity) => Some(identity),
-            Self::Linkerd { .. } | Self::Istio { .. } | Self::Nobody | Self::Anybody(_) => None,
+            Self::Linkerd(_) | Self::Istio(_) | Self::Nobody | Self::Anybody(_) => None,
         }
     }
 
@@ -84,14 +98,18 @@ impl Peers {
         // All of them: what a caller adds before the proxy's own must not be taken for it.
         let istio: Vec<_> = headers.get_all(ISTIO).iter().cloned().collect();
         headers.remove(ISTIO);
+        let origin = request.extensions().get::<Origin>();
+        // Where no proxy is beside us, by a slip of the platform, anybody could write what only it may say.
+        let is_proxys = origin.is_some_and(|origin| origin.is_local);
         let peer = match self {
-            Self::Native(_) => request.extensions().get::<Origin>().and_then(|origin| origin.peer.clone()),
-            Self::Linkerd { namespace } => {
-                linkerd.and_then(|value| header::linkerd(value.to_str().ok()?, namespace))
+            Self::Native(_) => origin.and_then(|origin| origin.peer.clone()),
+            Self::Linkerd(accounts) if is_proxys => {
+                linkerd.and_then(|value| header::linkerd(value.to_str().ok()?, accounts))
             }
-            Self::Istio { namespace } => {
-                istio.last().and_then(|value| header::istio(value.to_str().ok()?, namespace))
+            Self::Istio(accounts) if is_proxys => {
+                istio.last().and_then(|value| header::istio(value.to_str().ok()?, accounts))
             }
+            Self::Linkerd(_) | Self::Istio(_) => None,
             Self::Nobody => None,
             Self::Anybody(policies) => match policies.of_method(request.uri().path()) {
                 Some(Allow::Services(names)) => names.first().map(|name| auth::Peer::new(name)),

@@ -73,6 +73,13 @@ pub struct Base {
         help = "the Kubernetes namespace whose service accounts are the shop's services, for `linkerd` and `istio`"
     )]
     pub mesh_namespace: Option<String>,
+    /// Whose mesh it is.
+    #[arg(
+        long,
+        env = "BOOKSTORE_MESH_TRUST_DOMAIN",
+        help = "the trust domain of the platform's mesh, for `linkerd` and `istio`: `cluster.local`"
+    )]
+    pub mesh_trust_domain: Option<String>,
     /// Takes every caller for whichever service a call is meant for; only where nobody can be told apart anyway.
     #[arg(
         long,
@@ -191,6 +198,7 @@ impl Base {
             tls_key: Some(tls.key),
             tls_roots: Some(tls.roots),
             mesh_namespace: None,
+            mesh_trust_domain: None,
             allow_unidentified_peers: false,
             max_concurrent_calls: Self::MAX_CONCURRENT_CALLS,
             max_connection_age: Duration::from_mins(5),

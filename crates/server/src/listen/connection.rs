@@ -33,6 +33,8 @@ use super::{
 const STREAM_WINDOW: u32 = 256 << 10;
 /// What one request's headers may take: a token has some 1 KiB.
 const HEADERS: u32 = 16 << 10;
+/// As many lines of them.
+const HEADER_LINES: usize = 64;
 /// Streams that were reset and that we still have work with.
 const RESETS: usize = 64;
 /// A peer that doesn't answer is gone, whatever its TCP says.
@@ -131,7 +133,12 @@ impl Age {
 
 fn builder(terms: &Terms) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_READ);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_READ)
+        .max_headers(HEADER_LINES)
+        .max_buf_size(HEADERS as usize);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -60,7 +60,8 @@ pub(super) async fn answer<S, B>(
             }
             request
         });
-        return connection::serve(stream, Origin { peer: None }, &terms, service, drain).await;
+        let origin = Origin { peer: None, is_local: is_local(&stream) };
+        return connection::serve(stream, origin, &terms, service, drain).await;
     };
     let shaken = timeout_at(Instant::now() + LIMIT, async {
         // Who says nothing takes no turn from those who do.
@@ -71,7 +72,7 @@ pub(super) async fn answer<S, B>(
     .await;
     let refused = match shaken {
         Ok(Ok(stream)) => {
-            let origin = Origin { peer: peer(&stream) };
+            let origin = Origin { peer: peer(&stream), is_local: false };
             return connection::serve(stream, origin, &terms, service, drain).await;
         }
         Ok(Err(error)) => error,
@@ -83,6 +84,14 @@ pub(super) async fn answer<S, B>(
 }
 
 /// The handshake has let in only services of our trust domain and namespace.
+/// Over the loopback, or from an address of this process's own: in Kubernetes, from the same pod.
+fn is_local(stream: &TcpStream) -> bool {
+    match (stream.peer_addr(), stream.local_addr()) {
+        (Ok(peer), Ok(own)) => peer.ip().to_canonical().is_loopback() || peer.ip() == own.ip(),
+        _ => false,
+    }
+}
+
 fn peer(stream: &TlsStream<TcpStream>) -> Option<auth::Peer> {
     let (_, session) = stream.get_ref();
     let id = tls::peer_of(session.peer_certificates()?)?;

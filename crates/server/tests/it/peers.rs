@@ -119,6 +119,7 @@ async fn a_meshs_proxy_is_believed_where_there_is_one() -> Result<()> {
         let shop = plaintext(|base| {
             base.mesh = mesh;
             base.mesh_namespace = Some("shops".to_owned());
+            base.mesh_trust_domain = Some("cluster.local".to_owned());
         })
         .await?;
         assert_eq!(told(shop.grpc, its_own).await?.message(), "order", "{mesh:?}");
