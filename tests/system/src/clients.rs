@@ -49,8 +49,9 @@ impl Clients {
         Ok(Self { door })
     }
 
-    /// Past the gateway, as another service of the shop.
-    pub(crate) fn through(channel: Channel) -> Self {
+    /// Past the gateway, as whoever made the connection.
+    #[must_use]
+    pub fn through(channel: Channel) -> Self {
         Self { door: straight(channel) }
     }
 

@@ -19,7 +19,8 @@ use crate::{Book, Clients};
 
 /// The currency of all tests.
 pub(crate) const EUR: &str = "EUR";
-pub(crate) const PASSWORD: &str = "correct horse battery staple";
+/// Of all who sign in.
+pub const PASSWORD: &str = "correct horse battery staple";
 /// Until an order has ended, faults and all: each consumer killed on the way costs 30 s, after which the broker gives
 /// what it held to another.
 const END: Duration = Duration::from_mins(2);
@@ -79,7 +80,7 @@ impl Customer {
     }
 
     /// Signs in somebody who is registered.
-    pub(crate) async fn sign_in(clients: Clients, email: &str, password: &str) -> Result<Self> {
+    pub async fn sign_in(clients: Clients, email: &str, password: &str) -> Result<Self> {
         let request = AuthenticateUserRequest { email: email.to_owned(), password: password.to_owned() };
         let session =
             clients.identity().authenticate_user(request).await.context("AuthenticateUser")?.into_inner();
@@ -99,6 +100,12 @@ impl Customer {
         let request = GrantRoleRequest { user_id: user_id.to_owned(), role: role.to_owned() };
         self.clients.identity().grant_role(self.request(request)?).await.context("GrantRole")?;
         Ok(())
+    }
+
+    /// The access token that this customer's requests carry.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
     }
 
     /// A request of this customer's.

@@ -18,7 +18,7 @@ mod service;
 mod shop;
 
 pub use clients::{Clients, Door};
-pub use customer::{Customer, is_passing};
+pub use customer::{Customer, PASSWORD, is_passing};
 pub use detour::Detour;
 pub use load::Load;
 pub use options::Options;

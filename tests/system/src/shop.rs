@@ -256,21 +256,26 @@ impl Shop {
         Clients::to(&self.directory.all(Service::Gateway))
     }
 
+    /// Where a replica answers calls.
+    pub fn address(&self, replica: impl Into<Replica>) -> Result<SocketAddr> {
+        self.directory.address(replica.into())
+    }
+
     /// Calls to one replica past the gateway, as another service makes them.
-    pub fn clients_as(&self, caller: &str, callee: impl Into<Replica>) -> Result<Clients> {
-        self.clients_with(testkit::certificates()?, caller, callee)
+    pub fn clients_as(&self, from: &str, callee: impl Into<Replica>) -> Result<Clients> {
+        self.clients_with(testkit::certificates()?, from, callee)
     }
 
     /// As [`Shop::clients_as`], with a certificate of this authority.
     pub fn clients_with(
         &self,
         authority: &Certificates,
-        caller: &str,
+        from: &str,
         callee: impl Into<Replica>,
     ) -> Result<Clients> {
         let callee = callee.into();
         let (name, address) = (callee.service.name(), self.directory.address(callee)?);
-        Ok(Clients::through(testkit::channel_as(&authority.identity(caller)?, name, address)?))
+        Ok(Clients::through(testkit::channel_as(&authority.identity(from)?, name, address)?))
     }
 
     /// New certificates for every service, from one authority; those of all that are `trusted` are accepted. Services

@@ -1,0 +1,99 @@
+//! What must come of a call: by the method's policy first, then by whose it is what the call asks for.
+
+use auth::{Permission, policy::Allow};
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use super::{
+    callers::{Caller, User, Way},
+    row::{Answer, Row, Whose},
+};
+
+/// How a call ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Outcome {
+    Answered,
+    /// The service said so, for this reason.
+    Refused(Code, String),
+    /// There was no connection to ask over.
+    NotConnected,
+}
+
+impl Outcome {
+    pub(crate) fn of(status: &Status) -> Self {
+        if status.code() == Code::Ok {
+            return Self::Answered;
+        }
+        let told = status.get_details_error_info().filter(|told| told.domain == "bookstore");
+        match told {
+            Some(told) => {
+                let permission = told.metadata.get("permission").map(|name| format!(" {name}"));
+                Self::Refused(status.code(), told.reason + &permission.unwrap_or_default())
+            }
+            None if std::error::Error::source(status).is_some() => Self::NotConnected,
+            None => Self::Refused(status.code(), format!("without a reason: {}", status.message())),
+        }
+    }
+
+    fn refused(code: Code, reason: impl Into<String>) -> Self {
+        Self::Refused(code, reason.into())
+    }
+}
+
+impl Row {
+    /// What must come of `caller`'s call.
+    pub(crate) fn expected(&self, allow: &Allow, caller: Caller) -> Outcome {
+        let refusal = not_admitted(allow, caller).or_else(|| self.not_theirs(caller.user));
+        refusal.unwrap_or_else(|| match self.answer {
+            Answer::Ok => Outcome::Answered,
+            Answer::Refusal(code, reason) => Outcome::refused(code, reason),
+        })
+    }
+
+    /// Whether the answer may tell what is the owner's.
+    pub(crate) fn is_rightful(&self, allow: &Allow, caller: Caller) -> bool {
+        let admitted = not_admitted(allow, caller).is_none();
+        admitted
+            && match self.whose {
+                Whose::Everybodys => false,
+                Whose::TheCallers | Whose::TheShops => caller.user == User::Owner,
+                Whose::TheUsers { .. } => self.not_theirs(caller.user).is_none(),
+                Whose::TheStaffs => true,
+            }
+    }
+
+    fn not_theirs(&self, user: User) -> Option<Outcome> {
+        let may = |permission: Permission| user.permissions().is_some_and(|all| all.contains(&permission));
+        match self.whose {
+            _ if user == User::Owner => None,
+            Whose::Everybodys | Whose::TheCallers | Whose::TheStaffs => None,
+            Whose::TheUsers { but_for, .. } if but_for.is_some_and(may) => None,
+            Whose::TheUsers { missing, .. } => Some(Outcome::refused(Code::NotFound, missing)),
+            Whose::TheShops => Some(Outcome::refused(Code::PermissionDenied, "NOT_THE_OWNER")),
+        }
+    }
+}
+
+fn not_admitted(allow: &Allow, Caller { way, user }: Caller) -> Option<Outcome> {
+    if !way.is_open() {
+        return Some(Outcome::NotConnected);
+    }
+    // To who stands at the door these methods don't exist, whoever it is.
+    if way == Way::Gateway && matches!(allow, Allow::Services(_)) {
+        return Some(Outcome::refused(Code::Unimplemented, "UNKNOWN_METHOD"));
+    }
+    if let Some(reason) = user.refused() {
+        return Some(Outcome::refused(Code::Unauthenticated, reason));
+    }
+    let sign_in = || Outcome::refused(Code::Unauthenticated, "SIGN_IN_REQUIRED");
+    match (allow, user.permissions()) {
+        (Allow::Anyone, _) | (Allow::SignedIn, Some(_)) => None,
+        (Allow::SignedIn | Allow::Permission(_), None) => Some(sign_in()),
+        (Allow::Permission(needed), Some(permissions)) => (!permissions.contains(needed))
+            .then(|| Outcome::refused(Code::PermissionDenied, format!("PERMISSION_MISSING {needed}"))),
+        (Allow::Services(named), _) => {
+            let is_named = matches!(way, Way::Service(from) if named.iter().any(|name| name == from.name()));
+            (!is_named).then(|| Outcome::refused(Code::PermissionDenied, "SERVICES_ONLY"))
+        }
+    }
+}
