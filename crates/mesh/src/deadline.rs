@@ -183,6 +183,11 @@ mod tests {
         let now = Instant::now();
         let deadline = Deadline(Some(now + Duration::from_secs(1)));
         assert!(!deadline.is_expiry(Code::Cancelled, now));
+        let shortly_before = now + Duration::from_millis(996);
+        assert!(
+            deadline.has_come(shortly_before) && !deadline.has_come(now),
+            "whose timer was first is chance"
+        );
         assert!(deadline.is_expiry(Code::Cancelled, now + Duration::from_secs(1)));
         assert!(!deadline.is_expiry(Code::NotFound, now + Duration::from_secs(1)));
         assert!(!Deadline(None).is_expiry(Code::Cancelled, now));

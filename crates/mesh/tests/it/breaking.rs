@@ -82,7 +82,7 @@ async fn a_service_that_answers_nothing_is_left_alone() -> Result<()> {
     Ok(())
 }
 
-/// As the gateway calls: its clients say how long, and their own timers may be the first.
+/// As the gateway calls: its clients say how long.
 #[tokio::test]
 async fn a_hung_service_is_left_alone_whatever_the_policy_allows() -> Result<()> {
     let server = Replica::start().await?;
@@ -99,9 +99,7 @@ async fn a_hung_service_is_left_alone_whatever_the_policy_allows() -> Result<()>
         });
     }
     while let Some(answer) = calls.join_next().await {
-        // Tonic's own timer calls it CANCELLED.
-        let code = answer?.expect_err("an answer").code();
-        assert!(matches!(code, Code::DeadlineExceeded | Code::Cancelled), "{code}");
+        assert_eq!(answer?.expect_err("an answer").code(), Code::DeadlineExceeded);
     }
     let status = client.clone().get_balance(GetBalanceRequest::default()).await.expect_err("an answer");
     assert_eq!(status.code(), Code::Unavailable);
