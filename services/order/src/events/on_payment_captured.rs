@@ -4,7 +4,7 @@ use events::{Delivery, HandleError, Handler, Verdict};
 use futures::{StreamExt as _, stream};
 use proto::payment::v1::PaymentCaptured;
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 use values::OrderId;
 
@@ -59,7 +59,8 @@ impl Handler for OnPaymentCaptured {
         let until = Instant::now() + PATIENCE;
         let calls = reservations.into_iter().map(|(reservation, span)| {
             let inventory = self.inventory.clone();
-            async move { timeout_at(until, inventory.commit(reservation?)).await.ok()?.ok() }.instrument(span)
+            // Whatever went wrong, the sweeper asks again, and complains of what can't come right by itself.
+            async move { mesh::until(until, inventory.commit(reservation?)).await.ok() }.instrument(span)
         });
         stream::iter(calls).buffered(CALLS).map(Ok).collect().await
     }

@@ -58,7 +58,8 @@ struct Books {
     reserve: Behaviour,
     commit: Behaviour,
     reserve_calls: usize,
-    commit_calls: usize,
+    /// How long each call said that it may take.
+    commit_timeouts: Vec<String>,
 }
 
 /// Every offer exists and costs [`PRICE`]; its shop never runs out of it unless the test says so.
@@ -110,7 +111,12 @@ impl TestInventory {
     }
 
     pub(crate) fn commit_calls(&self) -> usize {
-        self.desk.books().commit_calls
+        self.desk.books().commit_timeouts.len()
+    }
+
+    /// The `grpc-timeout` of every commit so far.
+    pub(crate) fn commit_timeouts(&self) -> Vec<String> {
+        self.desk.books().commit_timeouts.clone()
     }
 
     /// Every reservation there is.
@@ -180,9 +186,10 @@ impl InventoryService for Desk {
         &self,
         request: Request<CommitReservationRequest>,
     ) -> Result<Response<Reservation>, Status> {
+        let timeout = request.metadata().get("grpc-timeout").and_then(|timeout| timeout.to_str().ok());
         let behaviour = {
             let mut books = self.books();
-            books.commit_calls += 1;
+            books.commit_timeouts.push(timeout.unwrap_or_default().to_owned());
             books.commit.clone()
         };
         behaviour.happen().await?;

@@ -66,6 +66,22 @@ async fn a_capture_while_inventory_is_silent_ends_the_time_limit_and_is_committe
 }
 
 #[tokio::test]
+async fn inventory_is_told_how_long_a_captured_payment_waits_for_it() -> Result<()> {
+    // Nothing but the event asks.
+    let sweep_interval = Duration::from_hours(1);
+    let shop = Shop::open_with(Setup { sweep_interval, ..Setup::new().await? }).await?;
+    let reader = shop.reader()?;
+    let order = shop.pending(&reader).await?;
+
+    shop.capture(&order).await?;
+    let told = eventually("it is asked", SOON, async || shop.inventory.commit_timeouts().pop()).await?;
+
+    let micros: u32 = told.strip_suffix('u').with_context(|| told.clone())?.parse()?;
+    assert!(micros <= 500_000, "{told}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn stock_that_was_lost_before_the_payment_cancels_the_order() -> Result<()> {
     let shop = Shop::open().await?;
     let reader = shop.reader()?;
