@@ -9,15 +9,21 @@ use async_nats::{
     jetstream::{self, Context},
 };
 use events::Reconnects;
+use futures::future;
 use tokio::time::Instant;
 
 /// How long the broker may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Where payments are asked for, and where they answer.
+const STREAMS: [&str; 2] = ["ORDER", "PAYMENT"];
+
 /// How long the broker has been there, as this replica sees it: the way that a payment's answer comes.
 ///
 /// An open connection alone says little: it stays open for a while to a broker that hangs, and for good to a cluster
-/// that has lost its quorum. So the broker is asked, each time.
+/// that has lost its quorum. So the broker is asked, each time, and for the streams that orders and payments go through:
+/// only who leads a stream answers for it. A stream that is missing was never made, or was lost and is about to be made
+/// anew; the broker isn't there until it is.
 pub(crate) struct Broker {
     nats: Client,
     jetstream: Context,
@@ -58,6 +64,7 @@ impl Broker {
 
     async fn answers(&self) -> bool {
         // Without a connection the question would wait for the next one.
-        self.nats.connection_state() == State::Connected && self.jetstream.query_account().await.is_ok()
+        self.nats.connection_state() == State::Connected
+            && future::try_join_all(STREAMS.map(|stream| self.jetstream.get_stream(stream))).await.is_ok()
     }
 }

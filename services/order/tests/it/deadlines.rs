@@ -8,7 +8,7 @@ use sea_orm::ConnectionTrait as _;
 use testkit::{Gate, eventually, published};
 use tokio::net::TcpStream;
 
-use crate::shop::{SOON, Setup, Shop};
+use crate::shop::{SOON, Setup, Shop, make_payment_stream};
 
 /// Long enough for an answer on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(4);
@@ -138,6 +138,24 @@ async fn a_broker_that_hangs_for_longer_than_the_deadline_cancels_nobody() -> Re
     shop.capture(&order).await?;
 
     shop.in_state(OrderState::Confirmed, &reader, &order).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_the_stream_that_payments_answer_in_nobody_is_overdue() -> Result<()> {
+    let payment_deadline = Duration::from_secs(1);
+    let shop = Shop::open_with(Setup { payment_deadline, ..Setup::new().await? }).await?;
+    let reader = shop.reader()?;
+    // As a broker that lost its store, before payment is back.
+    shop.broker.jetstream().await?.delete_stream("PAYMENT").await?;
+    let order = shop.pending(&reader).await?;
+
+    shop.first_published(&order, "< now() - interval '3 seconds'").await?;
+    assert_eq!(shop.get(&reader, &order.order_id).await??.state(), OrderState::Pending);
+
+    make_payment_stream(&shop.broker).await?;
+    let order = shop.in_state(OrderState::Cancelled, &reader, &order).await?;
+    assert_eq!(order.cancel_reason(), CancelReason::PaymentTimeout);
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use async_nats::jetstream;
 use order::Config;
 use proto::{
     order::v1::{
@@ -57,6 +58,7 @@ impl Setup {
         let database = testkit::database::<order::Order>().await?;
         let database_url = database.url().to_owned();
         let broker = Broker::start().await?;
+        make_payment_stream(&broker).await?;
         let broker_url = broker.url().to_owned();
         Ok(Self {
             database,
@@ -256,6 +258,17 @@ impl Shop {
         let row = self.db.query_one_raw(Statement::from_string(DbBackend::Postgres, query)).await?;
         Ok(row.context("no row")?.try_get_by_index(0)?)
     }
+}
+
+/// Makes the stream of payment as payment's relay would.
+pub(crate) async fn make_payment_stream(broker: &Broker) -> Result<()> {
+    let stream = jetstream::stream::Config {
+        name: "PAYMENT".to_owned(),
+        subjects: vec!["bookstore.payment.>".to_owned()],
+        ..Default::default()
+    };
+    broker.jetstream().await?.get_or_create_stream(stream).await?;
+    Ok(())
 }
 
 pub(crate) type Answer<T> = std::result::Result<T, Status>;
