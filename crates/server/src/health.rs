@@ -11,6 +11,9 @@ use tonic_health::{
     server::{HealthReporter, HealthService},
 };
 
+/// The name of a service: what strangers ask may hold no memory.
+const LARGEST_QUESTION: usize = 1024;
+
 /// Readiness: migrated, knows which sessions have ended, and not draining.
 #[derive(Clone, Debug)]
 pub(crate) struct Health {
@@ -29,6 +32,7 @@ impl Health {
     /// The `grpc.health.v1` service.
     pub(crate) fn grpc(&self) -> HealthServer<HealthService> {
         HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
+            .max_decoding_message_size(LARGEST_QUESTION)
     }
 
     pub(crate) fn is_ready(&self) -> bool {
