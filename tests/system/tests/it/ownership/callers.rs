@@ -25,6 +25,8 @@ pub(crate) enum User {
     Forged,
     /// The owner, who has logged out.
     LoggedOut,
+    /// Somebody from whom every role was taken.
+    Roleless,
     OtherCustomer,
     OtherSeller,
     Owner,
@@ -55,11 +57,12 @@ pub(crate) struct Caller {
 }
 
 impl User {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Anonymous,
         Self::Expired,
         Self::Forged,
         Self::LoggedOut,
+        Self::Roleless,
         Self::OtherCustomer,
         Self::OtherSeller,
         Self::Owner,
@@ -70,6 +73,7 @@ impl User {
     pub(crate) fn permissions(self) -> Option<&'static [Permission]> {
         match self {
             Self::Anonymous | Self::Expired | Self::Forged | Self::LoggedOut => None,
+            Self::Roleless => Some(&[]),
             Self::OtherCustomer => Some(&[Permission::ORDERS_PLACE]),
             Self::OtherSeller | Self::Owner => Some(&[Permission::ORDERS_PLACE, Permission::SHOPS_REGISTER]),
             Self::Admin => Some(Permission::ALL),
@@ -82,7 +86,12 @@ impl User {
             Self::Expired => Some("TOKEN_EXPIRED"),
             Self::Forged => Some("TOKEN_INVALID"),
             Self::LoggedOut => Some("SESSION_REVOKED"),
-            Self::Anonymous | Self::OtherCustomer | Self::OtherSeller | Self::Owner | Self::Admin => None,
+            Self::Anonymous
+            | Self::Roleless
+            | Self::OtherCustomer
+            | Self::OtherSeller
+            | Self::Owner
+            | Self::Admin => None,
         }
     }
 }

@@ -1,3 +1,4 @@
+use auth::Permission;
 use proto::events::v1::{DiscardRequest, GetRequest, ListRequest, ReplayRequest};
 use system_tests::Service;
 use tonic::Code;
@@ -9,12 +10,12 @@ pub(crate) fn rows() -> Vec<Row> {
     Service::WITH_DATABASE.into_iter().flat_map(of).collect()
 }
 
-fn of(service: Service) -> [Row; 4] {
+fn of(service: Service) -> impl Iterator<Item = Row> {
     let replay =
         Row::new("/bookstore.events.v1.DeadLetters/Replay", service, Whose::TheStaffs, move |world| {
             ReplayRequest { dead_letter_id: world.letters[&service].replayed.clone() }
         });
-    [
+    let rows = [
         Row::new("/bookstore.events.v1.DeadLetters/List", service, Whose::TheStaffs, |_| {
             ListRequest::default()
         }),
@@ -29,5 +30,6 @@ fn of(service: Service) -> [Row; 4] {
         Row::new("/bookstore.events.v1.DeadLetters/Discard", service, Whose::TheStaffs, move |world| {
             DiscardRequest { dead_letter_id: world.letters[&service].discarded.clone() }
         }),
-    ]
+    ];
+    rows.into_iter().map(|row| row.taking(Permission::DEAD_LETTERS_MANAGE))
 }

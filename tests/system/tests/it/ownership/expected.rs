@@ -43,7 +43,7 @@ impl Outcome {
 impl Row {
     /// What must come of `caller`'s call.
     pub(crate) fn expected(&self, allow: &Allow, caller: Caller) -> Outcome {
-        let refusal = not_admitted(allow, caller).or_else(|| self.not_theirs(caller.user));
+        let refusal = not_admitted(allow, caller).or_else(|| self.not_theirs(caller));
         refusal.unwrap_or_else(|| match self.answer {
             Answer::Ok => Outcome::Answered,
             Answer::Refusal(code, reason) => Outcome::refused(code, reason),
@@ -52,24 +52,33 @@ impl Row {
 
     /// Whether the answer may tell what is the owner's.
     pub(crate) fn is_rightful(&self, allow: &Allow, caller: Caller) -> bool {
-        let admitted = not_admitted(allow, caller).is_none();
-        admitted
+        let is_answered = not_admitted(allow, caller).or_else(|| self.not_theirs(caller)).is_none();
+        is_answered
             && match self.whose {
                 Whose::Everybodys => false,
-                Whose::TheCallers | Whose::TheShops => caller.user == User::Owner,
-                Whose::TheUsers { .. } => self.not_theirs(caller.user).is_none(),
-                Whose::TheStaffs => true,
+                Whose::TheCallers => caller.user == User::Owner,
+                Whose::TheUsers { .. } | Whose::TheShops | Whose::TheStaffs | Whose::TheServices(_) => true,
             }
     }
 
-    fn not_theirs(&self, user: User) -> Option<Outcome> {
-        let may = |permission: Permission| user.permissions().is_some_and(|all| all.contains(&permission));
+    /// Why the caller doesn't get what this asks for, even if the policy should admit everybody.
+    fn not_theirs(&self, Caller { way, user }: Caller) -> Option<Outcome> {
+        match self.whose {
+            Whose::Everybodys => return None,
+            Whose::TheServices(service) if way == Way::Service(service) => return None,
+            Whose::TheServices(_) => return Some(services_only()),
+            Whose::TheCallers | Whose::TheUsers { .. } | Whose::TheShops | Whose::TheStaffs => {}
+        }
+        let Some(permissions) = user.permissions() else { return Some(sign_in_required()) };
+        if let Some(missing) = self.takes.filter(|taken| !permissions.contains(taken)) {
+            return Some(permission_missing(missing));
+        }
         match self.whose {
             _ if user == User::Owner => None,
-            Whose::Everybodys | Whose::TheCallers | Whose::TheStaffs => None,
-            Whose::TheUsers { but_for, .. } if but_for.is_some_and(may) => None,
+            Whose::TheUsers { but_for: Some(permission), .. } if permissions.contains(&permission) => None,
             Whose::TheUsers { missing, .. } => Some(Outcome::refused(Code::NotFound, missing)),
             Whose::TheShops => Some(Outcome::refused(Code::PermissionDenied, "NOT_THE_OWNER")),
+            Whose::Everybodys | Whose::TheCallers | Whose::TheStaffs | Whose::TheServices(_) => None,
         }
     }
 }
@@ -85,15 +94,27 @@ fn not_admitted(allow: &Allow, Caller { way, user }: Caller) -> Option<Outcome> 
     if let Some(reason) = user.refused() {
         return Some(Outcome::refused(Code::Unauthenticated, reason));
     }
-    let sign_in = || Outcome::refused(Code::Unauthenticated, "SIGN_IN_REQUIRED");
     match (allow, user.permissions()) {
         (Allow::Anyone, _) | (Allow::SignedIn, Some(_)) => None,
-        (Allow::SignedIn | Allow::Permission(_), None) => Some(sign_in()),
-        (Allow::Permission(needed), Some(permissions)) => (!permissions.contains(needed))
-            .then(|| Outcome::refused(Code::PermissionDenied, format!("PERMISSION_MISSING {needed}"))),
+        (Allow::SignedIn | Allow::Permission(_), None) => Some(sign_in_required()),
+        (Allow::Permission(needed), Some(permissions)) => {
+            (!permissions.contains(needed)).then(|| permission_missing(*needed))
+        }
         (Allow::Services(named), _) => {
             let is_named = matches!(way, Way::Service(from) if named.iter().any(|name| name == from.name()));
-            (!is_named).then(|| Outcome::refused(Code::PermissionDenied, "SERVICES_ONLY"))
+            (!is_named).then(services_only)
         }
     }
+}
+
+fn sign_in_required() -> Outcome {
+    Outcome::refused(Code::Unauthenticated, "SIGN_IN_REQUIRED")
+}
+
+fn permission_missing(permission: Permission) -> Outcome {
+    Outcome::refused(Code::PermissionDenied, format!("PERMISSION_MISSING {permission}"))
+}
+
+fn services_only() -> Outcome {
+    Outcome::refused(Code::PermissionDenied, "SERVICES_ONLY")
 }

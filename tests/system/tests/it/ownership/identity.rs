@@ -44,10 +44,12 @@ pub(crate) fn rows() -> Vec<Row> {
         row("/bookstore.identity.v1.IdentityService/GrantRole", Whose::TheStaffs, |world| GrantRoleRequest {
             user_id: world.owner.user_id.clone(),
             role: "customer".to_owned(),
-        }),
+        })
+        .taking(Permission::ROLES_GRANT),
         row("/bookstore.identity.v1.IdentityService/RevokeRole", Whose::TheStaffs, |world| {
             RevokeRoleRequest { user_id: world.owner.user_id.clone(), role: "admin".to_owned() }
-        }),
+        })
+        .taking(Permission::ROLES_GRANT),
         row("/bookstore.identity.v1.IdentityService/CreateAddress", Whose::TheCallers, |_| {
             CreateAddressRequest {
                 request_id: new_request_id(),

@@ -1,3 +1,4 @@
+use auth::Permission;
 use prost::Name;
 use proto::inventory::v1::{
     AddBookRequest, AdjustStockRequest, CheckAvailabilityRequest, CommitReservationRequest,
@@ -19,7 +20,8 @@ pub(crate) fn rows() -> Vec<Row> {
                 name: "Another".to_owned(),
                 city: "Paris".to_owned(),
             }
-        }),
+        })
+        .taking(Permission::SHOPS_REGISTER),
         row("/bookstore.inventory.v1.InventoryService/AddBook", Whose::TheShops, |world| AddBookRequest {
             request_id: new_request_id(),
             shop_id: world.shop_id.clone(),
@@ -51,15 +53,21 @@ pub(crate) fn rows() -> Vec<Row> {
             offer_id: world.book.offer_id.clone(),
         }),
         // Repeated, these answer with the state that is.
-        row("/bookstore.inventory.v1.InventoryService/ReserveStock", Whose::TheStaffs, |world| {
-            ReserveStockRequest { key: world.reservation.0.clone(), lines: lines(world) }
-        }),
-        row("/bookstore.inventory.v1.InventoryService/CommitReservation", Whose::TheStaffs, |world| {
-            CommitReservationRequest { reservation_id: world.reservation.1.clone() }
-        }),
-        row("/bookstore.inventory.v1.InventoryService/ReleaseReservation", Whose::TheStaffs, |world| {
-            ReleaseReservationRequest { reservation_id: world.reservation.1.clone() }
-        }),
+        row(
+            "/bookstore.inventory.v1.InventoryService/ReserveStock",
+            Whose::TheServices(Service::Order),
+            |world| ReserveStockRequest { key: world.reservation.0.clone(), lines: lines(world) },
+        ),
+        row(
+            "/bookstore.inventory.v1.InventoryService/CommitReservation",
+            Whose::TheServices(Service::Order),
+            |world| CommitReservationRequest { reservation_id: world.reservation.1.clone() },
+        ),
+        row(
+            "/bookstore.inventory.v1.InventoryService/ReleaseReservation",
+            Whose::TheServices(Service::Order),
+            |world| ReleaseReservationRequest { reservation_id: world.reservation.1.clone() },
+        ),
     ]
 }
 

@@ -1,3 +1,4 @@
+use auth::Permission;
 use prost::Name;
 use proto::order::v1::{
     CancelOrderRequest, GetOrderHistoryRequest, GetOrderRequest, GetOrderStatusRequest, WatchOrderRequest,
@@ -18,7 +19,8 @@ pub(crate) fn rows() -> Vec<Row> {
             "/bookstore.order.v1.OrderService/PlaceOrder",
             Whose::TheUsers { missing: "ADDRESS_NOT_FOUND", but_for: None },
             |world| world.owner.order_of(&new_request_id(), &[(&world.book, 1)]),
-        ),
+        )
+        .taking(Permission::ORDERS_PLACE),
         row("/bookstore.order.v1.OrderService/GetOrder", AN_ORDER, |world| GetOrderRequest {
             order_id: world.withdrawn.clone(),
         }),

@@ -17,6 +17,8 @@ pub(crate) struct Row {
     pub(crate) message: String,
     /// Whose it is what the request asks for.
     pub(crate) whose: Whose,
+    /// What it takes, so that a policy that asks for less is a fault.
+    pub(crate) takes: Option<Permission>,
     /// The answer to those who may have it.
     pub(crate) answer: Answer,
     /// Whether the caller's session ends by it.
@@ -37,8 +39,10 @@ pub(crate) enum Whose {
     TheUsers { missing: &'static str, but_for: Option<Permission> },
     /// The owner's shop's. Others may know of it, and no more.
     TheShops,
-    /// Of those whom the policy names; what they get is somebody's all the same.
+    /// Of those who hold the permission that it takes; what they get is somebody's all the same.
     TheStaffs,
+    /// A service's own; what it gets is somebody's all the same.
+    TheServices(Service),
 }
 
 /// The answer to those who may have it.
@@ -61,10 +65,15 @@ impl Row {
             callee,
             message: M::full_name(),
             whose,
+            takes: None,
             answer: Answer::Ok,
             ends_session: false,
             request: Box::new(move |world| request(world).encode_to_vec()),
         }
+    }
+
+    pub(crate) fn taking(self, permission: Permission) -> Self {
+        Self { takes: Some(permission), ..self }
     }
 
     pub(crate) fn answering(self, code: Code, reason: &'static str) -> Self {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use auth::{Access, Issuer, Permission, SigningKey};
 use proto::{
     events::v1::ListRequest,
-    identity::v1::{CreateAddressRequest, CreateUserRequest, LogoutRequest},
+    identity::v1::{CreateAddressRequest, CreateUserRequest, LogoutRequest, RevokeRoleRequest},
     inventory::v1::{
         AddBookRequest, GetStockRequest, Line, RegisterShopRequest, ReserveStockRequest, Shop as Registered,
     },
@@ -38,6 +38,7 @@ pub(crate) struct World {
     pub(crate) shop: Shop,
     pub(crate) owner: Customer,
     admin: Customer,
+    roleless: Customer,
     other_customer: Customer,
     other_seller: Customer,
     expired: String,
@@ -129,6 +130,7 @@ impl World {
             expired: token_of(&owner, key, Duration::from_hours(1))?,
             forged: token_of(&owner, SigningKey::generate().0, Duration::ZERO)?,
             logged_out: logged_out(&shop, &owner).await?,
+            roleless: roleless(&clients, &admin, shop.customer(0).await?).await?,
             other_customer: shop.customer(0).await?,
             shop_id: registered.shop_id,
             reservation: (key_of_reservation, reservation_id),
@@ -152,6 +154,7 @@ impl World {
             User::Expired => return Ok(Some(self.expired.clone())),
             User::Forged => return Ok(Some(self.forged.clone())),
             User::LoggedOut => return Ok(Some(self.logged_out.clone())),
+            User::Roleless => &self.roleless,
             User::OtherCustomer => &self.other_customer,
             User::OtherSeller => &self.other_seller,
             User::Owner => &self.owner,
@@ -183,6 +186,12 @@ async fn sign_up(clients: &Clients, email: &str, name: &str) -> Result<Customer>
 
 async fn seller(admin: &Customer, customer: Customer) -> Result<Customer> {
     admin.grant(&customer.user_id, "shop_owner").await?;
+    customer.signed_in_again().await
+}
+
+async fn roleless(clients: &Clients, admin: &Customer, customer: Customer) -> Result<Customer> {
+    let request = RevokeRoleRequest { user_id: customer.user_id.clone(), role: "customer".to_owned() };
+    clients.identity().revoke_role(admin.request(request)?).await.context("RevokeRole")?;
     customer.signed_in_again().await
 }
 
