@@ -25,12 +25,27 @@ pub(crate) async fn take(
         ORDER BY arrived.id
         ON CONFLICT DO NOTHING RETURNING event_id";
     let rows = tx.query_all_raw(statement(sql, consumer, ids)).await?;
-    rows.iter().map(|row| row.try_get("", "event_id")).collect()
+    let taken: Vec<Uuid> = rows.iter().map(|row| row.try_get("", "event_id")).collect::<Result<_, _>>()?;
+    if taken.is_empty() {
+        return Ok(taken);
+    }
+    // Asked anew: the transaction that was waited for may have given one up and its place in the inbox back, which a
+    // statement that began before doesn't see.
+    let sql = "DELETE FROM inbox WHERE consumer = $1 AND event_id = ANY(ARRAY(
+            SELECT event_id FROM dead_letters WHERE consumer = $1 AND event_id = ANY($2)
+        )) RETURNING event_id";
+    let rows = tx.query_all_raw(statement(sql, consumer, taken.clone())).await?;
+    let buried: Vec<Uuid> = rows.iter().map(|row| row.try_get("", "event_id")).collect::<Result<_, _>>()?;
+    Ok(taken.into_iter().filter(|id| !buried.contains(id)).collect())
 }
 
-/// Takes what was given up, to handle it after all. Whether it is new to `consumer`: another transaction that is taking
-/// it is waited for.
-pub(crate) async fn take_buried(tx: &impl ConnectionTrait, consumer: &str, id: Uuid) -> Result<bool, DbErr> {
+/// Takes one whether it was given up or not: to give it up, or to handle it after all. Whether it is new to `consumer`:
+/// another transaction that is taking it is waited for.
+pub(crate) async fn take_even_buried(
+    tx: &impl ConnectionTrait,
+    consumer: &str,
+    id: Uuid,
+) -> Result<bool, DbErr> {
     let sql = "INSERT INTO inbox (consumer, event_id)
         SELECT $1, arrived.id FROM unnest($2::uuid[]) AS arrived (id) ON CONFLICT DO NOTHING";
     Ok(tx.execute_raw(statement(sql, consumer, vec![id])).await?.rows_affected() == 1)

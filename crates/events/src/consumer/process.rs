@@ -2,11 +2,12 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use sea_orm::TransactionTrait as _;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{Consumer, Held, pull::Puller};
-use crate::{Delivery, HandleError, Handler, attempts, dead_letters, delivery::Undecodable, metrics};
+use crate::{Delivery, HandleError, Handler, attempts, dead_letters, delivery::Undecodable, inbox, metrics};
 
 /// Until what is held is tried again: the first time, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -136,7 +137,8 @@ impl<H: Handler> Consumer<H> {
         self.handle(vec![delivery]).await.pop().map(|delivery| Work::Alone(Box::new(delivery)))
     }
 
-    /// Gives a message up for good.
+    /// Gives a message up for good, unless it has been handled: by another replica meanwhile, or by a release that could
+    /// read it. A letter about it would invite to do it twice, once the inbox has forgotten it.
     async fn bury(
         &self,
         id: uuid::Uuid,
@@ -144,10 +146,17 @@ impl<H: Handler> Consumer<H> {
         reason: &str,
         attempts: i64,
     ) -> Result<(), HandleError> {
-        dead_letters::bury(&self.db, H::DURABLE, id, held, reason, attempts).await?;
-        attempts::forget(&self.db, H::DURABLE, id).await?;
+        let tx = self.db.begin().await?;
+        let is_new = inbox::take_even_buried(&tx, H::DURABLE, id).await?;
+        if is_new {
+            dead_letters::bury(&tx, H::DURABLE, id, held, reason, attempts).await?;
+            inbox::give_back(&tx, H::DURABLE, vec![id]).await?;
+        }
+        attempts::forget(&tx, H::DURABLE, id).await?;
+        tx.commit().await?;
         held.acknowledge().await;
-        metrics::METRICS.handled.add(1, &metrics::outcome(H::DURABLE, "given up"));
+        let outcome = if is_new { "given up" } else { "repeated" };
+        metrics::METRICS.handled.add(1, &metrics::outcome(H::DURABLE, outcome));
         Ok(())
     }
 

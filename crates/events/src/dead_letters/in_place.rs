@@ -88,7 +88,7 @@ async fn apply<H: Handler>(
         State::Dead => {}
     }
     // Another replica may have handled it while this one gave it up.
-    let is_new = inbox::take_buried(&tx, H::DURABLE, locked.event_id.uuid()).await?;
+    let is_new = inbox::take_even_buried(&tx, H::DURABLE, locked.event_id.uuid()).await?;
     if is_new {
         let applied = AssertUnwindSafe(handler.apply(&tx, batch)).catch_unwind().await;
         let verdicts = applied.map_err(|_| HandleError::Failed("the handler panicked".to_owned()))??;

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Result;
 use events::{HandleError, Verdict};
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use testkit::{eventually, publish, publish_as, publish_bytes};
 use values::EventId;
 
@@ -139,6 +140,50 @@ async fn what_nobody_can_decode_is_a_dead_letter() -> Result<()> {
     let errors = shop.text(errors).await?;
     assert!(errors.starts_with("the body is no bookstore.order.v1.placed"), "{errors}");
     assert!(errors.ends_with("the header ce-id is missing"), "{errors}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_handled_before_is_no_dead_letter() -> Result<()> {
+    let shop = Shop::open().await?;
+    let id = EventId::new();
+    let handled =
+        format!("INSERT INTO inbox (consumer, event_id) VALUES ('test_order_placed', '{}')", id.uuid());
+    shop.database.execute(&handled).await?;
+    // As if another release could read it.
+    publish_bytes(&shop.broker, "bookstore.order.v1.placed", id, "a", 1, b"\xff\xff\xff".to_vec()).await?;
+    publish(&shop.broker, "b", 1, &placed("b")).await?;
+    let _consumer = shop.start_consumer(&Recorder::plain(), quick()).await?;
+    shop.handled_are(1).await?;
+    all_acknowledged(&shop).await?;
+    assert_eq!(shop.number(DEAD_LETTERS).await?, 0);
+    assert_eq!(shop.number("SELECT count(*) FROM inbox").await?, 2, "it stays handled");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_another_replica_is_giving_up_is_not_handled() -> Result<()> {
+    let shop = Shop::open().await?;
+    let id = publish(&shop.broker, "a", 1, &placed("a")).await?.uuid();
+    let other = shop.db.begin().await?;
+    for step in [
+        format!("INSERT INTO inbox (consumer, event_id) VALUES ('test_order_placed', '{id}')"),
+        format!(
+            "INSERT INTO dead_letters (consumer, event_id, subject, headers, payload, error, attempts)
+             VALUES ('test_order_placed', '{id}', 'bookstore.order.v1.placed', '{{}}', 'x', 'no', 10)"
+        ),
+        "DELETE FROM inbox".to_owned(),
+    ] {
+        other.execute_unprepared(&step).await?;
+    }
+    let _consumer = shop.start_consumer(&Recorder::plain(), quick()).await?;
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    shop.number_becomes(waiting, 1).await?;
+    other.commit().await?;
+    all_acknowledged(&shop).await?;
+    assert_eq!(shop.number("SELECT count(*) FROM effects").await?, 0);
+    assert_eq!(shop.number("SELECT count(*) FROM inbox").await?, 0);
     Ok(())
 }
 
