@@ -24,6 +24,8 @@ pub(crate) struct Call {
     pub(crate) deadline: Deadline,
     /// Who has waited for so long and got nothing holds it against the callee.
     pub(crate) patience: Duration,
+    /// A callee that asks for a longer pause is not called again.
+    pub(crate) longest_pause: Duration,
 }
 
 impl Call {
@@ -77,9 +79,12 @@ pub(crate) async fn send(
             Err(failure)
         }
         Ok(answer) if answer.code == Some(Code::Unavailable) => {
-            let reason = Reason::of_unavailable(answer.last_headers());
-            trial.failed(reason);
             let pushback = Pushback::of(answer.last_headers());
+            let reason = match Reason::of_unavailable(answer.last_headers()) {
+                Reason::Unavailable if pushback.is_beyond(call.longest_pause) => Reason::Deferred,
+                reason => reason,
+            };
+            trial.failed(reason);
             let answer = answer.into_response(call.deadline, lease);
             Err(Box::new(Failure { reason, pushback, answer }))
         }
@@ -148,9 +153,11 @@ impl Trial<'_> {
 
     fn failed(mut self, reason: Reason) {
         let (took, now) = self.end(reason.name());
-        // A connection that closes in good order says nothing against its endpoint.
-        if !matches!(reason, Reason::Unsent | Reason::GoAway) {
-            self.endpoints.failed(&self.endpoint, took, now);
+        match reason {
+            // A connection that closes in good order says nothing against its endpoint.
+            Reason::Unsent | Reason::GoAway => {}
+            Reason::Deferred => self.endpoint.erred(took, now),
+            _ => self.endpoints.failed(&self.endpoint, took, now),
         }
     }
 }

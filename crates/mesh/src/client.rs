@@ -27,7 +27,7 @@ use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::{
-    BreakerPolicy, BudgetPolicy, OutlierPolicy, RetryPolicy, Target,
+    Policy, Target,
     attempt::{self, Call},
     breaker::{Breaker, Pass, Turn, Verdict},
     budget::Budget,
@@ -44,43 +44,6 @@ use crate::{
 
 /// Requests that closing connections handed back are sent again so often, at no cost to anybody.
 const HANDED_BACK: u32 = 5;
-
-/// How a service is called.
-#[derive(Clone, Debug)]
-pub struct Policy {
-    /// How long a unary call may take, all attempts together; a caller may ask for less. Streams last as long as their
-    /// caller says.
-    pub timeout: Duration,
-    /// Who has waited for so long when the deadline passes holds it against the service; half of the deadline is enough.
-    pub patience: Duration,
-    /// How long a connection may take to be made, handshakes included.
-    pub connect_timeout: Duration,
-    /// HTTP/2 connections to each endpoint.
-    pub connections_per_endpoint: usize,
-    /// How often and how soon a call is tried again.
-    pub retry: RetryPolicy,
-    /// How much trying again is allowed, over all calls.
-    pub budget: BudgetPolicy,
-    /// When the service isn't asked any more.
-    pub breaker: BreakerPolicy,
-    /// When one of its endpoints isn't.
-    pub outlier: OutlierPolicy,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(2),
-            patience: Duration::from_secs(1),
-            connect_timeout: Duration::from_millis(500),
-            connections_per_endpoint: 2,
-            retry: RetryPolicy::default(),
-            budget: BudgetPolicy::default(),
-            breaker: BreakerPolicy::default(),
-            outlier: OutlierPolicy::default(),
-        }
-    }
-}
 
 /// Calls one service; a clone shares its connections. Goes where a tonic channel would.
 #[derive(Clone, Debug)]
@@ -182,7 +145,8 @@ impl Callee {
         let method = Method::of(head.uri.path());
         let timeout = method.is_unary().then_some(self.policy.timeout);
         let deadline = Deadline::agree(&head.headers, timeout, began);
-        let call = Call { method, deadline, patience: deadline.patience(self.policy.patience, began) };
+        let patience = deadline.patience(self.policy.patience, began);
+        let call = Call { method, deadline, patience, longest_pause: self.policy.retry.longest };
         let mut admission = match self.admit(call, began) {
             Ok(admission) => admission,
             Err(again) => return self.refused(again),
@@ -239,7 +203,11 @@ impl Callee {
                 continue;
             }
             let Some(pause) = self.pause(&failure, payload, call, made) else {
-                let verdict = (failure.reason != Reason::Expired).then_some(Verdict::Failed);
+                let verdict = match failure.reason {
+                    Reason::Expired => None,
+                    Reason::Deferred => Some(Verdict::Answered),
+                    _ => Some(Verdict::Failed),
+                };
                 if let Some(address) = tried.last() {
                     seen(*address, made);
                 }

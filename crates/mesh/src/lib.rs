@@ -22,14 +22,16 @@ mod lent;
 mod metrics;
 mod outlier;
 mod payload;
+mod policy;
 mod resolve;
 mod retry;
 mod target;
 
 pub use breaker::BreakerPolicy;
 pub use budget::BudgetPolicy;
-pub use client::{Client, Policy};
+pub use client::Client;
 pub use deadline::until;
 pub use outlier::OutlierPolicy;
+pub use policy::Policy;
 pub use retry::RetryPolicy;
 pub use target::{Target, TargetError};

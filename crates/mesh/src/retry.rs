@@ -44,6 +44,8 @@ pub(crate) enum Reason {
     Starting,
     /// The callee answered UNAVAILABLE.
     Unavailable,
+    /// The callee answered UNAVAILABLE and when to come back: it lives, and something behind it doesn't.
+    Deferred,
     /// The callee's own timer was the first to notice the deadline.
     Expired,
 }
@@ -59,6 +61,7 @@ impl Reason {
             Self::Silent => "silent",
             Self::Starting => "starting",
             Self::Unavailable => "unavailable",
+            Self::Deferred => "deferred",
             Self::Expired => "expired",
         }
     }
@@ -117,6 +120,10 @@ impl Pushback {
         let status = Status::from_header_map(headers);
         let info = status.and_then(|status| status.get_details_retry_info());
         info.and_then(|info| info.retry_delay).map_or(Self::Silent, Self::After)
+    }
+
+    pub(crate) fn is_beyond(self, longest: Duration) -> bool {
+        matches!(self, Self::After(asked) if asked > longest)
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use mesh::{BreakerPolicy, Policy};
-use proto::payment::v1::GetBalanceRequest;
+use proto::payment::v1::{GetBalanceRequest, payment_service_client::PaymentServiceClient};
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
@@ -104,5 +104,23 @@ async fn a_hung_service_is_left_alone_whatever_the_policy_allows() -> Result<()>
     let status = client.clone().get_balance(GetBalanceRequest::default()).await.expect_err("an answer");
     assert_eq!(status.code(), Code::Unavailable);
     assert_eq!(status.get_details_error_info().context("no ErrorInfo")?.reason, "CIRCUIT_OPEN");
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_says_when_to_come_back_lives_and_is_asked_again() -> Result<()> {
+    let (first, second) = (Replica::start().await?, Replica::start().await?);
+    for replica in [&first, &second] {
+        replica.reply(Reply::UnavailableFor("500"), Duration::ZERO);
+    }
+    let target = mesh::Target::Ipv4(vec![first.address, second.address]);
+    let mut client = PaymentServiceClient::new(mesh::Client::new("deferring", &target, patient(), None));
+    for made in 1..=50 {
+        let status = client.get_balance(GetBalanceRequest::default()).await.expect_err("an answer");
+        assert_eq!(status.code(), Code::Unavailable);
+        assert_eq!(first.calls() + second.calls(), made);
+    }
+    let ejections = r#"mesh_client_ejections_total{callee="deferring"}"#;
+    assert!(!telemetry::prometheus_text().contains(ejections), "somebody is put out");
     Ok(())
 }

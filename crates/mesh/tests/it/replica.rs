@@ -32,6 +32,8 @@ pub(crate) enum Reply {
     Status(&'static str),
     /// UNAVAILABLE, and not to be asked again.
     UnavailableForGood,
+    /// UNAVAILABLE, and to be asked again after so many milliseconds.
+    UnavailableFor(&'static str),
     /// UNAVAILABLE, as our own services say while they start.
     Starting,
     /// `RST_STREAM` with `REFUSED_STREAM`.
@@ -219,6 +221,11 @@ async fn handle(
         }
         response
     };
+    let unavailable_for = |millis: &'static str| {
+        let mut response = response(Some("14"));
+        response.headers_mut().insert("grpc-retry-pushback-ms", HeaderValue::from_static(millis));
+        response
+    };
     match reply {
         Reply::Ok => {
             let Ok(mut stream) = respond.send_response(response(None), false) else { return };
@@ -232,9 +239,10 @@ async fn handle(
             let _ = respond.send_response(response(Some(status)), true);
         }
         Reply::UnavailableForGood => {
-            let mut response = response(Some("14"));
-            response.headers_mut().insert("grpc-retry-pushback-ms", HeaderValue::from_static("-1"));
-            let _ = respond.send_response(response, true);
+            let _ = respond.send_response(unavailable_for("-1"), true);
+        }
+        Reply::UnavailableFor(millis) => {
+            let _ = respond.send_response(unavailable_for(millis), true);
         }
         Reply::Starting => {
             let info = ErrorDetails::with_error_info("STARTING", "bookstore", []);
