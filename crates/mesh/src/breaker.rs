@@ -54,7 +54,8 @@ pub(crate) enum Turn {
     Closed,
 }
 
-/// Closed, then open after enough failures, then half-open: one attempt at a time shows whether it may close.
+/// Closed, then open after enough failures, then half-open: one attempt after the other shows whether it may close. None
+/// of them is waited for longer than `shortest`.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     policy: BreakerPolicy,
@@ -66,7 +67,7 @@ pub(crate) struct Breaker {
 enum State {
     Closed(Window),
     Open { until: Instant },
-    HalfOpen { is_probing: bool },
+    HalfOpen { next_probe: Instant },
 }
 
 #[derive(Debug)]
@@ -86,13 +87,9 @@ impl Breaker {
         match &mut self.state {
             State::Closed(_) => Ok(Pass::Ordinary),
             State::Open { until } if now < *until => Err(*until - now),
-            State::Open { .. } => {
-                self.state = State::HalfOpen { is_probing: true };
-                Ok(Pass::Probe)
-            }
-            State::HalfOpen { is_probing: true } => Err(self.policy.shortest),
-            State::HalfOpen { is_probing } => {
-                *is_probing = true;
+            State::HalfOpen { next_probe } if now < *next_probe => Err(*next_probe - now),
+            State::Open { .. } | State::HalfOpen { .. } => {
+                self.state = State::HalfOpen { next_probe: now + self.policy.shortest };
                 Ok(Pass::Probe)
             }
         }
@@ -117,8 +114,8 @@ impl Breaker {
                 self.open(now);
                 None
             }
-            (State::HalfOpen { is_probing }, Pass::Probe, Verdict::Unknown) => {
-                *is_probing = false;
+            (State::HalfOpen { next_probe }, Pass::Probe, Verdict::Unknown) => {
+                *next_probe = now;
                 None
             }
             // Begun before it opened: old news.
@@ -206,6 +203,18 @@ mod tests {
         assert_eq!(breaker.admit(now), Ok(Pass::Probe), "the probe was given up");
         assert_eq!(breaker.note(Pass::Probe, Verdict::Answered, now), Some(Turn::Closed));
         assert_eq!(breaker.admit(now), Ok(Pass::Ordinary));
+    }
+
+    #[test]
+    fn a_probe_that_never_ends_keeps_the_next_out_only_for_a_while() {
+        let mut now = Instant::now();
+        let mut breaker = opened(now);
+        for _ in 0..3 {
+            now += Duration::from_secs(1);
+            assert_eq!(breaker.admit(now), Ok(Pass::Probe));
+            assert_eq!(breaker.admit(now + Duration::from_millis(400)), Err(Duration::from_millis(600)));
+        }
+        assert_eq!(breaker.note(Pass::Probe, Verdict::Answered, now), Some(Turn::Closed));
     }
 
     #[test]

@@ -147,23 +147,21 @@ impl Callee {
         let deadline = Deadline::agree(&head.headers, timeout, began);
         let patience = deadline.patience(self.policy.patience, began);
         let call = Call { method, deadline, patience, longest_pause: self.policy.retry.longest };
-        let mut admission = match self.admit(call, began) {
-            Ok(admission) => admission,
-            Err(again) => return self.refused(again),
-        };
-        lock(&self.budget).earn(began);
         let answered = deadline.limit(async {
+            // First: who is let through and then sends slowly would keep others out while the service is on trial.
             let payload =
                 if method.client_streams { Payload::stream(body) } else { Payload::read(body).await? };
-            Ok(self.attempts(&head, &payload, call).await)
+            let now = Instant::now();
+            let mut admission = match self.admit(call, now) {
+                Ok(admission) => admission,
+                Err(again) => return Ok(self.refused(again)),
+            };
+            lock(&self.budget).earn(now);
+            let (response, verdict) = self.attempts(&head, &payload, call).await;
+            admission.verdict = verdict;
+            Ok(response)
         });
-        match answered.await {
-            Ok(Ok((response, verdict))) => {
-                admission.verdict = verdict;
-                response
-            }
-            Ok(Err(status)) | Err(status) => status.into_http(),
-        }
+        answered.await.flatten().unwrap_or_else(Status::into_http)
     }
 
     /// The answer, and what it says of the service, if it isn't for the clock to say.

@@ -1,12 +1,19 @@
 //! A service that fails is not asked, and asked again.
 
-use std::time::{Duration, Instant};
+use std::{
+    future::{Future as _, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
+use bytes::Bytes;
 use mesh::{BreakerPolicy, Policy};
 use proto::payment::v1::{GetBalanceRequest, payment_service_client::PaymentServiceClient};
 use tonic::Code;
 use tonic_types::StatusExt as _;
+use tower::Service as _;
 
 use crate::{
     client, patient,
@@ -122,5 +129,38 @@ async fn who_says_when_to_come_back_lives_and_is_asked_again() -> Result<()> {
     }
     let ejections = r#"mesh_client_ejections_total{callee="deferring"}"#;
     assert!(!telemetry::prometheus_text().contains(ejections), "somebody is put out");
+    Ok(())
+}
+
+/// A request whose body never ends, to a service that is on trial.
+#[tokio::test]
+async fn a_request_that_is_never_sent_whole_probes_nothing() -> Result<()> {
+    let server = Replica::start().await?;
+    server.reply(Reply::Status("14"), Duration::ZERO);
+    let shortest = Duration::from_millis(300);
+    let breaker = BreakerPolicy { shortest, longest: shortest, ..BreakerPolicy::default() };
+    let channel = mesh::Client::new(
+        "payment",
+        &mesh::Target::from(server.address),
+        Policy { breaker, ..patient() },
+        None,
+    );
+    let mut client = PaymentServiceClient::new(channel.clone());
+    let is_open = |status: &tonic::Status| {
+        status.get_details_error_info().is_some_and(|info| info.reason == "CIRCUIT_OPEN")
+    };
+    while !is_open(&client.get_balance(GetBalanceRequest::default()).await.expect_err("an answer")) {}
+    server.reply(Reply::Ok, Duration::ZERO);
+    tokio::time::sleep(shortest).await;
+    let (_never_sent, rest) = tokio::sync::mpsc::channel::<Result<http_body::Frame<Bytes>, tonic::Status>>(1);
+    let body = http_body_util::StreamBody::new(tokio_stream::wrappers::ReceiverStream::new(rest));
+    let request = http::Request::post("http://payment/bookstore.payment.v1.PaymentService/GetBalance")
+        .body(tonic::body::Body::new(body))?;
+    let mut half_sent = pin!(channel.clone().call(request));
+    assert!(
+        poll_fn(|context| Poll::Ready(half_sent.as_mut().poll(context).is_pending())).await,
+        "it waits for the rest"
+    );
+    client.get_balance(GetBalanceRequest::default()).await?;
     Ok(())
 }
