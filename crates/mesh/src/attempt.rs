@@ -14,7 +14,7 @@ use crate::{
     endpoint::{Endpoint, Lease},
     endpoints::Endpoints,
     metrics::Metrics,
-    retry::{Failure, Pushback, Reason},
+    retry::{self, Failure, Pushback, Reason},
 };
 
 /// What is the same at each attempt of a call.
@@ -95,7 +95,7 @@ pub(crate) async fn send(
             Err(Box::new(Failure { reason: Reason::Expired, pushback: Pushback::Silent, answer }))
         }
         Ok(answer) => {
-            trial.answered(answer.code);
+            trial.answered(&answer);
             Ok(answer.into_response(call.deadline, lease))
         }
     }
@@ -137,16 +137,13 @@ impl Trial<'_> {
         (now - self.began, now)
     }
 
-    fn answered(mut self, code: Option<Code>) {
+    fn answered(mut self, answer: &Answer) {
         let (took, now) = self.end("answered");
-        match code {
-            Some(
-                Code::Internal
-                | Code::Unknown
-                | Code::DataLoss
-                | Code::ResourceExhausted
-                | Code::Unimplemented,
-            ) => self.endpoint.erred(took, now),
+        match answer.code {
+            Some(Code::ResourceExhausted) if retry::is_overloaded(answer.last_headers()) => {
+                self.endpoint.erred(took, now);
+            }
+            Some(Code::Internal | Code::Unknown | Code::DataLoss) => self.endpoint.faltered(took, now),
             _ => self.endpoint.answered(self.call.method.is_unary().then_some(took), now),
         }
     }

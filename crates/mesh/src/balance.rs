@@ -56,6 +56,11 @@ impl Latency {
         self.silent_since = self.silent_since.map(|_| now);
     }
 
+    /// One alone hardly counts: it may be the request's own fault.
+    pub(crate) fn faltered(&mut self, took: Duration, now: Instant) {
+        self.answered(took.max(FAILURE), now);
+    }
+
     /// No doubt about it: at once.
     pub(crate) fn failed(&mut self, took: Duration, now: Instant) {
         self.last = Some((took.max(FAILURE).as_secs_f64(), now));

@@ -180,6 +180,12 @@ impl Endpoint {
         lock(&self.outlier).answered(now);
     }
 
+    /// An answer that may say more of the replica than of the request. That it lives is certain.
+    pub(crate) fn faltered(&self, took: Duration, now: Instant) {
+        lock(&self.latency).faltered(took, now);
+        lock(&self.outlier).answered(now);
+    }
+
     /// An answer that says more of the replica than of the request.
     pub(crate) fn erred(&self, took: Duration, now: Instant) {
         lock(&self.latency).failed(took, now);

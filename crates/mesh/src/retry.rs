@@ -73,11 +73,7 @@ impl Reason {
 
     /// Of an answer that is UNAVAILABLE, by what our own services say with it.
     pub(crate) fn of_unavailable(headers: &HeaderMap) -> Self {
-        let info = Status::from_header_map(headers).and_then(|status| status.get_details_error_info());
-        match info {
-            Some(info) if info.domain == "bookstore" && info.reason == "STARTING" => Self::Starting,
-            _ => Self::Unavailable,
-        }
+        if says(headers, &["STARTING"]) { Self::Starting } else { Self::Unavailable }
     }
 
     /// Of an error that hyper gave no request back with.
@@ -170,6 +166,17 @@ pub(crate) fn pause(
         Pushback::After(asked) => Some(asked.max(backoff)),
         Pushback::Never => None,
     }
+}
+
+/// Whether RESOURCE_EXHAUSTED is of the replica, which has too much to do, rather than of the request, which is too large.
+pub(crate) fn is_overloaded(headers: &HeaderMap) -> bool {
+    says(headers, &["OVERLOADED", "QUEUE_FULL"])
+}
+
+/// Whether one of our own services gives one of these reasons.
+fn says(headers: &HeaderMap, reasons: &[&str]) -> bool {
+    let info = Status::from_header_map(headers).and_then(|status| status.get_details_error_info());
+    info.is_some_and(|info| info.domain == "bookstore" && reasons.contains(&info.reason.as_str()))
 }
 
 /// The status of an answer, wherever gRPC or a proxy put it.

@@ -155,16 +155,40 @@ async fn an_endpoint_that_answers_unavailable_is_left() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn refusals_are_answers_and_put_nobody_out() -> Result<()> {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_is_at_fault_itself_moves_no_load() -> Result<()> {
     let _turn = turn().await;
-    let (strict, well) = (Replica::start().await?, Replica::start().await?);
-    strict.reply(Reply::Status("5"), Duration::from_millis(1));
-    let client = client(&[strict.address, well.address], patient())?;
-    let outcome = call_for(&client, SECOND).await;
-    assert!(outcome.failed.iter().all(|status| status.code() == Code::NotFound));
-    let refused = share(outcome.failed.len(), outcome.made - outcome.failed.len());
-    assert!((35..=65).contains(&refused), "{refused}");
+    for fault in [
+        Reply::Status("5"),
+        Reply::Status("12"),
+        Reply::Status("8"),
+        Reply::Refusal(Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
+    ] {
+        let (strict, well) = (Replica::start().await?, Replica::start().await?);
+        strict.reply(fault, Duration::from_millis(1));
+        let client = client(&[strict.address, well.address], patient())?;
+        let outcome = call_for(&client, SECOND).await;
+        let refused = share(outcome.failed.len(), outcome.made - outcome.failed.len());
+        assert!((35..=65).contains(&refused), "{fault:?}: {refused}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn load_leaves_an_endpoint_that_has_too_much_of_it_or_always_errs() -> Result<()> {
+    let _turn = turn().await;
+    for fault in [
+        Reply::Refusal(Code::ResourceExhausted, "OVERLOADED"),
+        Reply::Refusal(Code::ResourceExhausted, "QUEUE_FULL"),
+        Reply::Status("13"),
+    ] {
+        let (ill, well) = (Replica::start().await?, Replica::start().await?);
+        ill.reply(fault, Duration::from_millis(1));
+        let client = client(&[ill.address, well.address], patient())?;
+        let outcome = call_for(&client, SECOND).await;
+        let refused = share(outcome.failed.len(), outcome.made - outcome.failed.len());
+        assert!(refused < 10, "{fault:?}: {refused}");
+    }
     Ok(())
 }
 

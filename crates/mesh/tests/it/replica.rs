@@ -34,8 +34,8 @@ pub(crate) enum Reply {
     UnavailableForGood,
     /// UNAVAILABLE, and to be asked again after so many milliseconds.
     UnavailableFor(&'static str),
-    /// UNAVAILABLE, as our own services say while they start.
-    Starting,
+    /// As our own services say it, with a reason.
+    Refusal(Code, &'static str),
     /// `RST_STREAM` with `REFUSED_STREAM`.
     Refuse,
     /// The connection ends without an answer.
@@ -244,10 +244,10 @@ async fn handle(
         Reply::UnavailableFor(millis) => {
             let _ = respond.send_response(unavailable_for(millis), true);
         }
-        Reply::Starting => {
-            let info = ErrorDetails::with_error_info("STARTING", "bookstore", []);
+        Reply::Refusal(code, reason) => {
+            let info = ErrorDetails::with_error_info(reason, "bookstore", []);
             let mut response = response(None);
-            let status = Status::with_error_details(Code::Unavailable, "the service is starting", info);
+            let status = Status::with_error_details(code, "refused", info);
             let _ = status.add_header(response.headers_mut());
             let _ = respond.send_response(response, true);
         }

@@ -44,7 +44,7 @@ async fn what_may_have_been_executed_is_not_repeated() -> Result<()> {
 #[tokio::test]
 async fn what_was_never_executed_is_repeated_elsewhere() -> Result<()> {
     // Often enough that the first choice is the refusing one.
-    for reply in [Reply::Refuse, Reply::Starting].into_iter().cycle().take(40) {
+    for reply in [Reply::Refuse, Reply::Refusal(Code::Unavailable, "STARTING")].into_iter().cycle().take(40) {
         let (refuses, well) = (Replica::start().await?, Replica::start().await?);
         refuses.reply(reply, Duration::ZERO);
         assert_eq!(sign_in(&[refuses.address, nobody().await?, well.address]).await?, Code::Ok, "{reply:?}");
