@@ -24,6 +24,8 @@ use crate::{
 };
 
 const PAGE: &str = "docs/ADDING-AN-RPC.md";
+/// In seconds, of one command: it may have to build much.
+const LIMIT: &str = "900";
 
 /// Follows the page in a copy that stays, so that the next time only what has changed is built.
 pub(super) fn run(interrupt: &Interrupt) -> Result<Outcome> {
@@ -134,15 +136,16 @@ impl Kitchen {
     /// Runs a command and holds what it prints against the page.
     fn run(&self, run: &Run, interrupt: &Interrupt) -> Result<()> {
         println!("$ {}", run.command);
-        let mut child = Command::new("bash")
-            .args(["-c", &format!("{{ {}\n}} 2>&1", run.command)])
+        // A service that starts after all would wait for its database for ever.
+        let mut child = Command::new("timeout")
+            .args([LIMIT, "bash", "-c", &format!("{{ {}\n}} 2>&1", run.command)])
             .current_dir(&self.copy)
             .env("CARGO_TARGET_DIR", &self.programs)
             .env("CARGO_BUILD_BUILD_DIR", &self.build)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .context("cannot run bash")?;
+            .context("cannot run `timeout`")?;
         let output = BufReader::new(child.stdout.take().context("bash has no output")?);
         let reader = thread::spawn(move || {
             let lines = output.lines().map_while(Result::ok).inspect(|line| println!("{line}"));
