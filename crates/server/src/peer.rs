@@ -109,8 +109,7 @@ impl Peers {
             Self::Istio(accounts) if is_proxys => {
                 istio.last().and_then(|value| header::istio(value.to_str().ok()?, accounts))
             }
-            Self::Linkerd(_) | Self::Istio(_) => None,
-            Self::Nobody => None,
+            Self::Linkerd(_) | Self::Istio(_) | Self::Nobody => None,
             Self::Anybody(policies) => match policies.of_method(request.uri().path()) {
                 Some(Allow::Services(names)) => names.first().map(|name| auth::Peer::new(name)),
                 _ => None,
