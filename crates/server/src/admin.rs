@@ -49,6 +49,7 @@ pub(crate) fn open(
         name: "admin",
         identity: None,
         connections: CONNECTIONS,
+        share: None,
         streams: 16,
         window: 64 << 10,
         age: None,

@@ -1,6 +1,6 @@
 //! A process without database and broker, in front of the services: the gateway.
 
-use std::{convert::Infallible, fmt, future::Future};
+use std::{convert::Infallible, fmt, future::Future, net::IpAddr, sync::Arc};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -15,7 +15,7 @@ use crate::{
     BuildError, Error, Listeners, admin,
     config::Base,
     health::Health,
-    listen::{Port, Terms},
+    listen::{Port, Share, Spared, Terms},
     peer::Peers,
     run::{ADMIN_DRAIN, keep_fresh, terms},
     service::Task,
@@ -83,6 +83,7 @@ type Answers = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible
 /// What a [`Front`] answers, and what it does meanwhile.
 pub struct FrontService {
     answers: Answers,
+    spares: Spared,
     tasks: Vec<Task>,
 }
 
@@ -98,7 +99,14 @@ impl FrontService {
             + 'static,
         S::Future: Send + 'static,
     {
-        Self { answers: BoxCloneSyncService::new(service), tasks: Vec::new() }
+        Self { answers: BoxCloneSyncService::new(service), spares: Arc::new(|_| false), tasks: Vec::new() }
+    }
+
+    /// Lets these have more connections than one client may: proxies, which connect for many.
+    #[must_use]
+    pub fn sparing(mut self, is_proxy: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
+        self.spares = Arc::new(is_proxy);
+        self
     }
 
     /// Works on this too, until [`FrontContext::stop`] is cancelled; if it ends before, the process stops.
@@ -115,9 +123,10 @@ impl fmt::Debug for FrontService {
     }
 }
 
-/// How many clients may be connected at once, and what each may have under way: what strangers send and nobody has read
-/// yet must fit into memory.
+/// How many connections there may be at once, how many of them from one address, and what each may have under way: what
+/// strangers send and nobody has read yet must fit into memory.
 const CONNECTIONS: usize = 4096;
+const OF_ONE_ADDRESS: usize = CONNECTIONS / 16;
 const STREAMS: u32 = 128;
 const WINDOW: u32 = 128 << 10;
 
@@ -151,6 +160,7 @@ pub async fn run_front<F: Front>(
     // Clients show no certificates.
     let terms = Terms {
         identity: None,
+        share: Some(Share { most: OF_ONE_ADDRESS, spares: service.spares }),
         streams: STREAMS,
         window: WINDOW,
         ..terms("clients", CONNECTIONS, &base, &peers, &context.streams_end)

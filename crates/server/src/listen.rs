@@ -4,21 +4,23 @@ mod body;
 mod connection;
 mod handshake;
 mod metrics;
+mod room;
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     time::{Instant, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
 
 use handshake::Handshakes;
+use room::Room;
+pub(crate) use room::{Share, Spared};
 
 /// After a failure to accept that isn't one connection's: no file descriptors left, as a rule.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -41,6 +43,8 @@ pub(crate) struct Terms {
     pub(crate) identity: Option<tls::Identity>,
     /// How many connections there are at most.
     pub(crate) connections: usize,
+    /// How many of them one client may have.
+    pub(crate) share: Option<Share>,
     /// How many streams each may have at once.
     pub(crate) streams: u32,
     /// How many bytes each may send before they are read.
@@ -81,11 +85,11 @@ impl Port {
             cut: CancellationToken::new(),
         };
         let (connections, drain, cut) = (port.connections.clone(), port.drain.clone(), port.cut.clone());
-        let room = Arc::new(Semaphore::new(terms.connections));
+        let room = Room::new(terms.connections, terms.share.clone());
         let handshakes = terms.identity.as_ref().map(Handshakes::of);
         port.connections.spawn(async move {
-            while let Some(stream) = drain.run_until_cancelled(accept(&listener)).await {
-                let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
+            while let Some((stream, peer)) = drain.run_until_cancelled(accept(&listener)).await {
+                let Some(place) = room.admit(peer.ip()) else {
                     // Closed at once: the client hears of it now and goes to another replica.
                     metrics::METRICS.refused.add(1, &metrics::port(terms.name));
                     continue;
@@ -114,13 +118,13 @@ impl Port {
     }
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // Answers are written whole: waiting for more only delays them.
                 let _ = stream.set_nodelay(true);
-                return stream;
+                return (stream, peer);
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");

@@ -208,6 +208,7 @@ pub(crate) fn terms(
         name,
         identity: peers.identity().cloned(),
         connections,
+        share: None,
         streams: 1024,
         window: 1 << 20,
         age: Some(Age { most: base.max_connection_age, grace: base.max_connection_age_grace }),

@@ -178,7 +178,9 @@ pub(crate) fn malformed_deadline() -> Status {
     invalid(violations)
 }
 
-pub(crate) fn deadline_exceeded() -> Status {
+/// `DEADLINE_EXCEEDED`.
+#[must_use]
+pub fn deadline_exceeded() -> Status {
     Status::with_error_details(Code::DeadlineExceeded, "the deadline passed", details("DEADLINE_EXCEEDED"))
 }
 

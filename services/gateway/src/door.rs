@@ -13,17 +13,18 @@ use std::{
 use axum::{Router, extract::ConnectInfo, response::IntoResponse as _};
 use futures::future::{BoxFuture, FutureExt as _};
 use http::{Request, Response};
+use tokio::time::timeout;
 use tonic::{Status, body::Body, service::Routes as About};
 use tower::{Service, ServiceExt as _};
 
 use crate::{
     access_log::{Entry, Logged},
-    caller::Callers,
+    caller::{Caller, Callers},
     limit::{Limiter, Permit},
     pages, proxy,
     proxy::Rules,
     request_id::RequestId,
-    route::{REFLECTION, Routes, UPSTREAMS},
+    route::{HEALTH, HEALTH_NEWS, REFLECTION, Routes, UPSTREAMS},
     web::Protocol,
 };
 
@@ -70,10 +71,9 @@ impl Rooms {
     }
 
     async fn call(&self, request: Request<Body>, id: &RequestId, protocol: &'static str) -> Response<Body> {
-        // Probes are neither counted nor logged.
-        if request.uri().path().starts_with("/grpc.health.") {
-            let Ok(response) = self.about.clone().oneshot(request).await;
-            return response;
+        if request.uri().path().strip_prefix('/') == Some(HEALTH) {
+            // Not logged: nothing happens so often and says so little.
+            return self.probe(request).await.unwrap_or_else(Status::into_http);
         }
         let mut entry = Entry::begin(id.clone(), protocol);
         let handled = AssertUnwindSafe(self.handle(request, id, &mut entry)).catch_unwind().await;
@@ -86,6 +86,21 @@ impl Rooms {
         response.map(|body| Body::new(Logged::new(body, entry, permit)))
     }
 
+    async fn probe(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
+        let place = self.limiter.enter()?;
+        let caller = Caller::stranger(self.callers.client(request.headers(), peer(&request)));
+        let _permit = self.limiter.admit_probe(place, caller.network, Instant::now())?;
+        self.tell_about(request).await
+    }
+
+    /// Answers about health and the contract.
+    async fn tell_about(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
+        // What is asked is read before there is an answer.
+        let told = timeout(proxy::ARRIVAL, self.about.clone().oneshot(request)).await;
+        let Ok(response) = told.map_err(|_| server::status::deadline_exceeded())?;
+        Ok(response)
+    }
+
     async fn handle(
         &self,
         request: Request<Body>,
@@ -94,9 +109,7 @@ impl Rooms {
     ) -> Result<(Response<Body>, Permit), Status> {
         let place = self.limiter.enter()?;
         let path = request.uri().path().to_owned();
-        let peer = request.extensions().get().map(|ConnectInfo::<SocketAddr>(peer)| peer.ip());
-        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        let caller = self.callers.tell(request.headers(), peer).await;
+        let caller = self.callers.tell(request.headers(), peer(&request)).await;
         entry.caller = caller.kind;
         entry.address = self.logs_addresses.then_some(caller.address);
 
@@ -107,19 +120,25 @@ impl Rooms {
         let is_open_to_abuse = found.as_ref().is_ok_and(|(_, method)| method.is_open_to_abuse);
         let permit = self.limiter.admit(place, &caller, is_open_to_abuse, Instant::now())?;
 
-        if path.strip_prefix('/') == Some(REFLECTION) {
-            REFLECTION.clone_into(&mut entry.method);
-            let Ok(response) = self.about.clone().oneshot(request).await;
-            return Ok((response, permit));
+        let about = path
+            .strip_prefix('/')
+            .and_then(|path| [REFLECTION, HEALTH_NEWS].into_iter().find(|known| *known == path));
+        if let Some(method) = about {
+            method.clone_into(&mut entry.method);
+            return Ok((self.tell_about(request).await?, permit));
         }
         let (path, method) = found?;
         let upstream = method.upstream(request.headers())?;
         entry.upstream = UPSTREAMS[upstream];
         let (service, received) = (self.services[upstream].clone(), Arc::clone(&entry.received));
-        let response =
-            proxy::pass(request, path, method.is_unary, service, id, received, &self.rules).await?;
+        let response = proxy::pass(request, path, method.shape, service, id, received, &self.rules).await?;
         Ok((response, permit))
     }
+}
+
+fn peer(request: &Request<Body>) -> IpAddr {
+    let peer = request.extensions().get().map(|ConnectInfo::<SocketAddr>(peer)| peer.ip());
+    peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 impl Service<Request<Body>> for Door {

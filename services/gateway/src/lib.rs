@@ -39,8 +39,8 @@ use crate::{
     web::Web,
 };
 
-/// Beyond any deadline that a client has; the gateway keeps to its client's.
-const LONGEST_CALL: Duration = Duration::from_hours(24);
+/// How long a unary call may take whatever its client says: places are not lent for ever.
+const LONGEST_CALL: Duration = Duration::from_hours(1);
 
 /// The gateway.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +63,7 @@ impl Front for Gateway {
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
         let verifier = server::jwks(context.client("identity", &config.identity_target));
         let routes = Routes::of(proto::FILE_DESCRIPTOR_SET)?;
+        let proxies = config.trusted_proxies.0.clone();
         let measured = ServerLayer::new(routes.names());
         let door = Door::new(Rooms {
             routes,
@@ -85,6 +86,8 @@ impl Front for Gateway {
             logs_addresses: config.log_addresses,
         });
         let cors = option_layer(web::cors(&config.cors_origins));
-        Ok(FrontService::new(cors.layer(Web::new(door, &measured))))
+        let service = FrontService::new(cors.layer(Web::new(door, &measured)));
+        // Whoever is behind a proxy shares its address with all others.
+        Ok(service.sparing(move |peer| proxies.iter().any(|proxies| proxies.contains(&peer))))
     }
 }

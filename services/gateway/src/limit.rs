@@ -12,11 +12,12 @@ use std::{
 };
 
 use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter, sync::Cache};
+use server::Network;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 use values::UserId;
 
-use crate::caller::{Caller, Network};
+use crate::caller::Caller;
 use bucket::Bucket;
 pub(crate) use bucket::Rate;
 pub use config::Limits;
@@ -42,6 +43,8 @@ enum Key {
     Network(Network),
     /// For what anybody may make the shop do, beside the ordinary allowance.
     OpenToAbuse(Network),
+    /// For asking whether the gateway is well: whose allowance is used up doesn't hear that it is ill.
+    Probes(Network),
 }
 
 #[derive(Debug)]
@@ -102,6 +105,25 @@ impl Limiter {
             // By the address whoever signed the call: accounts are what is being made here.
             self.account(Key::OpenToAbuse(caller.network), now).take(self.limits.sign_in(), now)?;
         }
+        self.begin(place, account)
+    }
+
+    /// As [`admit`](Self::admit), for a probe, which has an allowance of its own.
+    ///
+    /// # Errors
+    /// `RESOURCE_EXHAUSTED`: the allowance is used up.
+    pub(crate) fn admit_probe(
+        &self,
+        Place(place): Place,
+        network: Network,
+        now: Instant,
+    ) -> Result<Permit, Status> {
+        let account = self.account(Key::Probes(network), now);
+        account.take(self.limits.address(), now)?;
+        self.begin(place, account)
+    }
+
+    fn begin(&self, place: OwnedSemaphorePermit, account: Arc<Account>) -> Result<Permit, Status> {
         let others = account.under_way.fetch_add(1, Ordering::Relaxed);
         let permit = Permit { account, _place: place };
         if others >= self.limits.calls_at_once {

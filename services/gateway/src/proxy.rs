@@ -1,7 +1,8 @@
 //! A call on its way to the service that answers it, and the answer on its way back.
 //!
-//! Messages are passed on as they come, neither read nor kept, so that streams of all kinds, trailers, compression and
-//! backpressure are between the client and the service. Who goes away drops the call, which cancels it in the service.
+//! Nobody looks into messages, and streams are passed on as they come, so that compression, trailers and backpressure are
+//! between the client and the service. The one message of a call is kept until it has come, up to 256 KiB of it, so that it
+//! can be sent again; the one answer likewise. Who goes away drops the call, which cancels it in the service.
 
 mod answer;
 mod upload;
@@ -16,8 +17,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Status, body::Body};
 use tower::ServiceExt as _;
 
-use crate::{headers, request_id::RequestId};
+use crate::{headers, request_id::RequestId, route::Shape};
 use answer::Answer;
+pub(crate) use upload::ARRIVAL;
 use upload::Upload;
 
 /// What is said of each call that is passed on.
@@ -34,25 +36,26 @@ pub(crate) struct Rules {
 /// Passes a call on.
 ///
 /// # Errors
-/// `INVALID_ARGUMENT`: its deadline can't be read.
+/// `INVALID_ARGUMENT`: its deadline can't be read. `RESOURCE_EXHAUSTED`: what is asked is too large. `DEADLINE_EXCEEDED`:
+/// it doesn't come.
 pub(crate) async fn pass(
     request: Request<Body>,
     path: &str,
-    is_unary: bool,
+    shape: Shape,
     service: mesh::Client,
     id: &RequestId,
     received: Arc<AtomicU64>,
     rules: &Rules,
 ) -> Result<Response<Body>, Status> {
     let (parts, body) = request.into_parts();
-    let (upload, mut refused) = Upload::new(body, rules.max_message, received);
+    let (upload, mut refused) = Upload::new(body, shape.asks_once, rules.max_message, received);
     let mut onward = Request::new(Body::new(upload));
     *onward.uri_mut() = Uri::try_from(path).unwrap_or_default();
     *onward.version_mut() = Version::HTTP_2;
     *onward.method_mut() = parts.method;
     *onward.headers_mut() = parts.headers;
     headers::clean_request(onward.headers_mut());
-    headers::set_deadline(onward.headers_mut(), is_unary.then_some(rules.default_deadline))?;
+    headers::set_deadline(onward.headers_mut(), shape.is_unary().then_some(rules.default_deadline))?;
     id.show(onward.headers_mut());
 
     let mut response = tokio::select! {

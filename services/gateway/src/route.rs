@@ -15,6 +15,10 @@ pub(crate) const SERVICE: &str = "bookstore-service";
 /// The services behind the gateway: those of the packages `bookstore.<name>.v1`.
 pub(crate) const UPSTREAMS: [&str; 4] = ["identity", "inventory", "order", "payment"];
 
+/// Whether the gateway is well, and the news of it.
+pub(crate) const HEALTH: &str = "grpc.health.v1.Health/Check";
+pub(crate) const HEALTH_NEWS: &str = "grpc.health.v1.Health/Watch";
+
 /// The one method of reflection.
 pub(crate) const REFLECTION: &str = "grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 
@@ -29,10 +33,16 @@ pub(crate) struct Routes(HashMap<String, Method>);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Method {
     to: Destination,
-    /// One message goes in and one comes out.
-    pub(crate) is_unary: bool,
+    pub(crate) shape: Shape,
     /// Whoever comes from the street can make the shop work: sign in, register.
     pub(crate) is_open_to_abuse: bool,
+}
+
+/// How many messages go which way: one, or a stream of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Shape {
+    pub(crate) asks_once: bool,
+    pub(crate) answers_once: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,7 +72,8 @@ impl Routes {
         let mut routes = HashMap::new();
         for method in Policies::of(contract)?.iter().filter(|method| method.allow.is_public()) {
             let to = destination(&method.service).ok_or_else(|| Error::Nowhere(method.service.clone()))?;
-            let is_unary = !method.is_client_streaming && !method.is_server_streaming;
+            let shape =
+                Shape { asks_once: !method.is_client_streaming, answers_once: !method.is_server_streaming };
             let changes_nothing = pool
                 .get_service_by_name(&method.service)
                 .and_then(|service| service.methods().find(|known| known.name() == method.name))
@@ -71,15 +82,14 @@ impl Routes {
                 })
                 == Some(IdempotencyLevel::NoSideEffects);
             let is_open_to_abuse = method.allow == Allow::Anyone && !changes_nothing;
-            routes.insert(method.path(), Method { to, is_unary, is_open_to_abuse });
+            routes.insert(method.path(), Method { to, shape, is_open_to_abuse });
         }
         Ok(Self(routes))
     }
 
     /// What methods are called in metrics and traces; all others are alike.
     pub(crate) fn names(&self) -> Vec<String> {
-        let about =
-            ["grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch", REFLECTION].map(str::to_owned);
+        let about = [HEALTH, HEALTH_NEWS, REFLECTION].map(str::to_owned);
         self.0.keys().map(|path| path.trim_start_matches('/').to_owned()).chain(about).collect()
     }
 
@@ -92,6 +102,12 @@ impl Routes {
             .get_key_value(path)
             .map(|(path, method)| (path.as_str(), *method))
             .ok_or_else(status::unknown_method)
+    }
+}
+
+impl Shape {
+    pub(crate) const fn is_unary(self) -> bool {
+        self.asks_once && self.answers_once
     }
 }
 
@@ -197,7 +213,7 @@ mod tests {
 
     #[test]
     fn streams_are_told_from_unary_methods() {
-        let is_unary = |path| routes().find(path).unwrap().1.is_unary;
+        let is_unary = |path| routes().find(path).unwrap().1.shape.is_unary();
         assert!(is_unary("/bookstore.order.v1.OrderService/GetOrder"));
         assert!(!is_unary("/bookstore.order.v1.OrderService/WatchOrder"));
     }

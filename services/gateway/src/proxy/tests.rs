@@ -1,15 +1,19 @@
-//! What no method of the contract does yet: both sides stream. Reflection does, so it is what is passed on.
+//! What no method of the contract does yet: both sides stream. Reflection does, so it is what is passed on. And messages
+//! that don't come, without the wait.
 
 use std::{
     convert::Infallible,
     net::{Ipv4Addr, SocketAddr},
+    pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
 
 use anyhow::{Context as _, Result};
+use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt as _};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
+use http_body::Frame;
 use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::{
@@ -26,6 +30,7 @@ use super::*;
 
 const SOON: Duration = Duration::from_secs(10);
 const PATH: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+const STREAMS: Shape = Shape { asks_once: false, answers_once: false };
 
 /// Passes everything on to one service.
 #[derive(Clone)]
@@ -51,7 +56,7 @@ impl tower::Service<Request<Body>> for Passing {
         let Self { service, rules } = self.clone();
         async move {
             let id = RequestId::of(&HeaderMap::new());
-            let passed = pass(request, PATH, false, service, &id, Arc::default(), &rules).await;
+            let passed = pass(request, PATH, STREAMS, service, &id, Arc::default(), &rules).await;
             Ok(passed.unwrap_or_else(Status::into_http))
         }
         .boxed()
@@ -119,5 +124,50 @@ async fn a_stream_that_becomes_too_large_is_ended_while_it_is_answered() -> Resu
 
     let refused = timeout(SOON, answers.message()).await?.unwrap_err();
     assert_eq!(refused.code(), Code::ResourceExhausted);
+    Ok(())
+}
+
+/// The beginning of a message, and nothing more.
+struct Half(Option<Bytes>);
+
+impl http_body::Body for Half {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        self.0.take().map_or(Poll::Pending, |begun| Poll::Ready(Some(Ok(Frame::data(begun)))))
+    }
+}
+
+/// What is answered to a call that is asked the beginning of a message, and how long that took.
+async fn asked_by_halves(path: &str, shape: Shape) -> Result<(Status, Duration)> {
+    let policy = mesh::Policy { timeout: Duration::from_hours(1), ..mesh::Policy::default() };
+    let service = mesh::Client::new("inventory", &"ipv4:127.0.0.1:1".parse()?, policy, None);
+    let rules = Rules {
+        max_message: 1 << 20,
+        default_deadline: Duration::from_secs(20),
+        streams_end: CancellationToken::new(),
+    };
+    let mut request = Request::new(Body::new(Half(Some(Bytes::from_static(&[0, 0, 0])))));
+    request.headers_mut().insert("grpc-timeout", HeaderValue::from_static("30M"));
+    let began = tokio::time::Instant::now();
+    let id = RequestId::of(&HeaderMap::new());
+    let refused = pass(request, path, shape, service, &id, Arc::default(), &rules).await.err();
+    Ok((refused.context("answered")?, began.elapsed()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_one_message_of_a_call_comes_in_good_time_or_is_given_up() -> Result<()> {
+    for (path, answers_once) in [
+        ("/bookstore.inventory.v1.InventoryService/ListBooks", true),
+        ("/bookstore.order.v1.OrderService/WatchOrder", false),
+    ] {
+        let (refused, waited) = asked_by_halves(path, Shape { asks_once: true, answers_once }).await?;
+        assert_eq!(refused.code(), Code::DeadlineExceeded, "{path}");
+        assert_eq!(waited.as_secs(), 10, "{path}");
+    }
     Ok(())
 }

@@ -7,22 +7,34 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame};
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, Sleep, sleep_until},
+};
 use tonic::{Status, body::Body};
 
 use crate::{framing::Framing, status};
 
-/// A request body that counts, and stops at the first message that is too large, before any of it is passed on.
+/// How long the one message of a call may take to come; services wait no longer either.
+pub(crate) const ARRIVAL: Duration = Duration::from_secs(10);
+
+/// A request body that counts, and stops at the first message that is too large, before any of it is passed on. Where
+/// there is only one message it must come in good time: else who begins calls and doesn't end them takes the places of all.
 ///
 /// It then stays silent: what ends the call is the refusal, not a broken stream, which the callee would be blamed for.
 pub(super) struct Upload {
     inner: Body,
     framing: Framing,
     received: Arc<AtomicU64>,
+    /// Of the one message.
+    due: Option<Instant>,
+    /// Made when there is something to wait for.
+    late: Option<Pin<Box<Sleep>>>,
     refuse: Option<oneshot::Sender<Status>>,
 }
 
@@ -31,10 +43,17 @@ pub(super) struct Upload {
 pub(super) struct Refused(Option<oneshot::Receiver<Status>>);
 
 impl Upload {
-    pub(super) fn new(inner: Body, max_message: usize, received: Arc<AtomicU64>) -> (Self, Refused) {
+    pub(super) fn new(
+        inner: Body,
+        is_one_message: bool,
+        max_message: usize,
+        received: Arc<AtomicU64>,
+    ) -> (Self, Refused) {
         let (refuse, refused) = oneshot::channel();
         let framing = Framing::new(max_message);
-        (Self { inner, framing, received, refuse: Some(refuse) }, Refused(Some(refused)))
+        let due = is_one_message.then(|| Instant::now() + ARRIVAL);
+        let upload = Self { inner, framing, received, due, late: None, refuse: Some(refuse) };
+        (upload, Refused(Some(refused)))
     }
 
     fn refuse<T>(&mut self, status: Status) -> Poll<T> {
@@ -44,6 +63,13 @@ impl Upload {
         }
         self.inner = Body::empty();
         Poll::Pending
+    }
+
+    fn wait<T>(&mut self, context: &mut Context<'_>) -> Poll<T> {
+        let Some(due) = self.due else { return Poll::Pending };
+        let late = self.late.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        ready!(late.as_mut().poll(context));
+        self.refuse(server::status::deadline_exceeded())
     }
 }
 
@@ -59,10 +85,11 @@ impl HttpBody for Upload {
         if this.refuse.is_none() {
             return Poll::Pending;
         }
-        let frame = match ready!(Pin::new(&mut this.inner).poll_frame(context)) {
-            Some(Ok(frame)) => frame,
-            Some(Err(_)) => return this.refuse(status::malformed()),
-            None => return Poll::Ready(None),
+        let frame = match Pin::new(&mut this.inner).poll_frame(context) {
+            Poll::Pending => return this.wait(context),
+            Poll::Ready(Some(Ok(frame))) => frame,
+            Poll::Ready(Some(Err(_))) => return this.refuse(status::malformed()),
+            Poll::Ready(None) => return Poll::Ready(None),
         };
         // gRPC's requests have no trailers: what stands there is none of the headers that are cleaned.
         let Ok(chunk) = frame.into_data() else { return Poll::Ready(None) };

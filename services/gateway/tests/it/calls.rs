@@ -201,6 +201,19 @@ async fn a_deadline_is_told_to_the_service_and_kept() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_unary_call_lasts_an_hour_at_most_whatever_its_client_says() -> Result<()> {
+    let stub = Stub::start(async |_| stub::answer(&OrderStatus::default())).await?;
+    let door = gateway(&stub.target(), |_| {}).await?;
+    let mut client = Http2::connect(door.address()).await?;
+
+    let request = stub::once(&GetOrderStatusRequest::default());
+    client.call(STATUS, &[("grpc-timeout", "20H")], request).await?;
+
+    assert!(told(&stub)? <= Duration::from_hours(1), "{:?}", told(&stub)?);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_stream_is_ended_at_its_deadline() -> Result<()> {
     let (stub, mut calls) = answers().await?;
     let door = gateway(&stub.target(), |_| {}).await?;

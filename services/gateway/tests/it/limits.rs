@@ -14,6 +14,7 @@ use proto::{
 use secrecy::ExposeSecret as _;
 use testkit::as_user;
 use tonic::{Code, Status, body::Body};
+use tonic_health::pb::HealthCheckRequest;
 use tonic_types::StatusExt as _;
 use values::{Clock, SessionId, UserId};
 
@@ -146,6 +147,50 @@ async fn addresses_are_told_by_trusted_proxies_alone() -> Result<()> {
     assert_eq!(from(&behind, "192.0.2.2").await?, Code::ResourceExhausted);
     assert_eq!(from(&open, "192.0.2.1").await?, Code::Ok);
     assert_eq!(from(&open, "192.0.2.2").await?, Code::ResourceExhausted);
+    Ok(())
+}
+
+#[tokio::test]
+async fn news_of_health_are_counted_as_any_call_and_probes_apart_from_them() -> Result<()> {
+    let (stub, _) = shop().await?;
+    let door = gateway(&stub.target(), |config| config.limits.calls_at_once = 2).await?;
+    let mut client = Http2::connect(door.address()).await?;
+    let mut ask = async |path: &str, body: Body| {
+        let response = client.call(path, &[], body).await?;
+        let code = response.headers().get("grpc-status").map(|_| raw::code(response.headers()));
+        anyhow::Ok((response, code))
+    };
+    let about = HealthCheckRequest::default();
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let (response, refused) = ask("/grpc.health.v1.Health/Watch", stub::once(&about)).await?;
+        assert_eq!(refused, None);
+        held.push(response);
+    }
+
+    let (_, refused) = ask("/grpc.health.v1.Health/Watch", stub::once(&about)).await?;
+    assert_eq!(refused, Some(Code::ResourceExhausted));
+    assert_eq!(list(&door, None).await?.code(), Code::ResourceExhausted);
+    let (probe, _) = ask("/grpc.health.v1.Health/Check", stub::once(&about)).await?;
+    assert_eq!(raw::code(&raw::whole(probe).await?.1), Code::Ok);
+    Ok(())
+}
+
+#[tokio::test]
+async fn probes_that_are_never_asked_to_the_end_keep_to_their_share() -> Result<()> {
+    let (stub, _) = shop().await?;
+    let door = gateway(&stub.target(), |config| config.limits.calls_at_once = 2).await?;
+    let check = async || {
+        let mut client = Http2::connect(door.address()).await?;
+        let (held, body) = stub::stream();
+        let asked = client.call("/grpc.health.v1.Health/Check", &[], body.into_body()).await;
+        drop(held);
+        anyhow::Ok(raw::code(asked?.headers()))
+    };
+    let checks: Vec<_> = (0..3).map(|_| Box::pin(check())).collect();
+    let (first_answered, _, _waiting) = futures::future::select_all(checks).await;
+    assert_eq!(first_answered?, Code::ResourceExhausted);
+    assert_eq!(list(&door, None).await?.code(), Code::Ok);
     Ok(())
 }
 
