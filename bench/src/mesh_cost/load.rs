@@ -64,7 +64,8 @@ impl Load {
         self.call_for(client, self.length / WARM_UP).await?;
         let (server, ours, began) = (replica.cpu().await?, cpu::used(), Instant::now());
         let latencies = self.call_for(client, self.length).await?;
-        let (took, ours, server) = (began.elapsed(), cpu::used() - ours, replica.cpu().await? - server);
+        let (took, ours, server) =
+            (began.elapsed(), cpu::used().saturating_sub(ours), replica.cpu().await?.saturating_sub(server));
         let calls = latencies.len();
         ensure!(calls > 0, "no call was answered within {:?}", self.length);
         #[expect(clippy::cast_precision_loss, reason = "nobody waits for 2^52 calls or microseconds")]
