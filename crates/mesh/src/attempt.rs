@@ -73,7 +73,7 @@ pub(crate) async fn send(
     match exchanged {
         Err(failure) => {
             if matches!(failure.reason, Reason::Unsent | Reason::GoAway) {
-                lease.spent(metrics);
+                lease.spent();
             }
             trial.failed(failure.reason);
             Err(failure)
@@ -93,6 +93,14 @@ pub(crate) async fn send(
             drop(trial);
             let answer = deadline::exceeded().into_http();
             Err(Box::new(Failure { reason: Reason::Expired, pushback: Pushback::Silent, answer }))
+        }
+        Ok(answer)
+            if answer.code == Some(Code::ResourceExhausted) && retry::is_shed(answer.last_headers()) =>
+        {
+            trial.failed(Reason::Shed);
+            let answer = answer.into_response(call.deadline, lease);
+            // When to come back is of this replica: the call goes to another or nowhere.
+            Err(Box::new(Failure { reason: Reason::Shed, pushback: Pushback::Silent, answer }))
         }
         Ok(answer) => {
             trial.answered(&answer);
@@ -140,7 +148,7 @@ impl Trial<'_> {
     fn answered(mut self, answer: &Answer) {
         let (took, now) = self.end("answered");
         match answer.code {
-            Some(Code::ResourceExhausted) if retry::is_overloaded(answer.last_headers()) => {
+            Some(Code::ResourceExhausted) if retry::is_backlogged(answer.last_headers()) => {
                 self.endpoint.erred(took, now);
             }
             Some(Code::Internal | Code::Unknown | Code::DataLoss) => self.endpoint.faltered(took, now),
@@ -153,7 +161,7 @@ impl Trial<'_> {
         match reason {
             // A connection that closes in good order says nothing against its endpoint.
             Reason::Unsent | Reason::GoAway => {}
-            Reason::Deferred => self.endpoint.erred(took, now),
+            Reason::Deferred | Reason::Shed => self.endpoint.erred(took, now),
             _ => self.endpoints.failed(&self.endpoint, took, now),
         }
     }

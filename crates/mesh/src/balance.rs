@@ -188,6 +188,21 @@ mod tests {
     }
 
     #[test]
+    fn one_fault_says_little_and_many_say_enough() {
+        let mut now = Instant::now();
+        let mut latency = Latency::default();
+        latency.answered(MILLISECOND, now);
+        now += MILLISECOND;
+        latency.faltered(MILLISECOND, now);
+        assert!(latency.at(now).unwrap() < 0.01, "{:?}", latency.at(now));
+        for _ in 0..100 {
+            now += 4 * MILLISECOND;
+            latency.faltered(MILLISECOND, now);
+        }
+        assert!(latency.at(now).unwrap() > 0.5, "{:?}", latency.at(now));
+    }
+
+    #[test]
     fn silence_counts_while_calls_wait() {
         let mut now = Instant::now();
         let mut latency = Latency::default();

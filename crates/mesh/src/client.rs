@@ -172,7 +172,7 @@ impl Callee {
         call: Call,
     ) -> (Response<Body>, Option<Verdict>) {
         let endpoints = self.endpoints();
-        let (mut made, mut handed_back, mut tried) = (1, 0, Vec::new());
+        let (mut made, mut handed_back, mut was_shed, mut tried) = (1, 0, false, Vec::new());
         loop {
             let failure = match endpoints.acquire(&tried).await {
                 Ok(lease) => {
@@ -200,10 +200,15 @@ impl Callee {
                 self.metrics.retry(failure.reason);
                 continue;
             }
-            let Some(pause) = self.pause(&failure, payload, call, made) else {
+            // Once: if two are overloaded, so are the others.
+            let may_move = failure.reason != Reason::Shed
+                || (!was_shed && tried.last().is_some_and(|shed| endpoints.has_another(*shed)));
+            was_shed |= failure.reason == Reason::Shed;
+            let pause = may_move.then(|| self.pause(&failure, payload, call, made)).flatten();
+            let Some(pause) = pause else {
                 let verdict = match failure.reason {
                     Reason::Expired => None,
-                    Reason::Deferred => Some(Verdict::Answered),
+                    Reason::Deferred | Reason::Shed => Some(Verdict::Answered),
                     _ => Some(Verdict::Failed),
                 };
                 if let Some(address) = tried.last() {

@@ -23,7 +23,7 @@ use crate::{
     balance::{Cost, Latency},
     connection::{Connection, Connector, Line, SILENCE},
     dice::Dice,
-    metrics::Metrics,
+    metrics::{Counted, Metrics},
     outlier::{Outlier, OutlierPolicy},
     resolve::Doubts,
 };
@@ -60,6 +60,8 @@ pub(crate) struct Endpoint {
     keepers: Vec<AbortHandle>,
     latency: Mutex<Latency>,
     outlier: Mutex<Outlier>,
+    /// Until it is retired.
+    known: Mutex<Option<Counted>>,
 }
 
 /// The place of one connection.
@@ -77,6 +79,17 @@ struct Slot {
 struct Open {
     sender: SendRequest<Body>,
     line: Arc<Line>,
+    _counted: Counted,
+}
+
+/// Empties a slot when its keeper is done, even one that is aborted: it may just have stored a connection into the slot of
+/// an endpoint that is already retired.
+struct Kept<'a>(&'a Slot);
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        self.0.lock().take();
+    }
 }
 
 impl Endpoint {
@@ -97,19 +110,19 @@ impl Endpoint {
             slots,
             latency: Mutex::default(),
             outlier: Mutex::new(Outlier::new(around.outlier)),
+            known: Mutex::new(Some(around.metrics.endpoint())),
         })
     }
 
     /// Takes no new calls; those under way go on over their connections.
-    pub(crate) fn retire(&self, metrics: Metrics) {
+    pub(crate) fn retire(&self) {
         for keeper in &self.keepers {
             keeper.abort();
         }
         for slot in &self.slots {
-            if slot.lock().take().is_some() {
-                metrics.connections(-1);
-            }
+            slot.lock().take();
         }
+        lock(&self.known).take();
     }
 
     pub(crate) fn uri(&self, path: Option<&PathAndQuery>) -> Uri {
@@ -254,16 +267,15 @@ impl Slot {
     async fn hold(&self, connection: Connection, around: &Surroundings) -> (Ended, Duration) {
         let Connection { sender, line, closed } = connection;
         let began = Instant::now();
-        *self.lock() = Some(Open { sender, line: line.clone() });
-        around.metrics.connections(1);
+        let kept = Kept(self);
+        let counted = around.metrics.connection();
+        *self.lock() = Some(Open { sender, line: line.clone(), _counted: counted });
         around.changed.send_replace(());
         let ended = tokio::select! {
             _ = closed => Ended::Lost,
             () = line.spent.notified() => Ended::InGoodOrder,
         };
-        if self.lock().take().is_some() {
-            around.metrics.connections(-1);
-        }
+        drop(kept);
         around.changed.send_replace(());
         around.doubts.notify_one();
         (ended, began.elapsed())
@@ -287,10 +299,8 @@ pub(crate) struct Lease {
 
 impl Lease {
     /// The connection takes no more calls (GOAWAY): a new one is made while the old one finishes its own.
-    pub(crate) fn spent(&self, metrics: Metrics) {
-        if self.slot.lock().take_if(|open| Arc::ptr_eq(&open.line, &self.line)).is_some() {
-            metrics.connections(-1);
-        }
+    pub(crate) fn spent(&self) {
+        self.slot.lock().take_if(|open| Arc::ptr_eq(&open.line, &self.line));
         self.line.spent.notify_one();
     }
 }
@@ -303,4 +313,42 @@ impl Drop for Lease {
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_keeper_that_is_aborted_leaves_no_connection_behind() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let served = tokio::spawn(async move {
+            let mut connection = h2::server::handshake(listener.accept().await.unwrap().0).await.unwrap();
+            while connection.accept().await.is_some() {}
+        });
+        let around = Surroundings {
+            connector: Connector { timeout: Duration::from_secs(20), tls: None },
+            connections: 1,
+            outlier: OutlierPolicy::default(),
+            authority: None,
+            dice: Arc::new(Dice::seeded(1)),
+            doubts: Arc::default(),
+            changed: Arc::new(watch::channel(()).0),
+            metrics: Metrics::new("payment"),
+        };
+        let slot = Slot::default();
+        let connection = around.connector.connect(address).await.unwrap();
+        let mut held = Box::pin(slot.hold(connection, &around));
+        tokio::select! {
+            biased;
+            _ = &mut held => panic!("it was closed"),
+            () = std::future::ready(()) => assert!(slot.is_open()),
+        }
+        drop(held);
+        assert!(slot.lock().is_none(), "nobody would take it out");
+        served.await.unwrap();
+    }
 }

@@ -60,8 +60,7 @@ impl Endpoints {
             }
             let last = found.borrow().clone();
             for endpoint in last.iter().flat_map(|members| members.iter()) {
-                endpoint.retire(around.metrics);
-                around.metrics.endpoints(-1);
+                endpoint.retire();
             }
         });
         endpoints
@@ -163,17 +162,11 @@ async fn keep_up(
             let added = |address| Endpoint::new(address, around).map(Arc::new);
             let present: Members = addresses
                 .into_iter()
-                .filter_map(|address| {
-                    known(address).or_else(|| {
-                        around.metrics.endpoints(1);
-                        added(address)
-                    })
-                })
+                .filter_map(|address| known(address).or_else(|| added(address)))
                 .collect();
             found.send_replace(Some(present.clone()));
             for endpoint in before.iter().filter(|before| !present.iter().any(|it| Arc::ptr_eq(it, before))) {
-                endpoint.retire(around.metrics);
-                around.metrics.endpoints(-1);
+                endpoint.retire();
             }
         }
         if replicas.changed().await.is_err() {

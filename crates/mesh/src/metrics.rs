@@ -27,6 +27,26 @@ fn level(name: &'static str) -> UpDownCounter<i64> {
     telemetry::meter().i64_up_down_counter(name).build()
 }
 
+/// One of those that a level counts, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    level: &'static UpDownCounter<i64>,
+    metrics: Metrics,
+}
+
+impl Counted {
+    fn of(level: &'static UpDownCounter<i64>, metrics: Metrics) -> Self {
+        level.add(1, &[metrics.label()]);
+        Self { level, metrics }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.level.add(-1, &[self.metrics.label()]);
+    }
+}
+
 /// Of one callee.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Metrics {
@@ -63,12 +83,14 @@ impl Metrics {
         OPEN.add(change, &[self.label()]);
     }
 
-    pub(crate) fn endpoints(self, change: i64) {
-        KNOWN.add(change, &[self.label()]);
+    /// One more endpoint that is known.
+    pub(crate) fn endpoint(self) -> Counted {
+        Counted::of(&KNOWN, self)
     }
 
-    pub(crate) fn connections(self, change: i64) {
-        CONNECTIONS.add(change, &[self.label()]);
+    /// One more connection that is open.
+    pub(crate) fn connection(self) -> Counted {
+        Counted::of(&CONNECTIONS, self)
     }
 
     pub(crate) fn ejected(self) {

@@ -46,6 +46,8 @@ pub(crate) enum Reason {
     Unavailable,
     /// The callee answered UNAVAILABLE and when to come back: it lives, and something behind it doesn't.
     Deferred,
+    /// The replica has too much to do.
+    Shed,
     /// The callee's own timer was the first to notice the deadline.
     Expired,
 }
@@ -62,6 +64,7 @@ impl Reason {
             Self::Starting => "starting",
             Self::Unavailable => "unavailable",
             Self::Deferred => "deferred",
+            Self::Shed => "shed",
             Self::Expired => "expired",
         }
     }
@@ -168,9 +171,16 @@ pub(crate) fn pause(
     }
 }
 
-/// Whether RESOURCE_EXHAUSTED is of the replica, which has too much to do, rather than of the request, which is too large.
-pub(crate) fn is_overloaded(headers: &HeaderMap) -> bool {
-    says(headers, &["OVERLOADED", "QUEUE_FULL"])
+/// Whether `RESOURCE_EXHAUSTED` is of a replica that has too much to do, and of which another may have less. It may be the
+/// passed on status of a service behind it, so it doesn't prove that nothing was executed.
+pub(crate) fn is_shed(headers: &HeaderMap) -> bool {
+    says(headers, &["OVERLOADED"])
+}
+
+/// Whether `RESOURCE_EXHAUSTED` is of a replica that has too much of one kind of work, rather than of a request that is
+/// too large.
+pub(crate) fn is_backlogged(headers: &HeaderMap) -> bool {
+    says(headers, &["QUEUE_FULL"])
 }
 
 /// Whether one of our own services gives one of these reasons.

@@ -159,3 +159,36 @@ async fn calls_under_way_end_when_the_connection_drains() -> Result<()> {
     assert_eq!(server.calls(), 2);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_call_that_one_replica_sheds_goes_to_one_other() -> Result<()> {
+    let overloaded = Reply::Refusal(Code::ResourceExhausted, "OVERLOADED");
+    let (first, second) = (Replica::start().await?, Replica::start().await?);
+    let calls = || (first.calls(), second.calls());
+    let mut both = client(&[first.address, second.address], patient())?;
+    while calls().0 == 0 || calls().1 == 0 {
+        both.get_balance(GetBalanceRequest::default()).await?;
+    }
+    first.reply(overloaded, Duration::ZERO);
+    let before = calls();
+    // The one that shed counts as slow, and is asked again when that is forgotten.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while calls().0 == before.0 {
+        assert!(Instant::now() < deadline, "it isn't asked");
+        both.get_balance(GetBalanceRequest::default()).await?;
+    }
+
+    second.reply(overloaded, Duration::ZERO);
+    let before = calls();
+    let status = both.get_balance(GetBalanceRequest::default()).await.expect_err("an answer");
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert_eq!(calls(), (before.0 + 1, before.1 + 1), "each is asked once");
+
+    let before = calls();
+    let mut alone = client(&[first.address], patient())?;
+    assert!(alone.get_balance(GetBalanceRequest::default()).await.is_err());
+    assert_eq!(calls(), (before.0 + 1, before.1), "there is nobody else");
+    assert_eq!(sign_in(&[first.address, second.address]).await?, Code::ResourceExhausted);
+    assert_eq!(calls().0 + calls().1, before.0 + before.1 + 2, "it may have been executed");
+    Ok(())
+}
