@@ -114,7 +114,6 @@ async fn refused_in_time(
         .await?
     }))
     .await?;
-    println!("refused after {times:.0?}");
     for (desk, time) in desks.iter().zip(times) {
         ensure!(time < EVERYWHERE, "{} refused it after {time:.1?}", desk.replica);
         ensure!(desk.refuses(customer).await?, "{} accepts it again", desk.replica);
