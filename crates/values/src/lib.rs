@@ -25,8 +25,8 @@ pub use currency::{Currency, CurrencyError};
 pub use email::{EmailAddress, EmailAddressError};
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use id::{
-    AddressId, DeadLetterId, EditionId, EventId, IdError, LocationId, OfferId, OrderId, PaymentId, ReservationId,
-    SessionId, ShopId, TransferId, UserId, WorkId,
+    AddressId, DeadLetterId, EditionId, EventId, IdError, LocationId, OfferId, OrderId, PaymentId,
+    ReservationId, SessionId, ShopId, TransferId, UserId, WorkId,
 };
 pub use isbn::{Isbn, IsbnError};
 pub use money::{Money, MoneyError};
