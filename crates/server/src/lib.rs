@@ -31,6 +31,7 @@ pub use application::{Application, BuildError, Context};
 pub use config::Config;
 pub use front::{Front, FrontContext, FrontService, run_front};
 pub use jwks::jwks;
+pub use listen::OneMessage;
 pub use migrate::{MigrateError, SqlMigration, migrate};
 pub use network::Network;
 pub use peer::PeersError;

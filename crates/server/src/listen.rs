@@ -18,6 +18,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
 
+pub use body::OneMessage;
 use handshake::Handshakes;
 use room::Room;
 pub(crate) use room::{Share, Spared};

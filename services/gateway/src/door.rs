@@ -25,6 +25,7 @@ use crate::{
     proxy::Rules,
     request_id::RequestId,
     route::{HEALTH, HEALTH_NEWS, REFLECTION, Routes, UPSTREAMS},
+    upstream::Upstream,
     web::Protocol,
 };
 
@@ -36,7 +37,7 @@ pub(crate) struct Door(Arc<Rooms>);
 pub(crate) struct Rooms {
     pub(crate) routes: Routes,
     /// As [`UPSTREAMS`] names them.
-    pub(crate) services: [mesh::Client; UPSTREAMS.len()],
+    pub(crate) services: [Upstream; UPSTREAMS.len()],
     pub(crate) callers: Callers,
     pub(crate) limiter: Limiter,
     pub(crate) rules: Rules,
@@ -130,7 +131,7 @@ impl Rooms {
         let (path, method) = found?;
         let upstream = method.upstream(request.headers())?;
         entry.upstream = UPSTREAMS[upstream];
-        let (service, received) = (self.services[upstream].clone(), Arc::clone(&entry.received));
+        let (service, received) = (&self.services[upstream], Arc::clone(&entry.received));
         let response = proxy::pass(request, path, method.shape, service, id, received, &self.rules).await?;
         Ok((response, permit))
     }

@@ -17,6 +17,7 @@ mod reflection;
 mod request_id;
 mod route;
 mod status;
+mod upstream;
 mod web;
 
 use std::time::Duration;
@@ -36,6 +37,7 @@ use crate::{
     limit::Limiter,
     proxy::Rules,
     route::Routes,
+    upstream::Upstream,
     web::Web,
 };
 
@@ -55,7 +57,7 @@ impl Front for Gateway {
     async fn build(config: Config, context: &FrontContext) -> Result<FrontService, BuildError> {
         let client = |callee, target: &Target| {
             let policy = Policy { timeout: LONGEST_CALL, ..Policy::default() };
-            context.client_with(callee, target, policy)
+            Upstream::new(context.client_with(callee, target, policy), config.base.max_concurrent_calls)
         };
         let contract = reflection::public(proto::FILE_DESCRIPTOR_SET)?;
         let reflection = tonic_reflection::server::Builder::configure()

@@ -13,11 +13,11 @@ use std::{
 };
 
 use http::{Request, Response, Uri, Version};
+use server::OneMessage;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, body::Body};
-use tower::ServiceExt as _;
 
-use crate::{headers, request_id::RequestId, route::Shape};
+use crate::{headers, request_id::RequestId, route::Shape, upstream::Upstream};
 use answer::Answer;
 pub(crate) use upload::ARRIVAL;
 use upload::Upload;
@@ -36,18 +36,19 @@ pub(crate) struct Rules {
 /// Passes a call on.
 ///
 /// # Errors
-/// `INVALID_ARGUMENT`: its deadline can't be read. `RESOURCE_EXHAUSTED`: what is asked is too large. `DEADLINE_EXCEEDED`:
-/// it doesn't come.
+/// `INVALID_ARGUMENT`: its deadline can't be read. `RESOURCE_EXHAUSTED`: what is asked is too large, or the service has too much to do.
+/// `DEADLINE_EXCEEDED`: what is asked doesn't come.
 pub(crate) async fn pass(
     request: Request<Body>,
     path: &str,
     shape: Shape,
-    service: mesh::Client,
+    service: &Upstream,
     id: &RequestId,
     received: Arc<AtomicU64>,
     rules: &Rules,
 ) -> Result<Response<Body>, Status> {
     let (parts, body) = request.into_parts();
+    let place = service.enter()?;
     let (upload, mut refused) = Upload::new(body, shape.asks_once, rules.max_message, received);
     let mut onward = Request::new(Body::new(upload));
     *onward.uri_mut() = Uri::try_from(path).unwrap_or_default();
@@ -61,14 +62,19 @@ pub(crate) async fn pass(
     let mut response = tokio::select! {
         biased;
         status = refused.next() => return Err(status),
-        Ok(response) = service.oneshot(onward) => response,
+        Ok(response) = service.call(onward) => response,
     };
     headers::clean_response(response.headers_mut());
+    if shape.answers_once {
+        response.extensions_mut().insert(OneMessage);
+    }
     // A status among the headers means that nothing else will come.
     if response.headers().contains_key("grpc-status") {
         return Ok(response.map(|_| Body::empty()));
     }
-    Ok(response.map(|body| Body::new(Answer::new(body, rules, refused))))
+    // A stream that has begun mostly waits.
+    let place = shape.answers_once.then_some(place);
+    Ok(response.map(|body| Body::new(Answer::new(body, rules, refused, place))))
 }
 
 #[cfg(test)]

@@ -55,12 +55,16 @@ impl Drop for UnderWay {
     }
 }
 
+/// Among the extensions of an answer that is passed on as it comes: it is one message, which a stop lets come to its end.
+#[derive(Clone, Copy, Debug)]
+pub struct OneMessage;
+
 /// An answer that, if it is a gRPC stream, ends with UNAVAILABLE when its connection's streams must end and it has
 /// nothing more to say.
 pub(crate) struct Ending<B> {
     inner: B,
     streams_end: Option<CancellationToken>,
-    /// Made when the stream first has to wait, which the answer of a unary call never does.
+    /// Made when the stream first has to wait, which a unary answer of our own never does.
     waits: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     has_ended: bool,
     _under_way: UnderWay,
@@ -76,9 +80,10 @@ impl<B> Ending<B> {
             let kind = kind.as_bytes();
             kind == b"application/grpc" || kind.starts_with(b"application/grpc+")
         });
+        let is_stream = is_grpc && answer.extensions().get::<OneMessage>().is_none();
         answer.map(|inner| Self {
             inner,
-            streams_end: is_grpc.then_some(streams_end),
+            streams_end: is_stream.then_some(streams_end),
             waits: None,
             has_ended: false,
             _under_way: under_way,

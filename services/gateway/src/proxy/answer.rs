@@ -9,6 +9,7 @@ use std::{
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::{Code, Status, body::Body};
 
@@ -16,30 +17,39 @@ use super::{Rules, upload::Refused};
 use crate::{framing::Framing, headers, status};
 
 /// A response body that always says how it ended: where the service broke off, with UNAVAILABLE; at a message that is
-/// too large to be passed on, or when the upload was refused meanwhile, with `RESOURCE_EXHAUSTED`; with UNAVAILABLE as well
-/// when the gateway stops and nothing more is to be said.
+/// too large to be passed on, or when the upload was refused meanwhile, with `RESOURCE_EXHAUSTED`; and a stream with
+/// UNAVAILABLE as well when the gateway stops and nothing more is to be said.
 pub(super) struct Answer {
     inner: Body,
     framing: Framing,
     refused: Refused,
-    streams_end: CancellationToken,
-    /// Made when the answer first has to wait, which a unary call's never does.
+    /// Of a stream; one message is waited for.
+    streams_end: Option<CancellationToken>,
+    /// Made when the stream first has to wait.
     waits: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     /// What to end with once the messages before have been passed on.
     last: Option<Status>,
     has_ended: bool,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Answer {
-    pub(super) fn new(inner: Body, rules: &Rules, refused: Refused) -> Self {
+    /// Of one message if it has the place of its call, and else a stream.
+    pub(super) fn new(
+        inner: Body,
+        rules: &Rules,
+        refused: Refused,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Self {
         Self {
             inner,
             framing: Framing::new(rules.max_message),
             refused,
-            streams_end: rules.streams_end.clone(),
+            streams_end: place.is_none().then(|| rules.streams_end.clone()),
             waits: None,
             last: None,
             has_ended: false,
+            _place: place,
         }
     }
 
@@ -52,7 +62,7 @@ impl Answer {
     }
 
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let streams_end = &self.streams_end;
+        let Some(streams_end) = &self.streams_end else { return Poll::Pending };
         let waits = self.waits.get_or_insert_with(|| Box::pin(streams_end.clone().cancelled_owned()));
         ready!(waits.as_mut().poll(context));
         self.end(&status::stopping())

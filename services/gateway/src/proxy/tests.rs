@@ -35,7 +35,7 @@ const STREAMS: Shape = Shape { asks_once: false, answers_once: false };
 /// Passes everything on to one service.
 #[derive(Clone)]
 struct Passing {
-    service: mesh::Client,
+    service: Upstream,
     rules: Rules,
 }
 
@@ -56,7 +56,7 @@ impl tower::Service<Request<Body>> for Passing {
         let Self { service, rules } = self.clone();
         async move {
             let id = RequestId::of(&HeaderMap::new());
-            let passed = pass(request, PATH, STREAMS, service, &id, Arc::default(), &rules).await;
+            let passed = pass(request, PATH, STREAMS, &service, &id, Arc::default(), &rules).await;
             Ok(passed.unwrap_or_else(Status::into_http))
         }
         .boxed()
@@ -78,6 +78,7 @@ async fn reflection(max_message: usize) -> Result<ServerReflectionClient<tonic::
     let upstream = serve(Server::builder().add_service(reflection)).await?;
     let target = format!("ipv4:{upstream}").parse()?;
     let service = mesh::Client::new("reflection", &target, mesh::Policy::default(), None);
+    let service = Upstream::new(service, 8);
     let (default_deadline, streams_end) = (Duration::from_secs(20), CancellationToken::new());
     let rules = Rules { max_message, default_deadline, streams_end };
     let door = serve(Server::builder().add_service(Passing { service, rules })).await?;
@@ -146,6 +147,7 @@ impl http_body::Body for Half {
 async fn asked_by_halves(path: &str, shape: Shape) -> Result<(Status, Duration)> {
     let policy = mesh::Policy { timeout: Duration::from_hours(1), ..mesh::Policy::default() };
     let service = mesh::Client::new("inventory", &"ipv4:127.0.0.1:1".parse()?, policy, None);
+    let service = Upstream::new(service, 8);
     let rules = Rules {
         max_message: 1 << 20,
         default_deadline: Duration::from_secs(20),
@@ -155,7 +157,7 @@ async fn asked_by_halves(path: &str, shape: Shape) -> Result<(Status, Duration)>
     request.headers_mut().insert("grpc-timeout", HeaderValue::from_static("30M"));
     let began = tokio::time::Instant::now();
     let id = RequestId::of(&HeaderMap::new());
-    let refused = pass(request, path, shape, service, &id, Arc::default(), &rules).await.err();
+    let refused = pass(request, path, shape, &service, &id, Arc::default(), &rules).await.err();
     Ok((refused.context("answered")?, began.elapsed()))
 }
 

@@ -8,6 +8,7 @@ use proto::{
     order::v1::{GetOrderStatusRequest, OrderState, OrderStatus, WatchOrderRequest},
 };
 use tokio::{
+    net::TcpStream,
     sync::{Notify, mpsc},
     time::{Instant, timeout},
 };
@@ -300,6 +301,35 @@ async fn a_stop_ends_streams_with_unavailable() -> Result<()> {
     let (_, ended) = timeout(SOON, raw::whole(response)).await??;
     assert_eq!(raw::code(&ended), Code::Unavailable);
     timeout(SOON, frames.closed()).await.context("the service still answers")?;
+    timeout(SOON, stopped).await???;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_a_large_answer_that_is_under_way() -> Result<()> {
+    let message = stub::framed_bytes(&vec![7; 400 << 10]);
+    let (stub, mut calls) = answers().await?;
+    let door = gateway(&stub.target(), |_| {}).await?;
+    let address = door.address();
+    let mut client = Http2::connect(address).await?;
+    let asked = tokio::spawn(async move {
+        let response = client.call(STATUS, &[], stub::once(&GetOrderStatusRequest::default())).await?;
+        anyhow::Ok((client, response))
+    });
+    let frames = calls.recv().await.context("not called")?;
+    // More than is kept before it is passed on.
+    frames.send(Ok(Frame::data(message.slice(..300 << 10)))).await?;
+    let (_client, response) = timeout(SOON, asked).await???;
+
+    let stopped = tokio::spawn(door.stop());
+    testkit::eventually("no more connections", SOON, async || TcpStream::connect(address).await.err())
+        .await?;
+    frames.send(Ok(Frame::data(message.slice(300 << 10..)))).await?;
+    frames.send(Ok(stub::ok())).await?;
+
+    let (answer, ended) = timeout(SOON, raw::whole(response)).await??;
+    assert_eq!(raw::code(&ended), Code::Ok);
+    assert_eq!(answer, message);
     timeout(SOON, stopped).await???;
     Ok(())
 }

@@ -10,6 +10,7 @@ use proto::{
         identity_service_client::IdentityServiceClient,
     },
     inventory::v1::{ListBooksRequest, ListBooksResponse},
+    order::v1::GetOrderStatusRequest,
 };
 use secrecy::ExposeSecret as _;
 use testkit::as_user;
@@ -192,6 +193,39 @@ async fn probes_that_are_never_asked_to_the_end_keep_to_their_share() -> Result<
     assert_eq!(first_answered?, Code::ResourceExhausted);
     assert_eq!(list(&door, None).await?.code(), Code::Ok);
     Ok(())
+}
+
+#[tokio::test]
+async fn a_service_that_hangs_leaves_room_for_the_others() -> Result<()> {
+    let hangs = Stub::start(async |_| std::future::pending().await).await?;
+    let (stub, _) = shop().await?;
+    let door = gateway(&stub.target(), |config| {
+        config.base.max_concurrent_calls = 4;
+        config.order_target = hangs.target().parse().unwrap();
+    })
+    .await?;
+    let ask = async || {
+        door.orders()?.get_order_status(GetOrderStatusRequest::default()).await.map_err(anyhow::Error::from)
+    };
+    let mut waiting: Vec<_> = (0..2).map(|_| Box::pin(ask())).collect();
+    let came = testkit::eventually("both have come", Duration::from_secs(10), async || {
+        (hangs.seen().len() == 2).then_some(())
+    });
+    tokio::select! {
+        came = came => came?,
+        (answered, ..) = futures::future::select_all(&mut waiting) => anyhow::bail!("{answered:?}"),
+    }
+
+    let refused = door.orders()?.get_order_status(GetOrderStatusRequest::default()).await.unwrap_err();
+    assert_eq!(refused.get_details_error_info().context("no details")?.reason, "OVERLOADED");
+    assert_eq!(list(&door, None).await?.code(), Code::Ok);
+
+    drop(waiting);
+    testkit::eventually("there is room again", Duration::from_secs(10), async || {
+        let asked = tokio::time::timeout(Duration::from_millis(100), ask()).await;
+        asked.is_err().then_some(())
+    })
+    .await
 }
 
 #[tokio::test]
