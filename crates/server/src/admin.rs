@@ -10,7 +10,7 @@ use tower::ServiceExt as _;
 
 use crate::{
     health::Health,
-    listen::{Port, Terms},
+    listen::{IDLE, Port, Terms},
 };
 
 /// What was built. Told by whoever builds: asking git here would build everything again after each commit.
@@ -50,6 +50,7 @@ pub(crate) fn open(
         identity: None,
         connections: CONNECTIONS,
         share: None,
+        silence: IDLE,
         streams: 16,
         window: 64 << 10,
         age: None,

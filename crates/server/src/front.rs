@@ -1,6 +1,6 @@
 //! A process without database and broker, in front of the services: the gateway.
 
-use std::{convert::Infallible, fmt, future::Future, net::IpAddr, sync::Arc};
+use std::{convert::Infallible, fmt, future::Future, net::IpAddr, sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -127,6 +127,8 @@ impl fmt::Debug for FrontService {
 /// strangers send and nobody has read yet must fit into memory.
 const CONNECTIONS: usize = 4096;
 const OF_ONE_ADDRESS: usize = CONNECTIONS / 16;
+/// Who connects has something to ask; the room is for those.
+const SILENCE: Duration = Duration::from_secs(15);
 const STREAMS: u32 = 128;
 const WINDOW: u32 = 128 << 10;
 
@@ -161,6 +163,7 @@ pub async fn run_front<F: Front>(
     let terms = Terms {
         identity: None,
         share: Some(Share { most: OF_ONE_ADDRESS, spares: service.spares }),
+        silence: SILENCE,
         streams: STREAMS,
         window: WINDOW,
         ..terms("clients", CONNECTIONS, &base, &peers, &context.streams_end)

@@ -19,6 +19,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
 
 pub use body::OneMessage;
+pub(crate) use connection::IDLE;
 use handshake::Handshakes;
 use room::Room;
 pub(crate) use room::{Share, Spared};
@@ -46,6 +47,8 @@ pub(crate) struct Terms {
     pub(crate) connections: usize,
     /// How many of them one client may have.
     pub(crate) share: Option<Share>,
+    /// How long one may wait for its first request.
+    pub(crate) silence: Duration,
     /// How many streams each may have at once.
     pub(crate) streams: u32,
     /// How many bytes each may send before they are read.

@@ -24,22 +24,27 @@ pub(super) struct Use(Mutex<State>);
 struct State {
     under_way: usize,
     last: Instant,
+    was_used: bool,
 }
 
 impl Use {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State { under_way: 0, last: Instant::now() })))
+        Arc::new(Self(Mutex::new(State { under_way: 0, last: Instant::now(), was_used: false })))
     }
 
-    /// Since when nothing is under way, if nothing is.
-    pub(super) fn idle_since(&self) -> Option<Instant> {
+    /// When a connection with nothing under way is let go, which is `silence` before its first request, and later `idle`
+    /// after its last.
+    pub(super) fn ends(&self, silence: Duration, idle: Duration) -> Option<Instant> {
         let state = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (state.under_way == 0).then_some(state.last)
+        (state.under_way == 0).then(|| state.last + if state.was_used { idle } else { silence })
     }
 
     /// Something is, until what is returned is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> UnderWay {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).under_way += 1;
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.under_way += 1;
+        state.was_used = true;
+        drop(state);
         UnderWay(Arc::clone(self))
     }
 }

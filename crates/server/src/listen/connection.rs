@@ -43,7 +43,7 @@ const KEEPALIVE_ANSWER: Duration = Duration::from_secs(10);
 /// HTTP/1: how long a request's headers may take to come, and its connection to be used again.
 const HEADERS_READ: Duration = Duration::from_secs(15);
 /// A connection without a call for so long is let go; so is one that never speaks a protocol of ours.
-const IDLE: Duration = Duration::from_mins(2);
+pub(crate) const IDLE: Duration = Duration::from_mins(2);
 /// Until a connection that was told to end is cut, once it has nothing to do any more.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -67,7 +67,7 @@ where
     let mut phase = Phase::Open;
     let mut next = pin!(sleep_until(Instant::now()));
     let (old, grace) = terms.age.map_or((None, Duration::ZERO), |age| (Some(age.ends()), age.grace));
-    next.as_mut().reset(phase_ends(old, &used));
+    next.as_mut().reset(phase_ends(old, terms, &used));
     loop {
         tokio::select! {
             ended = connection.as_mut() => {
@@ -89,12 +89,12 @@ where
                         phase = Phase::Old;
                         next.as_mut().reset(now + grace);
                     }
-                    Phase::Open if used.idle_since().is_some_and(|since| since + IDLE <= now) => {
+                    Phase::Open if used.ends(terms.silence, IDLE).is_some_and(|end| end <= now) => {
                         connection.as_mut().graceful_shutdown();
                         phase = Phase::Leaving;
                         next.as_mut().reset(now + FAREWELL);
                     }
-                    Phase::Open => next.as_mut().reset(phase_ends(old, &used)),
+                    Phase::Open => next.as_mut().reset(phase_ends(old, terms, &used)),
                     Phase::Old => {
                         streams_end.cancel();
                         phase = Phase::Leaving;
@@ -119,8 +119,8 @@ enum Phase {
 }
 
 /// When an open connection is to be looked at again.
-fn phase_ends(old: Option<Instant>, used: &Use) -> Instant {
-    let idle = used.idle_since().unwrap_or_else(Instant::now) + IDLE;
+fn phase_ends(old: Option<Instant>, terms: &Terms, used: &Use) -> Instant {
+    let idle = used.ends(terms.silence, IDLE).unwrap_or_else(|| Instant::now() + IDLE);
     old.map_or(idle, |old| old.min(idle))
 }
 
@@ -200,5 +200,76 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         metrics::METRICS.open.add(-1, &metrics::port(self.0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Uri;
+    use hyper::client::conn::http2;
+    use tokio::{
+        io::{DuplexStream, duplex},
+        task::JoinHandle,
+    };
+    use tonic::body::Body;
+    use tower::service_fn;
+
+    use super::*;
+
+    const SILENCE: Duration = Duration::from_secs(15);
+
+    fn open() -> (DuplexStream, JoinHandle<()>) {
+        let (near, far) = duplex(64 << 10);
+        let terms = Terms {
+            name: "test",
+            identity: None,
+            connections: 1,
+            share: None,
+            silence: SILENCE,
+            streams: 1,
+            window: 64 << 10,
+            age: None,
+            streams_end: CancellationToken::new(),
+        };
+        let service = service_fn(async |_| Ok::<_, Infallible>(Response::new(Body::empty())));
+        let origin = Origin { peer: None, is_local: false };
+        let served =
+            tokio::spawn(async move { serve(far, origin, &terms, service, CancellationToken::new()).await });
+        (near, served)
+    }
+
+    async fn ends(served: JoinHandle<()>) -> Duration {
+        let begun = Instant::now();
+        served.await.unwrap();
+        begun.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_connects_and_says_nothing_is_let_go() {
+        let (_near, served) = open();
+        let ended = ends(served).await;
+        assert!((SILENCE..=SILENCE + FAREWELL).contains(&ended), "{ended:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_hello_and_asks_nothing_is_let_go() {
+        let (near, served) = open();
+        let (_sender, connection) =
+            http2::handshake::<_, _, Body>(TokioExecutor::new(), TokioIo::new(near)).await.unwrap();
+        tokio::spawn(connection);
+        let ended = ends(served).await;
+        assert!((SILENCE..=SILENCE + FAREWELL).contains(&ended), "{ended:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_asked_may_pause() {
+        let (near, served) = open();
+        let (mut sender, connection) =
+            http2::handshake(TokioExecutor::new(), TokioIo::new(near)).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::builder().uri(Uri::from_static("http://test/")).body(Body::empty()).unwrap();
+        sender.send_request(request).await.unwrap();
+        let ended = ends(served).await;
+        assert!((IDLE..=IDLE + FAREWELL).contains(&ended), "{ended:?}");
     }
 }
