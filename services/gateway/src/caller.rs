@@ -40,8 +40,7 @@ impl Callers {
     }
 
     /// A token that isn't valid makes nobody a user, and is passed on: the service says what is wrong with it.
-    pub(crate) async fn tell(&self, headers: &HeaderMap, peer: IpAddr) -> Caller {
-        let stranger = Caller::stranger(self.client(headers, peer));
+    pub(crate) async fn tell(&self, headers: &HeaderMap, stranger: Caller) -> Caller {
         let Some(shown) = headers.get(AUTHORIZATION) else { return stranger };
         let token =
             shown.to_str().ok().and_then(|shown| shown.split_once(' ')).map(|(_, token)| token.trim());
@@ -60,9 +59,10 @@ impl Callers {
         let is_trusted = |address: &IpAddr| self.trusted_proxies.iter().any(|net| net.contains(address));
         let mut heard = peer.to_canonical();
         let told: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
-        let hops = told.iter().rev().flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
+        // Hop by hop: what a client made of its part must not hide what a proxy appended.
+        let hops = told.iter().rev().flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
         for hop in hops {
-            match address(hop.trim()) {
+            match str::from_utf8(hop).ok().and_then(|hop| address(hop.trim())) {
                 Some(hop) if is_trusted(&heard) => heard = hop,
                 _ => break,
             }
@@ -100,12 +100,12 @@ mod tests {
 
     use super::*;
 
-    fn client(trusted: &[&str], forwarded: &[&'static str], peer: &str) -> String {
+    fn client(trusted: &[&str], forwarded: &[&str], peer: &str) -> String {
         let trusted_proxies = trusted.iter().map(|net| net.parse().unwrap()).collect();
         let callers = Callers::new(Verifier::with_keys(Vec::new()), Clock::system(), trusted_proxies);
         let mut headers = HeaderMap::new();
         for value in forwarded {
-            headers.append("x-forwarded-for", HeaderValue::from_static(value));
+            headers.append("x-forwarded-for", HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         callers.client(&headers, peer.parse().unwrap()).to_string()
     }
@@ -123,6 +123,8 @@ mod tests {
         assert_eq!(client(&trusted, &["192.0.2.66, 203.0.113.7, 10.2.2.2"], "10.1.1.1"), "203.0.113.7");
         assert_eq!(client(&trusted, &["192.0.2.66", "203.0.113.7"], "10.1.1.1"), "203.0.113.7");
         assert_eq!(client(&trusted, &["nonsense"], "10.1.1.1"), "10.1.1.1");
+        assert_eq!(client(&trusted, &["näher, 203.0.113.7"], "10.1.1.1"), "203.0.113.7");
+        assert_eq!(client(&trusted, &["203.0.113.7, näher"], "10.1.1.1"), "10.1.1.1");
         assert_eq!(client(&trusted, &[], "10.1.1.1"), "10.1.1.1");
         assert_eq!(client(&trusted, &["[2001:db8::1]:443"], "::ffff:10.1.1.1"), "2001:db8::1");
     }

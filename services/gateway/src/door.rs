@@ -12,15 +12,16 @@ use std::{
 
 use axum::{Router, extract::ConnectInfo, response::IntoResponse as _};
 use futures::future::{BoxFuture, FutureExt as _};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
 use tokio::time::timeout;
 use tonic::{Status, body::Body, service::Routes as About};
 use tower::{Service, ServiceExt as _};
 
 use crate::{
     access_log::{Entry, Logged},
+    brief::Brief,
     caller::{Caller, Callers},
-    limit::{Limiter, Permit},
+    limit::{Limiter, Permit, Weight},
     pages, proxy,
     proxy::Rules,
     request_id::RequestId,
@@ -104,13 +105,13 @@ impl Rooms {
 
     async fn handle(
         &self,
-        request: Request<Body>,
+        mut request: Request<Body>,
         id: &RequestId,
         entry: &mut Entry,
     ) -> Result<(Response<Body>, Permit), Status> {
         let place = self.limiter.enter()?;
         let path = request.uri().path().to_owned();
-        let caller = self.callers.tell(request.headers(), peer(&request)).await;
+        let caller = self.tell(request.headers(), peer(&request)).await?;
         entry.caller = caller.kind;
         entry.address = self.logs_addresses.then_some(caller.address);
 
@@ -118,22 +119,42 @@ impl Rooms {
         if let Ok((path, _)) = &found {
             path.trim_start_matches('/').clone_into(&mut entry.method);
         }
-        let is_open_to_abuse = found.as_ref().is_ok_and(|(_, method)| method.is_open_to_abuse);
-        let permit = self.limiter.admit(place, &caller, is_open_to_abuse, Instant::now())?;
-
         let about = path
             .strip_prefix('/')
             .and_then(|path| [REFLECTION, HEALTH_NEWS].into_iter().find(|known| *known == path));
+        let method = found.as_ref().ok().map(|(_, method)| method);
+        let weight = Weight {
+            is_stream: about.is_some() || method.is_some_and(|method| !method.shape.answers_once),
+            is_open_to_abuse: method.is_some_and(|method| method.is_open_to_abuse),
+        };
+        let permit = self.limiter.admit(place, &caller, weight, Instant::now())?;
+
         if let Some(method) = about {
             method.clone_into(&mut entry.method);
-            return Ok((self.tell_about(request).await?, permit));
+            if caller.user.is_none() && method == REFLECTION {
+                request = request.map(|body| Body::new(Brief::new(body)));
+            }
+            return Ok((self.tell_about(request).await?, permit.begun()));
         }
         let (path, method) = found?;
         let upstream = method.upstream(request.headers())?;
         entry.upstream = UPSTREAMS[upstream];
         let (service, received) = (&self.services[upstream], Arc::clone(&entry.received));
         let response = proxy::pass(request, path, method.shape, service, id, received, &self.rules).await?;
-        Ok((response, permit))
+        Ok((response, permit.begun()))
+    }
+
+    async fn tell(&self, headers: &HeaderMap, peer: IpAddr) -> Result<Caller, Status> {
+        let stranger = Caller::stranger(self.callers.client(headers, peer));
+        if !headers.contains_key(AUTHORIZATION) {
+            return Ok(stranger);
+        }
+        let unproven = self.limiter.unproven(stranger.network, Instant::now())?;
+        let caller = self.callers.tell(headers, stranger).await;
+        if caller.user.is_some() {
+            unproven.proven();
+        }
+        Ok(caller)
     }
 }
 

@@ -7,6 +7,12 @@ use tonic::Status;
 
 use crate::status;
 
+/// What a call's headers may take as HTTP/2 counts them. A service takes 16 KiB, of which some is for what is added on the
+/// way; far above that it ends the connection, which the calls of all clients share.
+const MOST: usize = 12 << 10;
+/// HTTP/2's for each line beside its name and value (RFC 9113, 10.5.1).
+const LINE: usize = 32;
+
 /// The header that carries how long the caller waits.
 const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
@@ -47,6 +53,15 @@ const FAMILIES: [&str; 8] =
 pub(crate) fn clean_request(headers: &mut HeaderMap) {
     strip(headers);
     headers.insert(header::TE, HeaderValue::from_static("trailers"));
+}
+
+/// Whether a service would take so much of a call's headers.
+///
+/// # Errors
+/// `RESOURCE_EXHAUSTED`: it wouldn't.
+pub(crate) fn fit(headers: &HeaderMap) -> Result<(), Status> {
+    let bytes = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + LINE).sum();
+    if bytes > MOST { Err(status::headers_too_large(bytes, MOST)) } else { Ok(()) }
 }
 
 /// Takes off an answer what is between the services and the gateway.
@@ -144,6 +159,20 @@ mod tests {
         {
             assert_eq!(cleaned(&[(name, "anything")]), [name, "te"], "{name}");
         }
+    }
+
+    #[test]
+    fn headers_are_counted_with_what_each_line_takes() {
+        let fits = |lines: usize, value: usize| {
+            let mut headers = HeaderMap::new();
+            for _ in 0..lines {
+                headers.append("mine", HeaderValue::try_from("x".repeat(value)).unwrap());
+            }
+            fit(&headers).map_err(|refused| refused.code())
+        };
+        assert_eq!(fits(1, MOST - LINE - 4), Ok(()));
+        assert_eq!(fits(1, MOST - LINE - 3), Err(tonic::Code::ResourceExhausted));
+        assert_eq!(fits(MOST / (LINE + 4) + 1, 0), Err(tonic::Code::ResourceExhausted));
     }
 
     #[test]

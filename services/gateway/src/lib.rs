@@ -5,6 +5,7 @@
 //! users' tokens themselves. It never sends what only services may call.
 
 mod access_log;
+mod brief;
 mod caller;
 mod config;
 mod door;
@@ -41,6 +42,8 @@ use crate::{
     web::Web,
 };
 
+/// A name of a symbol or of a service: what strangers ask the gateway itself may hold no memory.
+const LARGEST_QUESTION: usize = 1024;
 /// How long a unary call may take whatever its client says: places are not lent for ever.
 const LONGEST_CALL: Duration = Duration::from_hours(1);
 
@@ -83,7 +86,9 @@ impl Front for Gateway {
                 default_deadline: config.default_deadline,
                 streams_end: context.streams_end.clone(),
             },
-            about: About::new(context.health()).add_service(reflection.build_v1()?).prepare(),
+            about: About::new(context.health())
+                .add_service(reflection.build_v1()?.max_decoding_message_size(LARGEST_QUESTION))
+                .prepare(),
             pages: pages::router(),
             logs_addresses: config.log_addresses,
         });

@@ -26,13 +26,19 @@ pub use config::Limits;
 /// allowance again; those with calls under way are not.
 const REMEMBERED: usize = 65_536;
 
+/// An open stream mostly waits, and so weighs less than a call.
+const STREAMS_A_CALL: usize = 8;
+
 /// When to come back with a call for which there are too many others.
 const SOON: Duration = Duration::from_millis(500);
 
 /// Keeps callers to their limits, and all of them together to what the process can do.
+///
+/// Streams that have begun count apart from calls: else those who wait for news would keep others from asking anything.
 pub(crate) struct Limiter {
     limits: Limits,
-    places: Arc<Semaphore>,
+    calls: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
     accounts: Cache<Key, Arc<Account>, UnitWeighter, DefaultHashBuilder, KeepBusy>,
 }
 
@@ -45,6 +51,16 @@ enum Key {
     OpenToAbuse(Network),
     /// For asking whether the gateway is well: whose allowance is used up doesn't hear that it is ill.
     Probes(Network),
+    /// For tokens that prove not to be valid, beside the ordinary one: finding it out is work.
+    Unproven(Network),
+}
+
+/// What a call weighs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Weight {
+    /// Its answer may last.
+    pub(crate) is_stream: bool,
+    pub(crate) is_open_to_abuse: bool,
 }
 
 #[derive(Debug)]
@@ -61,7 +77,15 @@ pub(crate) struct Place(OwnedSemaphorePermit);
 #[derive(Debug)]
 pub(crate) struct Permit {
     account: Arc<Account>,
-    _place: OwnedSemaphorePermit,
+    call: Option<OwnedSemaphorePermit>,
+    stream: Option<OwnedSemaphorePermit>,
+}
+
+/// What a token that is not verified yet has cost.
+#[derive(Debug)]
+pub(crate) struct Unproven {
+    account: Arc<Account>,
+    rate: Rate,
 }
 
 #[derive(Clone, Debug)]
@@ -72,7 +96,9 @@ impl Limiter {
     pub(crate) fn new(limits: Limits, places: u32) -> Self {
         let hashes = DefaultHashBuilder::default();
         let accounts = Cache::with(REMEMBERED, REMEMBERED as u64, UnitWeighter, hashes, KeepBusy);
-        Self { limits, places: Arc::new(Semaphore::new(places as usize)), accounts }
+        let places = places as usize;
+        let streams = Arc::new(Semaphore::new(places * STREAMS_A_CALL));
+        Self { limits, calls: Arc::new(Semaphore::new(places)), streams, accounts }
     }
 
     /// Finds room for a call, whosever it is.
@@ -80,8 +106,18 @@ impl Limiter {
     /// # Errors
     /// `RESOURCE_EXHAUSTED`: there is none.
     pub(crate) fn enter(&self) -> Result<Place, Status> {
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        place.map(Place).map_err(|_| server::status::exhausted("OVERLOADED", "too many calls at once", SOON))
+        place(&self.calls).map(Place)
+    }
+
+    /// Takes from a network's allowance a token that nobody has verified yet. Who proves to be a user gets it
+    /// [back](Unproven::proven), so that only invalid ones are counted.
+    ///
+    /// # Errors
+    /// `RESOURCE_EXHAUSTED`: too many of them weren't valid.
+    pub(crate) fn unproven(&self, network: Network, now: Instant) -> Result<Unproven, Status> {
+        let (account, rate) = (self.account(Key::Unproven(network), now), self.limits.address());
+        account.take(rate, now)?;
+        Ok(Unproven { account, rate })
     }
 
     /// Takes a call from its caller's allowance.
@@ -90,9 +126,9 @@ impl Limiter {
     /// `RESOURCE_EXHAUSTED`: the allowance is used up; says when there will be some again.
     pub(crate) fn admit(
         &self,
-        Place(place): Place,
+        place: Place,
         caller: &Caller,
-        is_open_to_abuse: bool,
+        weight: Weight,
         now: Instant,
     ) -> Result<Permit, Status> {
         let (key, rate) = match caller.user {
@@ -101,31 +137,27 @@ impl Limiter {
         };
         let account = self.account(key, now);
         account.take(rate, now)?;
-        if is_open_to_abuse {
+        if weight.is_open_to_abuse {
             // By the address whoever signed the call: accounts are what is being made here.
             self.account(Key::OpenToAbuse(caller.network), now).take(self.limits.sign_in(), now)?;
         }
-        self.begin(place, account)
+        self.begin(place, account, weight.is_stream)
     }
 
     /// As [`admit`](Self::admit), for a probe, which has an allowance of its own.
     ///
     /// # Errors
     /// `RESOURCE_EXHAUSTED`: the allowance is used up.
-    pub(crate) fn admit_probe(
-        &self,
-        Place(place): Place,
-        network: Network,
-        now: Instant,
-    ) -> Result<Permit, Status> {
+    pub(crate) fn admit_probe(&self, place: Place, network: Network, now: Instant) -> Result<Permit, Status> {
         let account = self.account(Key::Probes(network), now);
         account.take(self.limits.address(), now)?;
-        self.begin(place, account)
+        self.begin(place, account, false)
     }
 
-    fn begin(&self, place: OwnedSemaphorePermit, account: Arc<Account>) -> Result<Permit, Status> {
+    fn begin(&self, Place(call): Place, account: Arc<Account>, is_stream: bool) -> Result<Permit, Status> {
+        let stream = is_stream.then(|| place(&self.streams)).transpose()?;
         let others = account.under_way.fetch_add(1, Ordering::Relaxed);
-        let permit = Permit { account, _place: place };
+        let permit = Permit { account, call: Some(call), stream };
         if others >= self.limits.calls_at_once {
             let message = format!("at most {} calls at once are answered", self.limits.calls_at_once);
             return Err(server::status::exhausted("TOO_MANY_CALLS_AT_ONCE", message, SOON));
@@ -140,6 +172,29 @@ impl Limiter {
         };
         let Ok(account) = self.accounts.get_or_insert_with(&key, opened);
         account
+    }
+}
+
+fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Status> {
+    let place = Arc::clone(places).try_acquire_owned();
+    place.map_err(|_| server::status::exhausted("OVERLOADED", "too many calls at once", SOON))
+}
+
+impl Permit {
+    /// Its answer has begun: a stream needs no more than its place among streams.
+    pub(crate) fn begun(mut self) -> Self {
+        if self.stream.is_some() {
+            self.call = None;
+        }
+        self
+    }
+}
+
+impl Unproven {
+    /// The token is valid.
+    pub(crate) fn proven(self) {
+        let mut bucket = self.account.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        bucket.give_back(self.rate);
     }
 }
 

@@ -58,6 +58,7 @@ pub(crate) async fn pass(
     headers::clean_request(onward.headers_mut());
     headers::set_deadline(onward.headers_mut(), shape.is_unary().then_some(rules.default_deadline))?;
     id.show(onward.headers_mut());
+    headers::fit(onward.headers())?;
 
     let mut response = tokio::select! {
         biased;

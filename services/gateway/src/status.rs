@@ -35,6 +35,12 @@ pub(crate) fn too_large(bytes: usize, most: usize) -> Status {
     Status::with_error_details(Code::ResourceExhausted, message, details("MESSAGE_TOO_LARGE"))
 }
 
+/// `RESOURCE_EXHAUSTED`.
+pub(crate) fn headers_too_large(bytes: usize, most: usize) -> Status {
+    let message = format!("metadata of {bytes} bytes is too large: at most {most} are passed on");
+    Status::with_error_details(Code::ResourceExhausted, message, details("METADATA_TOO_LARGE"))
+}
+
 /// `INVALID_ARGUMENT`.
 pub(crate) fn malformed() -> Status {
     let message = "the request can't be read";

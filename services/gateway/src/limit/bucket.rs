@@ -34,6 +34,12 @@ impl Bucket {
             Err(wait)
         }
     }
+
+    /// As if one call had not been taken.
+    pub(super) fn give_back(&mut self, rate: Rate) {
+        let one = Duration::from_secs(1) / rate.per_second.max(1);
+        self.full_at = self.full_at.checked_sub(one).unwrap_or(self.full_at);
+    }
 }
 
 #[cfg(test)]
@@ -76,6 +82,17 @@ mod tests {
         let mut bucket = Bucket::full(start);
         let later = start + Duration::from_hours(1);
         assert_eq!((0..100).filter(|_| bucket.take(RATE, later).is_ok()).count(), 3);
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again_and_no_more() {
+        let start = Instant::now();
+        let mut bucket = Bucket::full(start);
+        for _ in 0..1000 {
+            assert_eq!(bucket.take(RATE, start), Ok(()));
+            bucket.give_back(RATE);
+        }
+        assert_eq!((0..100).filter(|_| bucket.take(RATE, start).is_ok()).count(), 3);
     }
 
     #[test]

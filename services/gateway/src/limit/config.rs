@@ -63,12 +63,13 @@ pub struct Limits {
         value_parser = value_parser!(u32).range(1..=1_000_000)
     )]
     pub sign_in_burst: u32,
-    /// Calls of one caller that may be under way at once, streams among them.
+    /// Calls of one caller that may be under way at once, streams among them. The default is an eighth of those that are
+    /// answered at once, so that it takes several to keep everybody else out.
     #[arg(
         long,
         env = "BOOKSTORE_CALLS_PER_CALLER",
         help = "how many calls of one caller may be under way at once, streams among them",
-        default_value_t = 256,
+        default_value_t = 128,
         value_parser = at_least_one
     )]
     pub calls_at_once: usize,

@@ -24,7 +24,11 @@ fn user(address: u32) -> Caller {
 }
 
 fn admit(limiter: &Limiter, caller: &Caller, is_open_to_abuse: bool, now: Instant) -> Result<Permit, Status> {
-    limiter.admit(limiter.enter()?, caller, is_open_to_abuse, now)
+    limiter.admit(limiter.enter()?, caller, Weight { is_open_to_abuse, ..Weight::default() }, now)
+}
+
+fn watch(limiter: &Limiter, caller: &Caller, now: Instant) -> Result<Permit, Status> {
+    limiter.admit(limiter.enter()?, caller, Weight { is_stream: true, ..Weight::default() }, now)
 }
 
 /// How many of so many calls, one after the other, are let in.
@@ -82,6 +86,42 @@ fn all_callers_together_have_so_many_places() {
     assert_eq!(refused.get_details_error_info().unwrap().reason, "OVERLOADED");
     under_way.pop();
     assert!(admit(&limiter, &from(3), false, now).is_ok());
+}
+
+#[test]
+fn streams_that_have_begun_take_no_place_from_calls() {
+    let (limiter, now) = (Limiter::new(LIMITS, 1), Instant::now());
+    let begins = watch(&limiter, &from(1), now).unwrap();
+    assert_eq!(admit(&limiter, &from(2), false, now).unwrap_err().code(), Code::ResourceExhausted);
+    let mut streams = vec![begins.begun()];
+    for address in 2..=STREAMS_A_CALL {
+        streams.push(watch(&limiter, &from(u32::try_from(address).unwrap()), now).unwrap().begun());
+    }
+    let refused = watch(&limiter, &from(100), now).unwrap_err();
+    assert_eq!(refused.get_details_error_info().unwrap().reason, "OVERLOADED");
+    assert!(admit(&limiter, &from(100), false, now).is_ok());
+    streams.pop();
+    assert!(watch(&limiter, &from(100), now).is_ok());
+}
+
+#[test]
+fn a_caller_has_so_many_streams_at_once() {
+    let (limiter, now) = (Limiter::new(LIMITS, 1000), Instant::now());
+    let _streams: Vec<_> = (0..3).map(|_| watch(&limiter, &from(1), now).unwrap().begun()).collect();
+    let refused = watch(&limiter, &from(1), now).unwrap_err();
+    assert_eq!(refused.get_details_error_info().unwrap().reason, "TOO_MANY_CALLS_AT_ONCE");
+}
+
+#[test]
+fn only_tokens_that_are_not_valid_are_counted() {
+    let (limiter, now) = (Limiter::new(LIMITS, 1000), Instant::now());
+    let network = from(1).network;
+    for _ in 0..100 {
+        limiter.unproven(network, now).unwrap().proven();
+    }
+    assert_eq!((0..100).filter(|_| limiter.unproven(network, now).is_ok()).count(), 6);
+    assert!(limiter.unproven(from(2).network, now).is_ok());
+    assert!(admit(&limiter, &from(1), false, now).is_ok());
 }
 
 #[test]

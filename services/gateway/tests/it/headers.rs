@@ -1,6 +1,14 @@
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
-use http::{HeaderMap, HeaderValue};
-use proto::inventory::v1::{ListBooksRequest, ListBooksResponse};
+use http::{HeaderMap, HeaderValue, Request};
+use http_body::Frame;
+use hyper::body::Incoming;
+use proto::{
+    inventory::v1::{ListBooksRequest, ListBooksResponse},
+    order::v1::{OrderStatus, WatchOrderRequest},
+};
+use tokio::time::timeout;
 use tonic::{Code, body::Body};
 use uuid::Uuid;
 
@@ -11,6 +19,7 @@ use crate::{
 };
 
 const LIST: &str = "/bookstore.inventory.v1.InventoryService/ListBooks";
+const WATCH: &str = "/bookstore.order.v1.OrderService/WatchOrder";
 
 async fn listing() -> Result<Stub> {
     Stub::start(async |_| stub::answer(&ListBooksResponse::default())).await
@@ -51,6 +60,40 @@ async fn what_clients_may_not_say_does_not_reach_the_service() -> Result<()> {
     for (name, value) in kept {
         assert_eq!(reached.get(name).context(name)?, value);
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn headers_that_would_end_the_connection_to_the_service_are_not_passed_on() -> Result<()> {
+    let stub = Stub::start(async |request: Request<Incoming>| {
+        if request.uri().path() == LIST {
+            return stub::answer(&ListBooksResponse::default());
+        }
+        let (frames, response) = stub::stream();
+        let _ = frames.try_send(Ok(Frame::data(stub::framed(&OrderStatus::default()))));
+        tokio::spawn(async move { frames.closed().await });
+        response
+    })
+    .await?;
+    let door = gateway(&stub.target(), |_| {}).await?;
+    let mut client = Http2::connect(door.address()).await?;
+    let mut watched = client.call(WATCH, &[], stub::once(&WatchOrderRequest::default())).await?;
+    raw::frame(watched.body_mut()).await.context("no message")??;
+    let asked = || stub::once(&ListBooksRequest::default());
+    let (most, less) = ("x".repeat(12 << 10), "x".repeat(11 << 10));
+
+    let over_http2 = client.call(LIST, &[("mine", &most)], asked()).await?;
+    let web = [("content-type", "application/grpc-web"), ("mine", &most)];
+    let framed = stub::framed(&ListBooksRequest::default());
+    let over_http1 = raw::http1(door.address(), "POST", LIST, &web, &framed).await?;
+
+    assert_eq!(raw::code(over_http2.headers()), Code::ResourceExhausted);
+    assert!(over_http1.head.contains("grpc-status: 8"), "{}", over_http1.head);
+    assert_eq!(stub.seen().len(), 1);
+    let passed = client.call(LIST, &[("mine", &less)], asked()).await?;
+    assert_eq!(raw::code(&raw::whole(passed).await?.1), Code::Ok);
+    let silent = timeout(Duration::from_millis(50), raw::frame(watched.body_mut())).await;
+    assert!(silent.is_err(), "what another watches has ended");
     Ok(())
 }
 
