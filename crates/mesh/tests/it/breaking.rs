@@ -96,19 +96,20 @@ async fn a_hung_service_is_left_alone_whatever_the_policy_allows() -> Result<()>
     server.reply(Reply::Never, Duration::ZERO);
     let day = Duration::from_hours(24);
     let client = client(&[server.address], Policy { timeout: day, ..patient() })?;
+    let call = || {
+        let mut client = client.clone();
+        let mut request = tonic::Request::new(GetBalanceRequest::default());
+        request.set_timeout(Duration::from_millis(400));
+        async move { client.get_balance(request).await }
+    };
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..25 {
-        let mut client = client.clone();
-        calls.spawn(async move {
-            let mut request = tonic::Request::new(GetBalanceRequest::default());
-            request.set_timeout(Duration::from_millis(400));
-            client.get_balance(request).await
-        });
+        calls.spawn(call());
     }
     while let Some(answer) = calls.join_next().await {
         assert_eq!(answer?.expect_err("an answer").code(), Code::DeadlineExceeded);
     }
-    let status = client.clone().get_balance(GetBalanceRequest::default()).await.expect_err("an answer");
+    let status = call().await.expect_err("an answer");
     assert_eq!(status.code(), Code::Unavailable);
     assert_eq!(status.get_details_error_info().context("no ErrorInfo")?.reason, "CIRCUIT_OPEN");
     Ok(())
