@@ -12,6 +12,7 @@ pub mod database;
 mod dead_letters;
 mod dependencies;
 mod front;
+pub mod headers;
 mod health;
 mod jwks;
 mod listen;

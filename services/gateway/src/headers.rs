@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use server::headers::{TIMEOUT, timeout};
 use tonic::Status;
 
 use crate::status;
@@ -12,9 +13,6 @@ use crate::status;
 const MOST: usize = 12 << 10;
 /// HTTP/2's for each line beside its name and value (RFC 9113, 10.5.1).
 const LINE: usize = 32;
-
-/// The header that carries how long the caller waits.
-const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// Headers of one connection, not of the call (RFC 9110, 7.6.1), and what the next connection says anew.
 const OF_THE_CONNECTION: [HeaderName; 9] = [
@@ -93,20 +91,10 @@ fn is_strange(name: &str) -> bool {
 /// # Errors
 /// `INVALID_ARGUMENT`: it has one that can't be read.
 pub(crate) fn set_deadline(headers: &mut HeaderMap, default: Option<Duration>) -> Result<(), Status> {
-    match (headers.get(TIMEOUT), default) {
-        (Some(timeout), _) if !is_timeout(timeout.as_bytes()) => Err(status::malformed_deadline()),
-        (None, Some(default)) => {
-            headers.insert(TIMEOUT, milliseconds(default));
-            Ok(())
-        }
-        _ => Ok(()),
+    if let (None, Some(default)) = (timeout(headers)?, default) {
+        headers.insert(TIMEOUT, milliseconds(default));
     }
-}
-
-/// "PROTOCOL-HTTP2.md" of gRPC: at most eight digits, then the unit.
-fn is_timeout(text: &[u8]) -> bool {
-    matches!(text, [digits @ .., b'H' | b'M' | b'S' | b'm' | b'u' | b'n']
-        if (1..=8).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit))
+    Ok(())
 }
 
 fn milliseconds(timeout: Duration) -> HeaderValue {

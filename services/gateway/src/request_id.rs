@@ -1,10 +1,8 @@
 //! What a call is called in logs and answers.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
+use server::headers::{REQUEST_ID, request_id};
 use uuid::Uuid;
-
-/// The header, to the gateway, from it, and on to the service.
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The client's, if it has the form of the contract's own request ids: 1 to 64 of `A-Z a-z 0-9 . _ : -`. Else a new
 /// one.
@@ -15,16 +13,9 @@ pub(crate) struct RequestId(HeaderValue);
 
 impl RequestId {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let mut named = headers.get_all(REQUEST_ID).iter();
-        match (named.next(), named.next()) {
-            (Some(id), None) if is_well_formed(id) => Self(id.clone()),
-            _ => Self::new(),
-        }
-    }
-
-    fn new() -> Self {
-        let id = Uuid::now_v7().hyphenated().to_string();
-        // Hexadecimal digits and hyphens are a header's value, whatever they say.
+        let id = request_id(headers).map(|id| id.to_string());
+        let id = id.unwrap_or_else(|| Uuid::now_v7().hyphenated().to_string());
+        // Letters, digits and hyphens are a header's value, whatever they say.
         Self(HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("none")))
     }
 
@@ -36,10 +27,6 @@ impl RequestId {
     pub(crate) fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
     }
-}
-
-fn is_well_formed(id: &HeaderValue) -> bool {
-    id.to_str().is_ok_and(|id| id.parse::<values::RequestId>().is_ok())
 }
 
 #[cfg(test)]

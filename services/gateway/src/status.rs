@@ -47,14 +47,6 @@ pub(crate) fn malformed() -> Status {
     Status::with_error_details(Code::InvalidArgument, message, details("MALFORMED_MESSAGE"))
 }
 
-/// `INVALID_ARGUMENT`.
-pub(crate) fn malformed_deadline() -> Status {
-    let mut details = details("INVALID_FIELDS");
-    details
-        .add_bad_request_violation("grpc-timeout", "must be up to eight digits and one of H, M, S, m, u, n");
-    Status::with_error_details(Code::InvalidArgument, "the deadline can't be read", details)
-}
-
 /// `UNAVAILABLE`: this replica of the gateway stops.
 pub(crate) fn stopping() -> Status {
     server::status::unavailable(ELSEWHERE)

@@ -9,13 +9,14 @@ use std::{
 use futures::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version, header};
 use hyper::body::Incoming;
+use server::headers::REQUEST_ID;
 use telemetry::rpc::{Server, ServerLayer};
 use tonic::body::Body;
 use tonic_web::{GrpcWebLayer, GrpcWebService};
 use tower::{Layer as _, Service};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use crate::{config::Origins, door::Door, request_id::REQUEST_ID};
+use crate::{config::Origins, door::Door};
 
 /// How long a browser need not ask again what a page of another origin may do.
 const ASKED: Duration = Duration::from_hours(1);

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use http::HeaderMap;
 use prost::Message;
 use prost_types::Any;
-use tonic::{Code, Status};
+use tonic::Status;
 use tonic_types::{ErrorInfo, RequestInfo, pb};
 
 use super::request_id::RequestId;
-use crate::status::DOMAIN;
+use crate::status::{DOMAIN, name};
 
 /// Adds to the error in headers or trailers, if there is one, what it lacks: an `ErrorInfo`, so that a program can tell
 /// it from others, and the request's id, so that its cause is found.
@@ -26,7 +26,8 @@ pub(crate) fn complete(headers: &mut HeaderMap, request_id: &RequestId) {
     let mut is_changed = false;
     if !told.details.iter().any(|detail| detail.type_url == ErrorInfo::TYPE_URL) {
         let info = pb::ErrorInfo {
-            reason: reason(status.code()).to_owned(),
+            // The code's own name, where nothing more exact was said.
+            reason: name(status.code()).to_owned(),
             domain: DOMAIN.to_owned(),
             metadata: HashMap::new(),
         };
@@ -57,32 +58,10 @@ fn traced(detail: &Any) -> String {
     pb::RequestInfo::decode(&*detail.value).unwrap_or_default().request_id
 }
 
-/// The code's own name, for errors that say nothing more exact.
-const fn reason(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use tonic::Code;
     use tonic_types::StatusExt as _;
 
     use super::*;
