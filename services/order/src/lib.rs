@@ -5,6 +5,7 @@ mod config;
 mod domain;
 mod error;
 mod events;
+mod metrics;
 mod notifier;
 mod place;
 mod rpc;
@@ -28,7 +29,7 @@ use crate::{
     notifier::Notifier,
     place::Place,
     rpc::OrderService,
-    sweeper::{Broker, Sweeper},
+    sweeper::{Broker, Complaints, Sweeper},
     watchers::Watchers,
 };
 
@@ -70,6 +71,7 @@ impl Application for Order {
             inventory,
             broker: Broker::new(context.nats.clone(), context.reconnects.clone()),
             notifier,
+            complaints: Complaints::default(),
             payment_deadline: config.payment_deadline,
             interval: config.sweep_interval,
         };

@@ -2,6 +2,7 @@
 
 mod broker;
 mod commit_paid;
+mod complaints;
 mod end_unpaid;
 
 use std::time::Duration;
@@ -10,7 +11,7 @@ use sea_orm::DatabaseConnection;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
-pub(crate) use self::broker::Broker;
+pub(crate) use self::{broker::Broker, complaints::Complaints};
 use crate::{clients::Inventory, notifier::Notifier, settle::SettleError, store::sweep::Waiting};
 
 /// Orders in one transaction.
@@ -22,6 +23,7 @@ pub(crate) struct Sweeper {
     pub(crate) inventory: Inventory,
     pub(crate) broker: Broker,
     pub(crate) notifier: Notifier,
+    pub(crate) complaints: Complaints,
     pub(crate) payment_deadline: Duration,
     pub(crate) interval: Duration,
 }

@@ -75,6 +75,20 @@ pub(crate) async fn paid_but_uncommitted(
     Ok(rows.into_iter().map(Waiting::from).collect())
 }
 
+/// How many orders [`paid_but_uncommitted`] finds in all.
+pub(crate) async fn count_paid_but_uncommitted(
+    db: &impl ConnectionTrait,
+    for_at_least: Duration,
+) -> Result<u64, DbErr> {
+    let count = "
+        SELECT count(*) AS waiting FROM orders
+        WHERE state = 'PENDING' AND payment_state IN ('CAPTURED', 'REFUNDED')
+              AND updated_at <= now() - $1 * interval '1 second'";
+    let row = db.query_one_raw(sql(count, [for_at_least.as_secs_f64().into()])).await?;
+    let waiting: i64 = row.map(|row| row.try_get("", "waiting")).transpose()?.unwrap_or_default();
+    Ok(waiting.unsigned_abs())
+}
+
 /// Those of these orders that are PENDING, with their reservations. Locks nothing, since inventory is asked next.
 pub(crate) async fn pending(
     db: &impl ConnectionTrait,

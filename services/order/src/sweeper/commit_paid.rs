@@ -1,5 +1,6 @@
 use futures::{StreamExt as _, stream};
 use sea_orm::TransactionTrait;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 use values::OrderId;
 
@@ -7,8 +8,9 @@ use super::{BATCH, Sweeper, span};
 use crate::{
     clients::{CallError, Commitment},
     domain::Happening,
+    metrics::METRICS,
     settle::{Report, SettleError, settle},
-    store::sweep::paid_but_uncommitted,
+    store::sweep::{Waiting, count_paid_but_uncommitted, paid_but_uncommitted},
 };
 
 /// Calls to inventory that are under way at once.
@@ -17,6 +19,9 @@ const CALLS: usize = 32;
 impl Sweeper {
     /// Asks inventory for the stock of orders that were paid while it could not be asked.
     pub(super) async fn commit_paid(&self) -> Result<(), SettleError> {
+        let waiting = count_paid_but_uncommitted(&self.db, self.interval).await?;
+        METRICS.uncommitted.record(waiting, &[]);
+        self.complaints.expire(Instant::now());
         let mut after = OrderId::from_uuid(uuid::Uuid::nil());
         loop {
             let paid = paid_but_uncommitted(&self.db, self.interval, after, BATCH).await?;
@@ -27,9 +32,13 @@ impl Sweeper {
                 async move {
                     let span = span(&order);
                     let answer = inventory.commit(order.reservation).instrument(span.clone()).await;
-                    let happening = match answer? {
-                        Commitment::Committed => Happening::CapturedAndCommitted,
-                        Commitment::Lost => Happening::CapturedAndStockLost,
+                    let happening = match answer {
+                        Ok(Commitment::Committed) => Happening::CapturedAndCommitted,
+                        Ok(Commitment::Lost) => Happening::CapturedAndStockLost,
+                        Err(error) => {
+                            span.in_scope(|| self.complain(&order, &error));
+                            return Err(error);
+                        }
                     };
                     Ok(Report::by_system(order.id, happening, &span))
                 }
@@ -44,6 +53,18 @@ impl Sweeper {
             settle(&tx, &reports).await?;
             tx.commit().await?;
             self.notifier.changed(reports.iter().map(|report| report.order));
+        }
+    }
+
+    /// Tells of an order that has been paid for and that asking again doesn't help.
+    fn complain(&self, order: &Waiting, error: &CallError) {
+        if matches!(error, CallError::Nonsense { .. }) && self.complaints.is_due(order.id, Instant::now()) {
+            tracing::error!(
+                order = %order.id,
+                reservation = %order.reservation,
+                %error,
+                "a paid order waits for its stock, and somebody has to look why"
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The order service as others see it: over gRPC and through events, on real Postgres and NATS.
 
 mod cancelling;
+mod complaining;
 mod deadlines;
 mod faults;
 mod input;
