@@ -14,7 +14,8 @@ use values::{Clock, DeadLetterId, EventId};
 
 use super::secrets::Secret;
 
-const REASON: &str = "zxreason: torn";
+/// Why all of them were given up.
+pub(crate) const REASON: &str = "zxreason: torn";
 
 /// Two of a service's, of the same kind.
 pub(crate) struct Letters {
@@ -79,11 +80,7 @@ impl Letters {
         Ok(Self { replayed, discarded })
     }
 
-    pub(crate) fn secrets(&self) -> [Secret; 3] {
-        [
-            Secret::text("dead letter", &self.replayed),
-            Secret::text("dead letter", &self.discarded),
-            Secret::text("reason", REASON),
-        ]
+    pub(crate) fn secrets(&self) -> [Secret; 2] {
+        [Secret::text("dead letter", &self.replayed), Secret::text("dead letter", &self.discarded)]
     }
 }

@@ -21,7 +21,11 @@ use tonic::Code;
 use uuid::Uuid;
 use values::{Clock, SessionId};
 
-use super::{callers::User, letters::Letters, secrets::Secret};
+use super::{
+    callers::User,
+    letters::{Letters, REASON},
+    secrets::Secret,
+};
 
 /// Until what was done is known everywhere.
 const SOON: Duration = Duration::from_secs(30);
@@ -116,6 +120,7 @@ impl World {
             Secret::text("order withdrawn", &withdrawn),
             Secret::text("payment", &payment_id),
             Secret::text("reservation", &reservation_id),
+            Secret::text("reason", REASON),
             Secret::message("balance", &euros(owner.balance().await?)),
         ];
         let entries = owner.request(ListLedgerEntriesRequest::default())?;
