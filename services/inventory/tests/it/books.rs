@@ -43,7 +43,7 @@ async fn an_added_book_is_read_by_edition_and_by_isbn_without_signing_in() -> Re
     assert_eq!((added.offers[0].available, added.offers[0].price.clone()), (7, Some(eur(1000))));
     assert_eq!(added.offers[0].shop_name, owner.shop.name);
 
-    let client = bookshop.client().await?;
+    let client = bookshop.client()?;
     assert_eq!(details(&client, Some(BookName::EditionId(added.edition_id.clone()))).await?, added);
     assert_eq!(details(&client, Some(BookName::Isbn("978-0-14-143958-7".to_owned()))).await?, added);
     bookshop.assert_the_stock_adds_up().await
@@ -143,7 +143,7 @@ async fn one_isbn_added_by_many_shops_at_once_is_one_edition_with_an_offer_of_ea
     while let Some(answer) = calls.join_next().await {
         answer??;
     }
-    let book = details(&bookshop.client().await?, Some(BookName::Isbn(ISBN.to_owned()))).await?;
+    let book = details(&bookshop.client()?, Some(BookName::Isbn(ISBN.to_owned()))).await?;
     assert_eq!(book.offers.len(), 12);
     assert_eq!(bookshop.number("SELECT count(*) FROM works").await?, 1, "no work without an edition");
     Ok(())
@@ -220,7 +220,7 @@ async fn books_are_added_only_to_ones_own_shop() -> Result<()> {
 #[tokio::test]
 async fn an_unknown_or_unnamed_book_is_refused() -> Result<()> {
     let bookshop = Bookshop::open().await?;
-    let client = bookshop.client().await?;
+    let client = bookshop.client()?;
     let unknown = details(&client, Some(BookName::Isbn(ISBN.to_owned()))).await;
     assert_eq!(refusal(unknown), (Code::NotFound, "BOOK_NOT_FOUND".to_owned()));
     let edition = values::EditionId::new().to_string();
@@ -288,7 +288,7 @@ async fn a_list_shows_the_three_cheapest_offers_of_a_book() -> Result<()> {
             .adds(pb::AddBookRequest { isbn: ISBN.to_owned(), price: Some(eur(price)), ..owner.emma() })
             .await?;
     }
-    let listed = page(&bookshop.client().await?, pb::ListBooksRequest::default()).await?;
+    let listed = page(&bookshop.client()?, pb::ListBooksRequest::default()).await?;
     let book = listed.books.into_iter().next().context("a book")?;
     let prices: Vec<_> =
         book.offers.into_iter().filter_map(|offer| offer.price).map(|price| price.minor_units).collect();
@@ -327,7 +327,7 @@ async fn availability_tells_each_line_and_all_together() -> Result<()> {
     let dollars = proto::types::v1::Money { minor_units: 500, currency_code: "USD".to_owned() };
     let abroad = owner.sells_for(9, dollars.clone()).await?;
     let unknown = values::OfferId::new().to_string();
-    let mut client = bookshop.client().await?;
+    let mut client = bookshop.client()?;
     let mut ask = async |lines: &[(&str, i32)]| {
         let lines = lines
             .iter()

@@ -36,7 +36,7 @@ async fn of_64_who_want_one_of_20_copies_exactly_20_get_one() -> Result<()> {
     let mut bookshop = Bookshop::open().await?;
     let mut owner = bookshop.owner().await?;
     let offer = owner.sells(20).await?;
-    let clients = [bookshop.client().await?, bookshop.another_replica().await?];
+    let clients = [bookshop.client()?, bookshop.another_replica().await?];
     let answers = all_at_once(64, |caller| {
         let (client, offer) = (clients[caller % 2].clone(), offer.clone());
         Box::pin(async move { reserve(&client, &format!("key-{caller}"), &[(&offer, 1)]).await })
@@ -59,7 +59,7 @@ async fn one_key_from_32_callers_on_two_replicas_is_one_reservation() -> Result<
     let mut bookshop = Bookshop::open().await?;
     let mut owner = bookshop.owner().await?;
     let offer = owner.sells(20).await?;
-    let clients = [bookshop.client().await?, bookshop.another_replica().await?];
+    let clients = [bookshop.client()?, bookshop.another_replica().await?];
     for round in 0..10 {
         let answers = all_at_once(32, |caller| {
             let (client, offer) = (clients[caller % 2].clone(), offer.clone());
@@ -83,7 +83,7 @@ async fn two_replicas_that_reserve_the_same_never_deadlock_and_never_reserve_twi
     for _ in 0..6 {
         offers.push(owner.sells(1000).await?);
     }
-    let clients = [bookshop.client().await?, bookshop.another_replica().await?];
+    let clients = [bookshop.client()?, bookshop.another_replica().await?];
     let keys = 40;
     let answers = all_at_once(keys * 4, |caller| {
         let (client, mut offers) = (clients[caller % 2].clone(), offers.clone());
@@ -158,7 +158,7 @@ async fn counts_and_reservations_agree_after_a_random_run_on_two_replicas() -> R
     for _ in 0..8 {
         offers.push(owner.sells(25).await?);
     }
-    let clients = [bookshop.client().await?, bookshop.another_replica().await?];
+    let clients = [bookshop.client()?, bookshop.another_replica().await?];
     let mut callers = JoinSet::new();
     for seed in 0..24 {
         callers.spawn(wander(seed, clients.clone(), offers.clone()));

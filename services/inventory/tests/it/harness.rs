@@ -83,13 +83,8 @@ impl Bookshop {
         Ok(client)
     }
 
-    pub(crate) async fn client(&self) -> Result<Client> {
+    pub(crate) fn client(&self) -> Result<Client> {
         connect(self.replicas.first().context("no replica")?)
-    }
-
-    pub(crate) fn user(&self) -> Result<User> {
-        let id = UserId::new();
-        Ok(User { id, token: self.identity.token(id)? })
     }
 
     /// As the gateway calls: for users only.
@@ -106,7 +101,7 @@ impl Bookshop {
     /// A user with a shop.
     pub(crate) async fn owner(&self) -> Result<Owner> {
         let user = self.shop_owner()?;
-        let mut client = self.client().await?;
+        let mut client = self.client()?;
         let request = pb::RegisterShopRequest {
             request_id: unique("shop"),
             name: "Shakespeare and Company".to_owned(),

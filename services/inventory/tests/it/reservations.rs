@@ -89,7 +89,7 @@ async fn one_key_has_one_reservation_and_other_lines_are_refused() -> Result<()>
 #[tokio::test]
 async fn every_wrong_field_of_a_reservation_is_named() -> Result<()> {
     let bookshop = Bookshop::open().await?;
-    let mut client = bookshop.client().await?;
+    let mut client = bookshop.client()?;
     let lines = vec![pb::Line { offer_id: "x".to_owned(), quantity: 0 }];
     let answer = client.reserve_stock(pb::ReserveStockRequest { key: String::new(), lines }).await;
     assert_eq!(wrong_fields(answer), ["key", "lines[0].offer_id", "lines[0].quantity"]);
@@ -202,7 +202,7 @@ async fn copies_come_from_the_fewest_locations() -> Result<()> {
         let levels = owner.client.get_stock(call).await?.into_inner().levels;
         Ok(levels.into_iter().map(|level| level.reserved).collect())
     };
-    let client = bookshop.client().await?;
+    let client = bookshop.client()?;
     reserve(&client, "three", &[(&offer, 3)]).await?;
     assert_eq!(by_room().await?, [0, 3, 0], "the smallest room that has them all");
     let eight = reserve(&client, "eight", &[(&offer, 8)]).await?;

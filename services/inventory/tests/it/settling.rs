@@ -86,7 +86,7 @@ async fn a_released_reservation_that_had_expired_stays_released() -> Result<()> 
 #[tokio::test]
 async fn what_was_never_reserved_is_not_found() -> Result<()> {
     let bookshop = Bookshop::open().await?;
-    let mut client = bookshop.client().await?;
+    let mut client = bookshop.client()?;
     let reservation_id = values::ReservationId::new().to_string();
     let missing = (Code::NotFound, "RESERVATION_NOT_FOUND".to_owned());
     let request = pb::CommitReservationRequest { reservation_id: reservation_id.clone() };

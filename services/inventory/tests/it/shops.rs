@@ -17,7 +17,7 @@ fn request(request_id: &str) -> pb::RegisterShopRequest {
 async fn a_new_shop_has_one_location_and_its_owner_is_told_to_others() -> Result<()> {
     let bookshop = Bookshop::open().await?;
     let user = bookshop.shop_owner()?;
-    let shop = bookshop.client().await?.register_shop(user.asks(request("r"))?).await?.into_inner();
+    let shop = bookshop.client()?.register_shop(user.asks(request("r"))?).await?.into_inner();
     assert_eq!((shop.name.as_str(), shop.city.as_str()), ("Librairie Avant-Garde", "Nanjing"));
     assert_eq!(shop.locations.len(), 1);
     assert!(shop.create_time.is_some());
@@ -37,7 +37,7 @@ async fn a_new_shop_has_one_location_and_its_owner_is_told_to_others() -> Result
 async fn a_repeated_request_makes_one_shop_and_another_body_is_refused() -> Result<()> {
     let bookshop = Bookshop::open().await?;
     let user = bookshop.shop_owner()?;
-    let client = bookshop.client().await?;
+    let client = bookshop.client()?;
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..16 {
         let (mut client, call) = (client.clone(), user.asks(request("r"))?);
@@ -70,7 +70,7 @@ async fn every_wrong_field_is_named_and_nothing_is_written() -> Result<()> {
         name: "x".repeat(101),
         city: " ".to_owned(),
     };
-    let answer = bookshop.client().await?.register_shop(user.asks(malformed)?).await;
+    let answer = bookshop.client()?.register_shop(user.asks(malformed)?).await;
     assert_eq!(wrong_fields(answer), ["request_id", "name", "city"]);
     assert_eq!(bookshop.number("SELECT count(*) FROM shops").await?, 0);
     Ok(())
@@ -79,7 +79,7 @@ async fn every_wrong_field_is_named_and_nothing_is_written() -> Result<()> {
 #[tokio::test]
 async fn nobody_registers_a_shop_without_signing_in() -> Result<()> {
     let bookshop = Bookshop::open().await?;
-    let answer = bookshop.client().await?.register_shop(request(&unique("r"))).await;
+    let answer = bookshop.client()?.register_shop(request(&unique("r"))).await;
     assert_eq!(refusal(answer), (Code::Unauthenticated, "SIGN_IN_REQUIRED".to_owned()));
     Ok(())
 }
