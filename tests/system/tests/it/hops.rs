@@ -38,5 +38,5 @@ async fn a_deadline_holds_through_three_hops() -> Result<()> {
     shop.check(&[first, order.order_id]).await
 }
 
-/// DEADLINE_EXCEEDED.
+/// `DEADLINE_EXCEEDED`.
 const EXPIRED: &str = "rpc_grpc_status_code=\"4\"";
