@@ -60,7 +60,10 @@ fn what_a_profile_needs_is_named() {
     let native = refused(&[("BOOKSTORE_TLS_KEY", "/key.pem")]);
     assert!(native.starts_with("BOOKSTORE_TLS_CERTIFICATE and BOOKSTORE_TLS_ROOTS must be set"), "{native}");
     for profile in ["linkerd", "istio"] {
-        let unnamed = refused(&[("BOOKSTORE_MESH", profile)]);
+        let undomained = refused(&[("BOOKSTORE_MESH", profile)]);
+        assert!(undomained.starts_with("BOOKSTORE_MESH_TRUST_DOMAIN is not set"), "{undomained}");
+        let changes = [("BOOKSTORE_MESH", profile), ("BOOKSTORE_MESH_TRUST_DOMAIN", "cluster.local")];
+        let unnamed = refused(&changes);
         assert!(unnamed.starts_with("BOOKSTORE_MESH_NAMESPACE is not set"), "{unnamed}");
     }
     let files = ["BOOKSTORE_TLS_CERTIFICATE", "BOOKSTORE_TLS_KEY", "BOOKSTORE_TLS_ROOTS"]
