@@ -83,7 +83,6 @@ pub(super) async fn answer<S, B>(
     metrics::METRICS.handshakes_failed.add(1, &metrics::port(terms.name));
 }
 
-/// The handshake has let in only services of our trust domain and namespace.
 /// Over the loopback, or from an address of this process's own: in Kubernetes, from the same pod.
 fn is_local(stream: &TcpStream) -> bool {
     match (stream.peer_addr(), stream.local_addr()) {
@@ -92,6 +91,7 @@ fn is_local(stream: &TcpStream) -> bool {
     }
 }
 
+/// The handshake has let in only services of our trust domain and namespace.
 fn peer(stream: &TlsStream<TcpStream>) -> Option<auth::Peer> {
     let (_, session) = stream.get_ref();
     let id = tls::peer_of(session.peer_certificates()?)?;
