@@ -140,7 +140,7 @@ async fn all_overdue(shop: &Shop) -> Result<()> {
     let overdue = "SELECT bool_and(first_published_at < now() - interval '16 seconds')
         FROM outbox WHERE subject LIKE '%placed'";
     let order_database = shop.database(Service::Order)?.url();
-    eventually("the deadline passes", Duration::from_secs(20), async || {
+    eventually("the deadline passes", Duration::from_secs(40), async || {
         let mut order = PgConnection::connect(order_database).await.ok()?;
         let is_overdue: Option<bool> = sqlx::query_scalar(overdue).fetch_one(&mut order).await.ok()?;
         is_overdue.unwrap_or_default().then_some(())
