@@ -10,6 +10,8 @@ use tokio::time::Instant;
 const RATE: u32 = 500;
 /// Calls a second that leave a busy machine time, so that a call takes what it takes and not what others leave it.
 const LEISURELY: u32 = 100;
+/// A connection has 500 ms to be made, in which two flights come over the detour.
+const LONGEST_DETOUR: Duration = Duration::from_millis(200);
 const FIRST: Replica = Service::Inventory.replica(0);
 const SECOND: Replica = Service::Inventory.replica(1);
 /// The names of a shop are good for a second.
@@ -99,11 +101,15 @@ async fn calls_move_off_a_replica_that_is_ten_times_as_slow() -> Result<()> {
 
     leaves(&shop, &load).await?;
     let before = reads(&shop).await?;
-    let _detour = shop.delay_second(Service::Inventory, 9 * usual).await?;
-    eventually("calls over the detour", NOTICED, async || {
-        (reads(&shop).await.ok()?[1] > before[1]).then_some(())
-    })
-    .await?;
+    let delay = 9 * usual;
+    let _detour = shop.delay_second(Service::Inventory, delay).await?;
+    // On a machine so busy that it is longer, no connection is made in time: not a call goes there, which is as well.
+    if delay < LONGEST_DETOUR {
+        eventually("calls over the detour", NOTICED, async || {
+            (reads(&shop).await.ok()?[1] > before[1]).then_some(())
+        })
+        .await?;
+    }
     let before = reads(&shop).await?;
     load.goes_on(1_500).await?;
     let after = reads(&shop).await?;
