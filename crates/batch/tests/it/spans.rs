@@ -15,6 +15,8 @@ async fn a_batch_is_a_child_of_its_first_caller_and_linked_to_the_others() -> Re
     let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
     let subscriber = tracing_subscriber::registry()
         .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("test")));
+    // While there is one subscriber only, tracing asks other tests' threads whether anybody listens, and remembers the no.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     // Worker and callers share this test's one thread.
     let guard = tracing::subscriber::set_default(subscriber);
     two_calls_in_one_batch().await?;

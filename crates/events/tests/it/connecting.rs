@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use testkit::{Broker, eventually};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _};
 
@@ -13,13 +13,18 @@ use crate::shop::SOON;
 struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    fn count(&self, text: &str) -> usize {
+    fn text(&self) -> String {
         let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&bytes).lines().filter(|line| line.contains(text)).count()
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn count(&self, text: &str) -> usize {
+        self.text().lines().filter(|line| line.contains(text)).count()
     }
 
     async fn reaches(&self, text: &str, count: usize) -> Result<()> {
-        eventually(text, SOON, async || (self.count(text) >= count).then_some(())).await
+        let reached = eventually(text, SOON, async || (self.count(text) >= count).then_some(())).await;
+        reached.with_context(|| format!("the log says:\n{}", self.text()))
     }
 }
 
@@ -40,6 +45,7 @@ async fn an_outage_of_the_broker_is_told_once_however_often_it_is_asked() -> Res
     let writer = log.clone();
     let format = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone());
     let subscriber = tracing_subscriber::registry().with(EnvFilter::new("off,events=debug")).with(format);
+    testkit::listen();
     let _guard = tracing::subscriber::set_default(subscriber);
 
     let broker = Broker::start().await?;

@@ -205,7 +205,9 @@ async fn handle(
     cut: watch::Sender<bool>,
 ) {
     let (head, mut body) = request.into_parts();
-    while let Some(Ok(data)) = body.data().await {
+    while let Some(data) = body.data().await {
+        // No service is called with half a message.
+        let Ok(data) = data else { return };
         let _ = body.flow_control().release_capacity(data.len());
     }
     shared.calls.fetch_add(1, Ordering::SeqCst);

@@ -191,6 +191,8 @@ async fn what_came_of_looking_at_the_files_is_said_once() -> Result<()> {
     let identity = order.identity()?;
     let log = Log::default();
     let maker = log.clone();
+    // While there is one subscriber only, tracing asks other tests' threads whether anybody listens, and remembers the no.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let _guard = tracing::subscriber::set_default(
         tracing_subscriber::fmt().with_writer(move || maker.clone()).with_ansi(false).finish(),
     );

@@ -39,6 +39,7 @@ impl Lines {
         let lines = Self::default();
         let writer = lines.clone();
         let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+        testkit::listen();
         (lines, tracing::subscriber::set_default(subscriber))
     }
 

@@ -49,6 +49,7 @@ async fn a_paid_order_whose_stock_nobody_can_commit_is_told_of_once() -> Result<
     let writer = log.clone();
     let format = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone());
     let subscriber = tracing_subscriber::registry().with(EnvFilter::new("off,order=info")).with(format);
+    testkit::listen();
     let _guard = tracing::subscriber::set_default(subscriber);
     let shop = Shop::open().await?;
     let reader = shop.reader()?;
