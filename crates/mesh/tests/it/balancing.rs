@@ -15,6 +15,9 @@ use crate::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
+/// What an answer takes where two endpoints are to be found alike: a machine that stalls them for a few milliseconds
+/// makes neither look slow.
+const LONGER_THAN_A_STALL: Duration = Duration::from_millis(50);
 
 /// Signing in twice is not like signing in once: only what was never executed is repeated.
 fn signing_in(addresses: &[SocketAddr]) -> IdentityServiceClient<Client> {
@@ -31,6 +34,9 @@ const fn share(mine: usize, its: usize) -> usize {
 async fn equal_endpoints_get_equal_shares() -> Result<()> {
     let _turn = turn().await;
     let (first, second) = (Replica::start().await?, Replica::start().await?);
+    for replica in [&first, &second] {
+        replica.reply(Reply::Ok, LONGER_THAN_A_STALL);
+    }
     let client = client(&[first.address, second.address], patient())?;
     let outcome = call_for(&client, 3 * SECOND).await;
     assert!(outcome.failed.is_empty(), "{:?}", outcome.failed.first());
@@ -165,11 +171,12 @@ async fn a_request_that_is_at_fault_itself_moves_no_load() -> Result<()> {
         Reply::Refusal(Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
     ] {
         let (strict, well) = (Replica::start().await?, Replica::start().await?);
-        strict.reply(fault, Duration::from_millis(1));
+        strict.reply(fault, LONGER_THAN_A_STALL);
+        well.reply(Reply::Ok, LONGER_THAN_A_STALL);
         let client = client(&[strict.address, well.address], patient())?;
         let outcome = call_for(&client, SECOND).await;
         let refused = share(outcome.failed.len(), outcome.made - outcome.failed.len());
-        assert!((35..=65).contains(&refused), "{fault:?}: {refused}");
+        assert!((20..=80).contains(&refused), "{fault:?}: {refused}");
     }
     Ok(())
 }
