@@ -34,7 +34,7 @@ pub(crate) struct Deadline(Option<Instant>);
 impl Deadline {
     /// The soonest of what the caller says, what its own caller says, and the policy (for streams none).
     pub(crate) fn agree(headers: &HeaderMap, longest: Option<Duration>, now: Instant) -> Self {
-        let asked = headers.get(GRPC_TIMEOUT).and_then(|value| parse(value.to_str().ok()?));
+        let asked = headers.get(GRPC_TIMEOUT).and_then(|value| parse_timeout(value.to_str().ok()?));
         let own = asked.into_iter().chain(longest).min().and_then(|timeout| now.checked_add(timeout));
         let callers = CALLER.try_with(|deadline| *deadline).ok();
         Self(own.into_iter().chain(callers).min())
@@ -90,7 +90,9 @@ fn format(timeout: Duration) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("0n"))
 }
 
-fn parse(text: &str) -> Option<Duration> {
+/// Reads a `grpc-timeout`: at most eight digits, then the unit ("PROTOCOL-HTTP2.md" of gRPC).
+#[must_use]
+pub fn parse_timeout(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
         return None;
@@ -191,5 +193,19 @@ mod tests {
         assert!(deadline.is_expiry(Code::Cancelled, now + Duration::from_secs(1)));
         assert!(!deadline.is_expiry(Code::NotFound, now + Duration::from_secs(1)));
         assert!(!Deadline(None).is_expiry(Code::Cancelled, now));
+    }
+
+    #[test]
+    fn every_unit_of_the_protocol_is_read() {
+        let read = ["2H", "3M", "4S", "500m", "6u", "7n"].map(|text| parse_timeout(text).unwrap());
+        let meant = [7200 * 1_000_000_000, 180 * 1_000_000_000, 4 * 1_000_000_000, 500_000_000, 6000, 7];
+        assert_eq!(read, meant.map(Duration::from_nanos));
+    }
+
+    #[test]
+    fn anything_else_is_malformed() {
+        for text in ["", "S", "5", "1s", "-1S", "123456789S", "1é"] {
+            assert_eq!(parse_timeout(text), None, "{text}");
+        }
     }
 }

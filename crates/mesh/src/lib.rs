@@ -30,7 +30,7 @@ mod target;
 pub use breaker::BreakerPolicy;
 pub use budget::BudgetPolicy;
 pub use client::Client;
-pub use deadline::until;
+pub use deadline::{parse_timeout, until};
 pub use outlier::OutlierPolicy;
 pub use policy::Policy;
 pub use retry::RetryPolicy;

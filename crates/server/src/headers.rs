@@ -19,7 +19,7 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// `INVALID_ARGUMENT`: what it says can't be read.
 pub fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
     let Some(timeout) = headers.get(TIMEOUT) else { return Ok(None) };
-    timeout.to_str().ok().and_then(parse).map(Some).ok_or_else(status::malformed_deadline)
+    timeout.to_str().ok().and_then(mesh::parse_timeout).map(Some).ok_or_else(status::malformed_deadline)
 }
 
 /// What the request is called, if that has the form of the contract's own request ids; it proves nothing.
@@ -30,44 +30,11 @@ pub fn request_id(headers: &HeaderMap) -> Option<values::RequestId> {
     id.to_str().ok()?.parse().ok()
 }
 
-/// "PROTOCOL-HTTP2.md" of gRPC: at most eight digits, then the unit.
-fn parse(text: &str) -> Option<Duration> {
-    let unit = text.bytes().last()?;
-    let digits = text.get(..text.len() - 1)?;
-    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let count: u64 = digits.parse().ok()?;
-    Some(match unit {
-        b'H' => Duration::from_secs(count * 3600),
-        b'M' => Duration::from_secs(count * 60),
-        b'S' => Duration::from_secs(count),
-        b'm' => Duration::from_millis(count),
-        b'u' => Duration::from_micros(count),
-        b'n' => Duration::from_nanos(count),
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
 
     use super::*;
-
-    #[test]
-    fn every_unit_of_the_protocol_is_read() {
-        let read = ["2H", "3M", "4S", "500m", "6u", "7n"].map(|text| parse(text).unwrap());
-        let meant = [7200 * 1_000_000_000, 180 * 1_000_000_000, 4 * 1_000_000_000, 500_000_000, 6000, 7];
-        assert_eq!(read, meant.map(Duration::from_nanos));
-    }
-
-    #[test]
-    fn anything_else_is_malformed() {
-        for text in ["", "S", "5", "1s", "-1S", "123456789S", "1é"] {
-            assert_eq!(parse(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn only_an_id_that_is_well_formed_is_taken() {
