@@ -11,6 +11,7 @@ pub mod config;
 pub mod database;
 mod dead_letters;
 mod dependencies;
+pub mod framing;
 mod front;
 pub mod headers;
 mod health;

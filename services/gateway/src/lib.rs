@@ -9,7 +9,6 @@ mod brief;
 mod caller;
 mod config;
 mod door;
-mod framing;
 mod headers;
 mod limit;
 mod pages;

@@ -10,49 +10,20 @@ use http::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tonic::{Code, Status, body::Body};
 
-use crate::{shed::Arriving, status};
+use crate::{framing::Framing, shed::Arriving, status};
 
 /// The largest message read. The largest one that passes validation has some 100 kB.
 const MAX_MESSAGE: usize = 256 * 1024;
-/// A compression flag and four bytes of length precede each message.
-const PREFIX: usize = 5;
 
 /// A request body that ends with `RESOURCE_EXHAUSTED` at the first message that is too large, before it is read.
 pub(crate) struct Limited {
     inner: Arriving,
-    prefix: [u8; PREFIX],
-    prefix_read: usize,
-    message_left: usize,
+    framing: Framing,
 }
 
 impl Limited {
     pub(crate) const fn new(inner: Arriving) -> Self {
-        Self { inner, prefix: [0; PREFIX], prefix_read: 0, message_left: 0 }
-    }
-
-    /// Follows the messages through a chunk, which may begin and end anywhere in one.
-    fn follow(&mut self, mut chunk: &[u8]) -> Result<(), Box<Status>> {
-        while !chunk.is_empty() {
-            if self.message_left > 0 {
-                let read = self.message_left.min(chunk.len());
-                self.message_left -= read;
-                chunk = &chunk[read..];
-                continue;
-            }
-            let read = (PREFIX - self.prefix_read).min(chunk.len());
-            self.prefix[self.prefix_read..][..read].copy_from_slice(&chunk[..read]);
-            self.prefix_read += read;
-            chunk = &chunk[read..];
-            if self.prefix_read == PREFIX {
-                self.prefix_read = 0;
-                let [_, length @ ..] = self.prefix;
-                self.message_left = u32::from_be_bytes(length) as usize;
-                if self.message_left > MAX_MESSAGE {
-                    return Err(Box::new(status::too_large(self.message_left, MAX_MESSAGE)));
-                }
-            }
-        }
-        Ok(())
+        Self { inner, framing: Framing::new(MAX_MESSAGE) }
     }
 }
 
@@ -69,8 +40,8 @@ impl HttpBody for Limited {
             Some(Err(error)) => return Poll::Ready(Some(Err(error))),
             Some(Ok(frame)) => frame,
         };
-        if let Some(Err(too_large)) = frame.data_ref().map(|chunk| self.follow(chunk)) {
-            return Poll::Ready(Some(Err(too_large)));
+        if let Some(Err(too_large)) = frame.data_ref().map(|chunk| self.framing.follow(chunk)) {
+            return Poll::Ready(Some(Err(Box::new(status::too_large(too_large.bytes, MAX_MESSAGE)))));
         }
         Poll::Ready(Some(Ok(frame)))
     }

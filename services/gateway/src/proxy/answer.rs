@@ -14,7 +14,9 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::{Code, Status, body::Body};
 
 use super::{Rules, upload::Refused};
-use crate::{framing::Framing, headers, status};
+use server::framing::Framing;
+
+use crate::{headers, status};
 
 /// A response body that always says how it ended: where the service broke off, with UNAVAILABLE; at a message that is
 /// too large to be passed on, or when the upload was refused meanwhile, with `RESOURCE_EXHAUSTED`; and a stream with

@@ -18,7 +18,9 @@ use tokio::{
 };
 use tonic::{Status, body::Body};
 
-use crate::{framing::Framing, status};
+use server::framing::Framing;
+
+use crate::status;
 
 /// How long the one message of a call may take to come; services wait no longer either.
 pub(crate) const ARRIVAL: Duration = Duration::from_secs(10);

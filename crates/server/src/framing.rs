@@ -5,7 +5,7 @@ const PREFIX: usize = 5;
 
 /// Follows the messages of one direction of a call, chunk by chunk, and keeps none of their bytes.
 #[derive(Debug)]
-pub(crate) struct Framing {
+pub struct Framing {
     most: usize,
     prefix: [u8; PREFIX],
     prefix_read: usize,
@@ -14,25 +14,31 @@ pub(crate) struct Framing {
 
 /// A message that is larger than what is passed on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct TooLarge {
+pub struct TooLarge {
     /// What its prefix says of it.
-    pub(crate) bytes: usize,
+    pub bytes: usize,
     /// How much of the chunk belongs to the messages before it.
-    pub(crate) begins: usize,
+    pub begins: usize,
 }
 
 impl Framing {
     /// Of messages of at most so many bytes.
-    pub(crate) const fn new(most: usize) -> Self {
+    #[must_use]
+    pub const fn new(most: usize) -> Self {
         Self { most, prefix: [0; PREFIX], prefix_read: 0, message_left: 0 }
     }
 
-    pub(crate) const fn most(&self) -> usize {
+    /// How large a message may be, in bytes.
+    #[must_use]
+    pub const fn most(&self) -> usize {
         self.most
     }
 
     /// Follows the messages through a chunk, which may begin and end anywhere in one.
-    pub(crate) fn follow(&mut self, chunk: &[u8]) -> Result<(), TooLarge> {
+    ///
+    /// # Errors
+    /// One of them is too large; it shows before the first of its bytes.
+    pub fn follow(&mut self, chunk: &[u8]) -> Result<(), TooLarge> {
         let (mut at, mut begins) = (0, 0);
         while at < chunk.len() {
             if self.message_left > 0 {
