@@ -11,7 +11,7 @@ mod dns;
 mod eventually;
 mod gate;
 mod identity;
-mod listening;
+mod log;
 mod messages;
 mod service;
 
@@ -23,7 +23,7 @@ pub use dns::{Dns, replicas};
 pub use eventually::eventually;
 pub use gate::Gate;
 pub use identity::{TestIdentity, as_user, over_tls};
-pub use listening::listen;
+pub use log::Log;
 pub use messages::{Published, publish, publish_as, publish_bytes, published};
 pub use service::{
     Running, base, config, database, get, running, running_at, running_front, running_with_clock, starting,

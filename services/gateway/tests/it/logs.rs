@@ -1,13 +1,9 @@
-use std::{
-    io::Write,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use proto::inventory::v1::{ListBooksRequest, ListBooksResponse};
 use serde_json::Value;
-use testkit::eventually;
+use testkit::{Log, eventually};
 use tonic::body::Body;
 use tracing::subscriber::DefaultGuard;
 
@@ -19,32 +15,17 @@ use crate::{
 
 const LIST: &str = "/bookstore.inventory.v1.InventoryService/ListBooks";
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
+struct Lines(Log);
 
 impl Lines {
     /// What is logged on this thread, which is all of a test.
     fn collect() -> (Self, DefaultGuard) {
-        let lines = Self::default();
-        let writer = lines.clone();
-        let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
-        testkit::listen();
-        (lines, tracing::subscriber::set_default(subscriber))
+        let (log, collecting) = Log::collect_json("info");
+        (Self(log), collecting)
     }
 
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+        self.0.text()
     }
 
     fn access(&self) -> Vec<Value> {

@@ -1,56 +1,26 @@
 //! What a person is told of.
 
-use std::{
-    io,
-    sync::{Arc, Mutex, PoisonError},
-};
-
 use anyhow::Result;
 use proto::{
     inventory::v1::ReservationState,
     order::v1::{OrderState, PaymentState},
 };
-use testkit::eventually;
+use testkit::{Log, eventually};
 use tonic::Status;
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _};
 
 use crate::{
     inventory::Behaviour,
     shop::{SOON, Shop},
 };
 
-/// What the service says.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// The complaints so far.
-    fn errors(&self) -> Vec<String> {
-        let written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = String::from_utf8_lossy(&written);
-        text.lines().filter(|line| line.contains("ERROR")).map(str::to_owned).collect()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// The complaints so far.
+fn errors(log: &Log) -> Vec<String> {
+    log.text().lines().filter(|line| line.contains("ERROR")).map(str::to_owned).collect()
 }
 
 #[tokio::test]
 async fn a_paid_order_whose_stock_nobody_can_commit_is_told_of_once() -> Result<()> {
-    let log = Log::default();
-    let writer = log.clone();
-    let format = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone());
-    let subscriber = tracing_subscriber::registry().with(EnvFilter::new("off,order=info")).with(format);
-    testkit::listen();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _collecting) = Log::collect("off,order=info");
     let shop = Shop::open().await?;
     let reader = shop.reader()?;
 
@@ -58,14 +28,14 @@ async fn a_paid_order_whose_stock_nobody_can_commit_is_told_of_once() -> Result<
     let lost = shop.pending(&reader).await?;
     shop.capture(&lost).await?;
     shop.in_payment(PaymentState::Captured, &reader, &lost).await?;
-    eventually("it is told of", SOON, async || (log.errors().len() == 1).then_some(())).await?;
+    eventually("it is told of", SOON, async || (errors(&log).len() == 1).then_some(())).await?;
     let sweeps = shop.inventory.commit_calls() + 3;
     eventually("sweeps", SOON, async || (shop.inventory.commit_calls() >= sweeps).then_some(())).await?;
 
-    let errors = log.errors();
+    let told = errors(&log);
     let reservation = shop.inventory.reservations().remove(0).1.reservation_id;
-    assert!(errors.len() == 1 && errors[0].contains(&lost.order_id), "{errors:?}");
-    assert!(errors[0].contains(&reservation), "{errors:?}");
+    assert!(told.len() == 1 && told[0].contains(&lost.order_id), "{told:?}");
+    assert!(told[0].contains(&reservation), "{told:?}");
 
     // A state that no commit leads to is told of as well, of each order.
     let odd = shop.pending(&reader).await?;
@@ -73,7 +43,7 @@ async fn a_paid_order_whose_stock_nobody_can_commit_is_told_of_once() -> Result<
     shop.inventory.on_commit(Behaviour::Answers);
     shop.capture(&odd).await?;
     eventually("it is told of", SOON, async || {
-        log.errors().iter().any(|line| line.contains(&odd.order_id)).then_some(())
+        errors(&log).iter().any(|line| line.contains(&odd.order_id)).then_some(())
     })
     .await?;
 
