@@ -22,6 +22,24 @@ impl Permission {
     pub const ROLES_GRANT: Self = Self("roles.grant");
     /// Reading any user.
     pub const USERS_READ: Self = Self("users.read");
+    /// Deleting any user.
+    pub const USERS_DELETE: Self = Self("users.delete");
+    /// Having a new key sign access tokens.
+    pub const SIGNING_KEYS_ROTATE: Self = Self("signing_keys.rotate");
+    /// Changing what is known of any book.
+    pub const CATALOGUE_MANAGE: Self = Self("catalogue.manage");
+    /// Reading any order.
+    pub const ORDERS_READ: Self = Self("orders.read");
+    /// Cancelling any order, and doing what its shops do.
+    pub const ORDERS_MANAGE: Self = Self("orders.manage");
+    /// Reading any payment.
+    pub const PAYMENTS_READ: Self = Self("payments.read");
+    /// Having a payment looked after.
+    pub const PAYMENTS_MANAGE: Self = Self("payments.manage");
+    /// Giving money back.
+    pub const PAYMENTS_REFUND: Self = Self("payments.refund");
+    /// Reading what is told to whom.
+    pub const DELIVERIES_READ: Self = Self("deliveries.read");
     /// Reading, replaying and discarding the events that services gave up.
     pub const DEAD_LETTERS_MANAGE: Self = Self("dead_letters.manage");
 
@@ -31,6 +49,15 @@ impl Permission {
         Self::SHOPS_REGISTER,
         Self::ROLES_GRANT,
         Self::USERS_READ,
+        Self::USERS_DELETE,
+        Self::SIGNING_KEYS_ROTATE,
+        Self::CATALOGUE_MANAGE,
+        Self::ORDERS_READ,
+        Self::ORDERS_MANAGE,
+        Self::PAYMENTS_READ,
+        Self::PAYMENTS_MANAGE,
+        Self::PAYMENTS_REFUND,
+        Self::DELIVERIES_READ,
         Self::DEAD_LETTERS_MANAGE,
     ];
 

@@ -115,6 +115,11 @@ type_ids! {
     OrderId "ord" "an order";
     PaymentId "pay" "a payment";
     TransferId "trf" "a transfer between two accounts";
+    CardId "crd" "a card that pays";
+    RefundId "rfd" "money given back";
+    WithdrawalId "wdr" "money paid out of a wallet";
+    ReturnId "ret" "books that are sent back";
+    DeliveryId "dlv" "something told to somebody";
     EventId "evt" "an event";
     DeadLetterId "dlt" "an event that was given up";
 }

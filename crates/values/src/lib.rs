@@ -25,8 +25,9 @@ pub use currency::{Currency, CurrencyError};
 pub use email::{EmailAddress, EmailAddressError};
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use id::{
-    AddressId, DeadLetterId, EditionId, EventId, IdError, LocationId, OfferId, OrderId, PaymentId,
-    ReservationId, SessionId, ShopId, TransferId, UserId, WorkId,
+    AddressId, CardId, DeadLetterId, DeliveryId, EditionId, EventId, IdError, LocationId, OfferId, OrderId,
+    PaymentId, RefundId, ReservationId, ReturnId, SessionId, ShopId, TransferId, UserId, WithdrawalId,
+    WorkId,
 };
 pub use isbn::{Isbn, IsbnError};
 pub use money::{Money, MoneyError};

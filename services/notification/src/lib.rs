@@ -1,0 +1,1 @@
+//! The notification service: tells customers by e-mail what happened to their orders.
