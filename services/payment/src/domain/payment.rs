@@ -1,7 +1,7 @@
 //! The payment of an order.
 
 use chrono::{DateTime, Utc};
-use values::{Money, OrderId, PaymentId};
+use values::{Money, OrderId, PaymentId, UserId};
 
 use super::charge::Refusal;
 
@@ -23,6 +23,8 @@ pub(crate) struct Payment {
     pub(crate) id: PaymentId,
     /// Which order.
     pub(crate) order: OrderId,
+    /// Whose order.
+    pub(crate) user: UserId,
     /// Where it stands.
     pub(crate) state: State,
     /// The order's total.

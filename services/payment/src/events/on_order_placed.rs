@@ -92,6 +92,7 @@ fn due(event: &OrderPlaced) -> Result<Due, String> {
     let total = violations.finish(total).map_err(|violations| violations.to_string())?;
     match event.payment_method() {
         PaymentMethod::Wallet => {}
+        PaymentMethod::Card => return Err("payment_method is none that we charge".to_owned()),
         PaymentMethod::Unspecified => return Err("payment_method is none that we know".to_owned()),
     }
     Ok(Due {

@@ -1,6 +1,7 @@
 use events::outbox::{Outgoing, TooLarge};
 use proto::payment::v1::{FailureReason, PaymentCaptured, PaymentFailed, PaymentRefunded};
 use server::wire::money;
+use values::Money;
 
 use crate::store::{charges::Decided, refunds::Refund};
 
@@ -24,10 +25,14 @@ pub(super) fn charged(decided: &Decided) -> Result<Outgoing, TooLarge> {
 
 /// What was given back for an order.
 pub(super) fn refunded(refund: &Refund) -> Result<Outgoing, TooLarge> {
+    let refunded =
+        Money::new(refund.payment.refunded + refund.amount.minor_units(), refund.amount.currency());
     let event = PaymentRefunded {
         payment_id: refund.payment.payment.to_string(),
         order_id: refund.payment.order.to_string(),
         amount: Some(money(refund.amount)),
+        user_id: refund.payment.user.to_string(),
+        refunded: Some(money(refunded)),
     };
     Outgoing::new(refund.payment.payment, refund.payment.version + 1, &event)
 }

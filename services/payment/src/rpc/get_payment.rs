@@ -52,6 +52,9 @@ impl From<Payment> for wire::Payment {
             refunded: Some(money(payment.refunded)),
             create_time: Some(timestamp(payment.created_at)),
             update_time: Some(timestamp(payment.updated_at)),
+            user_id: payment.user.to_string(),
+            card_id: String::new(),
+            refunds: Vec::new(),
         }
     }
 }

@@ -23,6 +23,7 @@ pub(crate) enum Name {
 struct Row {
     id: Uuid,
     order_id: Uuid,
+    user_id: Uuid,
     state: String,
     failure_reason: Option<String>,
     currency: String,
@@ -43,7 +44,7 @@ pub(crate) async fn find_for(
         Name::Order(id) => ("order_id", id.uuid()),
     };
     let read = format!(
-        "SELECT id, order_id, state, failure_reason, currency, amount, refunded, created_at, updated_at
+        "SELECT id, order_id, user_id, state, failure_reason, currency, amount, refunded, created_at, updated_at
          FROM payments WHERE {column} = $1 AND user_id = $2 AND state <> 'CANCELLED'"
     );
     let row = Row::find_by_statement(sql(&read, [id.into(), user.uuid().into()])).one(db).await?;
@@ -61,6 +62,7 @@ impl TryFrom<Row> for Payment {
         Ok(Self {
             id: PaymentId::from_uuid(row.id),
             order: OrderId::from_uuid(row.order_id),
+            user: UserId::from_uuid(row.user_id),
             state: stored(state)?,
             amount: money(row.amount, &row.currency)?,
             refunded: money(row.refunded, &row.currency)?,
