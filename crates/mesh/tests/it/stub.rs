@@ -10,8 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use proto::payment::v1::{
-    Balance, GetBalanceRequest, GetPaymentRequest, LedgerEntry, ListLedgerEntriesRequest,
-    ListLedgerEntriesResponse, Payment, TopUpRequest,
+    Balance, GetBalanceRequest, GetPaymentRequest, Payment,
     payment_service_server::{PaymentService, PaymentServiceServer},
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
@@ -83,17 +82,6 @@ impl PaymentService for Seen {
             std::future::pending::<()>().await;
         }
         Ok(Response::new(Balance::default()))
-    }
-
-    async fn top_up(&self, _: Request<TopUpRequest>) -> Result<Response<LedgerEntry>, Status> {
-        Err(Status::unimplemented(""))
-    }
-
-    async fn list_ledger_entries(
-        &self,
-        _: Request<ListLedgerEntriesRequest>,
-    ) -> Result<Response<ListLedgerEntriesResponse>, Status> {
-        Err(Status::unimplemented(""))
     }
 
     async fn get_payment(&self, _: Request<GetPaymentRequest>) -> Result<Response<Payment>, Status> {

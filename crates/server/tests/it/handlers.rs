@@ -3,18 +3,16 @@
 use std::{
     convert::Infallible,
     future::{Ready, ready},
-    pin::Pin,
     task::{Context, Poll},
 };
 
-use futures::{Stream, StreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use proto::order::v1::{
-    CancelOrderRequest, GetOrderHistoryRequest, GetOrderHistoryResponse, GetOrderRequest,
-    GetOrderStatusRequest, Order, OrderStatus, PlaceOrderRequest, WatchOrderRequest,
+    GetOrderRequest, Order, OrderStatus, PlaceOrderRequest, WatchOrderRequest,
     order_service_server::OrderService,
 };
 use sea_orm::{ConnectionTrait as _, DatabaseConnection};
-use tonic::{Request, Response, Status, body::Body, server::NamedService};
+use tonic::{Request, Response, Status, body::Body, codegen::BoxStream, server::NamedService};
 
 use crate::shop::Desk;
 
@@ -26,8 +24,6 @@ pub(crate) struct Handlers {
     pub(crate) db: DatabaseConnection,
     pub(crate) desk: Desk,
 }
-
-type Statuses = Pin<Box<dyn Stream<Item = Result<OrderStatus, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl OrderService for Handlers {
@@ -64,9 +60,10 @@ impl OrderService for Handlers {
         Ok(Response::new(Order::default()))
     }
 
-    type WatchOrderStream = Statuses;
-
-    async fn watch_order(&self, request: Request<WatchOrderRequest>) -> Result<Response<Statuses>, Status> {
+    async fn watch_order(
+        &self,
+        request: Request<WatchOrderRequest>,
+    ) -> Result<Response<BoxStream<OrderStatus>>, Status> {
         let order_id = request.into_inner().order_id;
         let panics = order_id == "panic";
         let first = stream::iter([Ok(OrderStatus { order_id, ..OrderStatus::default() })]);
@@ -81,24 +78,6 @@ impl OrderService for Handlers {
             Poll::Pending
         });
         Ok(Response::new(first.chain(rest).boxed()))
-    }
-
-    async fn get_order_status(
-        &self,
-        _: Request<GetOrderStatusRequest>,
-    ) -> Result<Response<OrderStatus>, Status> {
-        Err(Status::unimplemented("not in these tests"))
-    }
-
-    async fn cancel_order(&self, _: Request<CancelOrderRequest>) -> Result<Response<Order>, Status> {
-        Err(Status::unimplemented("not in these tests"))
-    }
-
-    async fn get_order_history(
-        &self,
-        _: Request<GetOrderHistoryRequest>,
-    ) -> Result<Response<GetOrderHistoryResponse>, Status> {
-        Err(Status::unimplemented("not in these tests"))
     }
 }
 
