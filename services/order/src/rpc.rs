@@ -8,15 +8,12 @@ mod place_order;
 mod watch_order;
 pub(crate) mod wire;
 
-use std::pin::Pin;
-
 use batch::Batcher;
-use futures::Stream;
 use proto::order::v1::{self as pb, order_service_server};
 use sea_orm::DatabaseConnection;
 use server::caller::customer;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, codegen::BoxStream};
 
 use crate::{
     clients::{Identity, Inventory},
@@ -40,8 +37,6 @@ pub(crate) struct OrderService {
 
 #[tonic::async_trait]
 impl order_service_server::OrderService for OrderService {
-    type WatchOrderStream = Pin<Box<dyn Stream<Item = Result<pb::OrderStatus, Status>> + Send>>;
-
     async fn place_order(&self, call: Request<pb::PlaceOrderRequest>) -> Answer<pb::Order> {
         let caller = customer(&call)?;
         Ok(Response::new(place_order::place_order(self, &caller, call.into_inner()).await?))
@@ -57,7 +52,7 @@ impl order_service_server::OrderService for OrderService {
         Ok(Response::new(get_order_status::get_order_status(self, &caller, call.into_inner()).await?))
     }
 
-    async fn watch_order(&self, call: Request<pb::WatchOrderRequest>) -> Answer<Self::WatchOrderStream> {
+    async fn watch_order(&self, call: Request<pb::WatchOrderRequest>) -> Answer<BoxStream<pb::OrderStatus>> {
         let caller = customer(&call)?;
         Ok(Response::new(watch_order::watch_order(self, &caller, call.into_inner()).await?))
     }

@@ -39,6 +39,15 @@ impl Handler for OnPaymentFailed {
 const fn reason(reason: FailureReason) -> CancelReason {
     match reason {
         FailureReason::InsufficientFunds => CancelReason::InsufficientFunds,
-        FailureReason::WalletClosed | FailureReason::Unspecified => CancelReason::PaymentDeclined,
+        FailureReason::WalletClosed
+        | FailureReason::Unspecified
+        | FailureReason::CardDeclined
+        | FailureReason::CardExpired
+        | FailureReason::IncorrectCvc
+        | FailureReason::CardLostOrStolen
+        | FailureReason::SuspectedFraud
+        | FailureReason::ProcessingError
+        | FailureReason::CardUnknown
+        | FailureReason::OrderCancelled => CancelReason::PaymentDeclined,
     }
 }

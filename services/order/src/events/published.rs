@@ -16,6 +16,7 @@ pub(crate) fn placed(order: &NewOrder) -> Result<Outgoing, TooLarge> {
         user_id: order.user.to_string(),
         total: Some(server::wire::money(order.total)),
         payment_method: wire::payment_method(order.payment_method).into(),
+        card_id: String::new(),
     };
     Outgoing::new(order.id, 1, &event)
 }

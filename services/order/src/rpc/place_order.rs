@@ -35,7 +35,7 @@ impl PlaceOrder {
         let address = violations.parse("address_id", &wire.address_id);
         let payment_method = match wire.payment_method() {
             pb::PaymentMethod::Wallet => Some(PaymentMethod::Wallet),
-            pb::PaymentMethod::Unspecified => {
+            pb::PaymentMethod::Card | pb::PaymentMethod::Unspecified => {
                 violations.add("payment_method", "must be one of the payment methods");
                 None
             }

@@ -109,6 +109,7 @@ impl From<Order> for pb::Order {
             update_time: Some(timestamp(order.status.updated_at)),
             version: order.status.version,
             history: vec![],
+            ..Self::default()
         }
     }
 }
