@@ -2,7 +2,7 @@ use std::{
     collections::HashMap,
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -10,9 +10,8 @@ use anyhow::{Context, Result};
 use auth::{Access, Issuer, Permission, PublicKey, SigningKey, Verifier};
 use futures::{Stream, StreamExt as _, future, stream};
 use proto::identity::v1::{
-    Address, AuthenticateUserRequest, AuthenticateUserResponse, CreateAddressRequest, CreateUserRequest,
-    GetAddressRequest, GetJwksRequest, GetJwksResponse, GetUserRequest, GrantRoleRequest, JsonWebKey,
-    ListAddressesRequest, ListAddressesResponse, LogoutRequest, LogoutResponse, RevokeRoleRequest, User,
+    Address, Contact, GetAddressRequest, GetContactRequest, GetDeliveryAddressRequest, GetJwksRequest,
+    GetJwksResponse, GetUserRequest, JsonWebKey, ListAddressesRequest, ListAddressesResponse, User,
     identity_service_server::{IdentityService, IdentityServiceServer},
 };
 use secrecy::ExposeSecret;
@@ -43,7 +42,10 @@ pub struct TestIdentity {
 #[derive(Clone, Debug)]
 struct Desk {
     key: PublicKey,
-    addresses: Arc<Mutex<HashMap<AddressId, (UserId, Address)>>>,
+    /// The oldest first.
+    addresses: Arc<Mutex<Vec<(UserId, Address)>>>,
+    /// Nothing for those who are gone; who isn't in it is somebody all the same.
+    contacts: Arc<Mutex<HashMap<UserId, Option<Contact>>>>,
 }
 
 impl TestIdentity {
@@ -52,7 +54,7 @@ impl TestIdentity {
         let (key, _) = SigningKey::generate();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let desk = Desk { key: key.public().clone(), addresses: Arc::default() };
+        let desk = Desk { key: key.public().clone(), addresses: Arc::default(), contacts: Arc::default() };
         let service = Server::builder()
             .add_service(IdentityServiceServer::new(desk.clone()))
             .serve_with_incoming(over_tls(listener, certificates()?.identity("identity")?));
@@ -98,10 +100,11 @@ impl TestIdentity {
         channel_as(&certificates()?.identity(caller)?, "identity", self.address)
     }
 
-    /// Stores an address that only `user` may read.
+    /// Stores an address that only `user` may read; the first is the default one.
     #[must_use]
     pub fn add_address(&self, user: UserId) -> AddressId {
         let id = AddressId::new();
+        let is_default = !self.desk.addresses().iter().any(|(owner, _)| *owner == user);
         let address = Address {
             address_id: id.to_string(),
             recipient: "Ada Lovelace".to_owned(),
@@ -111,10 +114,72 @@ impl TestIdentity {
             postal_code: "SW1Y 4JH".to_owned(),
             country_code: "GB".to_owned(),
             create_time: None,
+            is_default,
+            etag: String::new(),
         };
-        self.desk.addresses.lock().unwrap_or_else(PoisonError::into_inner).insert(id, (user, address));
+        self.set_address(user, address);
         id
     }
+
+    /// Stores an address of the user, in place of the one that has its id.
+    pub fn set_address(&self, user: UserId, address: Address) {
+        let mut addresses = self.desk.addresses();
+        match addresses.iter_mut().find(|(_, stored)| stored.address_id == address.address_id) {
+            Some(stored) => *stored = (user, address),
+            None => addresses.push((user, address)),
+        }
+    }
+
+    /// How the user is reached from now on. Before, everybody is Ada Lovelace.
+    pub fn set_contact(&self, user: UserId, email: &str, display_name: &str) {
+        self.desk.contacts().insert(user, Some(contact(user, email, display_name)));
+    }
+
+    /// The user is gone, and their addresses are.
+    pub fn remove_user(&self, user: UserId) {
+        self.desk.contacts().insert(user, None);
+        self.desk.addresses().retain(|(owner, _)| *owner != user);
+    }
+}
+
+impl Desk {
+    fn addresses(&self) -> MutexGuard<'_, Vec<(UserId, Address)>> {
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn contacts(&self) -> MutexGuard<'_, HashMap<UserId, Option<Contact>>> {
+        self.contacts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn contact_of(&self, user: UserId) -> Result<Contact, Status> {
+        let known = self.contacts().get(&user).cloned();
+        known
+            .unwrap_or_else(|| Some(contact(user, "ada@example.org", "Ada Lovelace")))
+            .ok_or_else(|| Status::not_found("no such user"))
+    }
+
+    /// The user whose token comes with the request.
+    async fn caller<T: Sync>(&self, request: &Request<T>) -> Result<UserId, Status> {
+        let header = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
+        let token = header.and_then(|value| value.strip_prefix("Bearer "));
+        let token = token.ok_or_else(|| Status::unauthenticated("no token"))?;
+        let verifier = Verifier::with_keys(vec![self.key.clone()]);
+        let caller = verifier.verify(token, Clock::system().now()).await;
+        caller.map(|caller| caller.user_id).map_err(|error| Status::unauthenticated(error.to_string()))
+    }
+
+    fn address_of(&self, user: UserId, address_id: &str) -> Result<Response<Address>, Status> {
+        let addresses = self.addresses();
+        let found =
+            addresses.iter().find(|(owner, address)| *owner == user && address.address_id == address_id);
+        found
+            .map(|(_, address)| Response::new(address.clone()))
+            .ok_or_else(|| Status::not_found("no such address"))
+    }
+}
+
+fn contact(user: UserId, email: &str, display_name: &str) -> Contact {
+    Contact { user_id: user.to_string(), email: email.to_owned(), display_name: display_name.to_owned() }
 }
 
 impl Drop for TestIdentity {
@@ -166,59 +231,43 @@ impl IdentityService for Desk {
         Ok(Response::new(GetJwksResponse { keys: vec![key] }))
     }
 
+    async fn get_user(&self, request: Request<GetUserRequest>) -> Result<Response<User>, Status> {
+        let caller = self.caller(&request).await?;
+        let Contact { user_id, email, display_name } = self.contact_of(caller)?;
+        Ok(Response::new(User { user_id, email, display_name, ..User::default() }))
+    }
+
     async fn get_address(&self, request: Request<GetAddressRequest>) -> Result<Response<Address>, Status> {
-        let header = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
-        let token = header.and_then(|value| value.strip_prefix("Bearer "));
-        let token = token.ok_or_else(|| Status::unauthenticated("no token"))?;
-        let verifier = Verifier::with_keys(vec![self.key.clone()]);
-        let caller = verifier.verify(token, Clock::system().now()).await;
-        let caller = caller.map_err(|error| Status::unauthenticated(error.to_string()))?;
-        let wanted = &request.get_ref().address_id;
-        let addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        wanted
-            .parse()
-            .ok()
-            .and_then(|id: AddressId| addresses.get(&id))
-            .filter(|(owner, _)| *owner == caller.user_id)
-            .map(|(_, address)| Response::new(address.clone()))
-            .ok_or_else(|| Status::not_found("no such address"))
+        let caller = self.caller(&request).await?;
+        self.address_of(caller, &request.get_ref().address_id)
     }
 
-    async fn create_user(&self, _: Request<CreateUserRequest>) -> Result<Response<User>, Status> {
-        Err(Status::unimplemented("not in tests"))
-    }
-
-    async fn get_user(&self, _: Request<GetUserRequest>) -> Result<Response<User>, Status> {
-        Err(Status::unimplemented("not in tests"))
-    }
-
-    async fn authenticate_user(
-        &self,
-        _: Request<AuthenticateUserRequest>,
-    ) -> Result<Response<AuthenticateUserResponse>, Status> {
-        Err(Status::unimplemented("not in tests"))
-    }
-
-    async fn logout(&self, _: Request<LogoutRequest>) -> Result<Response<LogoutResponse>, Status> {
-        Err(Status::unimplemented("not in tests"))
-    }
-
-    async fn grant_role(&self, _: Request<GrantRoleRequest>) -> Result<Response<User>, Status> {
-        Err(Status::unimplemented("not in tests"))
-    }
-
-    async fn revoke_role(&self, _: Request<RevokeRoleRequest>) -> Result<Response<User>, Status> {
-        Err(Status::unimplemented("not in tests"))
-    }
-
-    async fn create_address(&self, _: Request<CreateAddressRequest>) -> Result<Response<Address>, Status> {
-        Err(Status::unimplemented("not in tests"))
-    }
-
+    /// All on one page.
     async fn list_addresses(
         &self,
-        _: Request<ListAddressesRequest>,
+        request: Request<ListAddressesRequest>,
     ) -> Result<Response<ListAddressesResponse>, Status> {
-        Err(Status::unimplemented("not in tests"))
+        let caller = self.caller(&request).await?;
+        let own = self
+            .addresses()
+            .iter()
+            .filter(|(owner, _)| *owner == caller)
+            .map(|(_, own)| own.clone())
+            .collect();
+        Ok(Response::new(ListAddressesResponse { addresses: own, next_page_token: String::new() }))
+    }
+
+    async fn get_contact(&self, request: Request<GetContactRequest>) -> Result<Response<Contact>, Status> {
+        let user = request.get_ref().user_id.parse().map_err(|_| Status::not_found("no such user"))?;
+        self.contact_of(user).map(Response::new)
+    }
+
+    async fn get_delivery_address(
+        &self,
+        request: Request<GetDeliveryAddressRequest>,
+    ) -> Result<Response<Address>, Status> {
+        let wanted = request.get_ref();
+        let user = wanted.user_id.parse().map_err(|_| Status::not_found("no such user"))?;
+        self.address_of(user, &wanted.address_id)
     }
 }

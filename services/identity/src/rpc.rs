@@ -114,6 +114,7 @@ impl From<UserWithRoles> for pb::User {
             display_name: user.display_name,
             create_time: Some(timestamp(user.created_at)),
             roles,
+            etag: String::new(),
         }
     }
 }
@@ -129,6 +130,8 @@ impl From<addresses::Model> for pb::Address {
             postal_code: address.postal_code,
             country_code: address.country_code,
             create_time: Some(timestamp(address.created_at)),
+            is_default: false,
+            etag: String::new(),
         }
     }
 }

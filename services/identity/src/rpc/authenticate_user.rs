@@ -32,6 +32,8 @@ pub(super) async fn authenticate_user(
         access_token: issued.token.expose_secret().to_owned(),
         expire_time: Some(server::wire::timestamp(issued.expires_at)),
         user: Some(UserWithRoles { user, roles: begun.roles }.into()),
+        refresh_token: String::new(),
+        refresh_expire_time: None,
     })
 }
 
