@@ -20,6 +20,7 @@ pub(crate) fn rows() -> Vec<Row> {
         row("/bookstore.payment.v1.PaymentService/TopUp", Whose::TheCallers, |_| TopUpRequest {
             request_id: new_request_id(),
             amount: Some(euros(11)),
+            card_id: String::new(),
         }),
         row("/bookstore.payment.v1.PaymentService/ListLedgerEntries", Whose::TheCallers, |_| {
             ListLedgerEntriesRequest::default()

@@ -1,0 +1,73 @@
+use anyhow::{Context, Result};
+use proto::payment::v1::{
+    AddCardRequest, Card, GetBalanceRequest, GetPaymentRequest, LedgerEntry, Payment, PaymentState,
+    TopUpRequest, get_payment_request,
+};
+use testkit::eventually;
+use tonic::{Code, Status};
+
+use super::{Customer, END, euros, new_request_id};
+
+/// A card that always pays.
+const GOOD_CARD: &str = "tok_visa";
+
+impl Customer {
+    /// Keeps a card, by what the simulated gateway calls it.
+    pub async fn add_card(&self, token: &str) -> Result<Card> {
+        let request = AddCardRequest { request_id: new_request_id(), token: token.to_owned() };
+        let card = self.clients.payment().add_card(self.request(request)?).await;
+        Ok(card.with_context(|| format!("AddCard {token}"))?.into_inner())
+    }
+
+    /// Puts money into the wallet, from a new card.
+    pub async fn top_up(&self, minor_units: i64) -> Result<()> {
+        let card = self.add_card(GOOD_CARD).await?;
+        self.try_top_up(minor_units, &card.card_id).await?.context("TopUp")?;
+        Ok(())
+    }
+
+    /// Puts money into the wallet; says what the shop said.
+    pub async fn try_top_up(&self, minor_units: i64, card_id: &str) -> Result<Result<LedgerEntry, Status>> {
+        let request = TopUpRequest {
+            request_id: new_request_id(),
+            amount: Some(euros(minor_units)),
+            card_id: card_id.to_owned(),
+        };
+        let answer = self.clients.payment().top_up(self.request(request)?).await;
+        Ok(answer.map(tonic::Response::into_inner))
+    }
+
+    /// What the wallet holds.
+    pub async fn balance(&self) -> Result<i64> {
+        let request = self.request(GetBalanceRequest { currency_code: String::new() })?;
+        let balance = self.clients.payment().get_balance(request).await.context("GetBalance")?.into_inner();
+        Ok(balance.balance.context("no balance")?.minor_units)
+    }
+
+    /// Waits until the wallet holds so much.
+    pub async fn balance_becomes(&self, minor_units: i64) -> Result<()> {
+        eventually(&format!("a balance of {minor_units}"), END, async || {
+            self.balance().await.is_ok_and(|balance| balance == minor_units).then_some(())
+        })
+        .await
+    }
+
+    /// The payment of an order; `None` if there is none.
+    pub async fn payment(&self, order_id: &str) -> Result<Option<Payment>> {
+        let payment = Some(get_payment_request::Payment::OrderId(order_id.to_owned()));
+        let request = self.request(GetPaymentRequest { payment })?;
+        match self.clients.payment().get_payment(request).await {
+            Ok(payment) => Ok(Some(payment.into_inner())),
+            Err(status) if status.code() == Code::NotFound => Ok(None),
+            Err(status) => Err(status).context("GetPayment"),
+        }
+    }
+
+    /// Waits until the payment of an order stands so.
+    pub async fn payment_becomes(&self, order_id: &str, state: PaymentState) -> Result<Payment> {
+        eventually(&format!("the payment of {order_id} is {state:?}"), END, async || {
+            self.payment(order_id).await.ok().flatten().filter(|payment| payment.state() == state)
+        })
+        .await
+    }
+}

@@ -1,0 +1,89 @@
+use anyhow::{Context, Result};
+use proto::order::v1::{
+    CancelOrderRequest, GetOrderRequest, Order, OrderItem, OrderState, PaymentMethod, PlaceOrderRequest,
+};
+use testkit::eventually;
+use tonic::Status;
+
+use super::{Customer, END, answered, new_request_id};
+use crate::Book;
+
+impl Customer {
+    /// An order of so many copies of each book.
+    #[must_use]
+    pub fn order_of(&self, request_id: &str, books: &[(&Book, i32)]) -> PlaceOrderRequest {
+        let item = |(book, quantity): &(&Book, i32)| OrderItem {
+            offer_id: book.offer_id.clone(),
+            quantity: *quantity,
+        };
+        PlaceOrderRequest {
+            request_id: request_id.to_owned(),
+            items: books.iter().map(item).collect(),
+            address_id: self.address_id.clone(),
+            payment_method: PaymentMethod::Wallet.into(),
+            card_id: String::new(),
+        }
+    }
+
+    /// Places an order; says what the shop said.
+    pub async fn try_place(&self, request: PlaceOrderRequest) -> Result<Result<Order, Status>> {
+        let answer = self.clients.order().place_order(self.request(request)?).await;
+        Ok(answer.map(tonic::Response::into_inner))
+    }
+
+    /// Places an order of some copies of a book.
+    pub async fn place(&self, book: &Book, quantity: i32) -> Result<Order> {
+        self.try_place(self.order_of(&new_request_id(), &[(book, quantity)])).await?.context("PlaceOrder")
+    }
+
+    /// As [`Customer::place`], trying again while the shop is broken: the same request each time.
+    pub async fn place_in_the_end(&self, book: &Book, quantity: i32) -> Result<Order> {
+        let request = self.order_of(&new_request_id(), &[(book, quantity)]);
+        answered("PlaceOrder", async || self.try_place(request.clone()).await).await
+    }
+
+    /// Cancels an order.
+    pub async fn cancel(&self, order_id: &str) -> Result<Order> {
+        self.try_cancel(&new_request_id(), order_id).await?.context("CancelOrder")
+    }
+
+    /// As [`Customer::cancel`], trying again while the shop is broken: the same request each time.
+    pub async fn cancel_in_the_end(&self, order_id: &str) -> Result<Order> {
+        let request_id = new_request_id();
+        answered("CancelOrder", async || self.try_cancel(&request_id, order_id).await).await
+    }
+
+    async fn try_cancel(&self, request_id: &str, order_id: &str) -> Result<Result<Order, Status>> {
+        let request = CancelOrderRequest {
+            request_id: request_id.to_owned(),
+            order_id: order_id.to_owned(),
+            note: "changed my mind".to_owned(),
+        };
+        let answer = self.clients.order().cancel_order(self.request(request)?).await;
+        Ok(answer.map(tonic::Response::into_inner))
+    }
+
+    /// The order as it is now.
+    pub async fn order(&self, order_id: &str) -> Result<Order> {
+        let request = self.request(GetOrderRequest { order_id: order_id.to_owned() })?;
+        Ok(self.clients.order().get_order(request).await.context("GetOrder")?.into_inner())
+    }
+
+    /// The order once it is no longer PENDING.
+    pub async fn ended(&self, order_id: &str) -> Result<Order> {
+        eventually(&format!("{order_id} has ended"), END, async || {
+            self.order(order_id).await.ok().filter(|order| order.state() != OrderState::Pending)
+        })
+        .await
+    }
+
+    /// As [`Customer::order_of`], paid by a card.
+    #[must_use]
+    pub fn order_by_card(&self, card_id: &str, books: &[(&Book, i32)]) -> PlaceOrderRequest {
+        PlaceOrderRequest {
+            payment_method: PaymentMethod::Card.into(),
+            card_id: card_id.to_owned(),
+            ..self.order_of(&new_request_id(), books)
+        }
+    }
+}
