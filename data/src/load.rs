@@ -105,6 +105,7 @@ impl Shop {
             let top_up = TopUpRequest {
                 request_id: "demo-top-up".to_owned(),
                 amount: Some(Money { minor_units, currency_code: currency.to_owned() }),
+                card_id: String::new(),
             };
             patiently(async || self.payment.clone().top_up(bearer.request(top_up.clone())).await).await?;
         }

@@ -64,6 +64,7 @@ impl List {
                     page_size,
                     page_token: page_token.clone(),
                     category: self.category.clone(),
+                    ..ListBooksRequest::default()
                 };
                 inventory.clone().list_books(request).await
             });

@@ -87,7 +87,8 @@ impl TopUp {
     async fn run(self, at: &Gateway, session: &Session, output: &Output) -> Result<(), Failure> {
         let amount = parse_money(&format!("{} {}", self.amount, self.currency.to_ascii_uppercase()))?;
         let request_id = self.request_id.or_new();
-        let wanted = TopUpRequest { request_id: request_id.clone(), amount: Some(amount) };
+        let wanted =
+            TopUpRequest { request_id: request_id.clone(), amount: Some(amount), card_id: String::new() };
         let payment = at.payment().await?;
         let entry =
             request::change(&request_id, async || payment.clone().top_up(session.sign(wanted.clone())).await)

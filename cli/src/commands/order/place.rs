@@ -54,6 +54,7 @@ impl Place {
             items,
             address_id,
             payment_method: PaymentMethod::Wallet.into(),
+            card_id: String::new(),
         };
         let orders = at.order().await?;
         let order = request::change(&request_id, async || {

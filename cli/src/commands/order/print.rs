@@ -87,9 +87,15 @@ fn state(state: OrderState, reason: CancelReason) -> String {
 
 fn painted(state: OrderState, text: &str) -> String {
     let colour = match state {
-        OrderState::Confirmed => Colour::Green,
+        OrderState::Confirmed
+        | OrderState::PartiallyShipped
+        | OrderState::Shipped
+        | OrderState::Delivered => Colour::Green,
         OrderState::Cancelled => Colour::Red,
-        OrderState::Pending | OrderState::Unspecified => Colour::Yellow,
+        OrderState::Pending
+        | OrderState::ReturnRequested
+        | OrderState::Returned
+        | OrderState::Unspecified => Colour::Yellow,
     };
     colour.paint(text, &io::stdout())
 }
