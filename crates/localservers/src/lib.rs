@@ -1,4 +1,4 @@
-//! A private Postgres and a private NATS server on this machine: found, or installed, then run.
+//! A private Postgres and a private NATS server on this machine: found, or installed, then run; and a mail server.
 //!
 //! What is installed goes to a folder below the user's cache folder and is found there the next time. The servers
 //! listen on 127.0.0.1 only, and end when the process that started them ends, however it ends.
@@ -6,6 +6,7 @@
 mod account;
 mod cache;
 mod children;
+mod mail;
 mod nats;
 mod ports;
 mod postgres;
@@ -13,6 +14,7 @@ mod programs;
 
 pub use account::data_folder;
 pub use children::{launch, signal};
+pub use mail::{Letter, MailServer, Manners};
 pub use nats::{Nats, NatsBinary, NatsOptions};
 pub use ports::free_port;
 pub use postgres::{Postgres, PostgresBinaries};

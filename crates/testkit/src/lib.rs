@@ -12,6 +12,7 @@ mod eventually;
 mod gate;
 mod identity;
 mod log;
+mod mailbox;
 mod messages;
 mod service;
 
@@ -23,7 +24,9 @@ pub use dns::{Dns, replicas};
 pub use eventually::eventually;
 pub use gate::Gate;
 pub use identity::{TestIdentity, as_user, over_tls};
+pub use localservers::{Letter, Manners};
 pub use log::Log;
+pub use mailbox::Mailbox;
 pub use messages::{Published, publish, publish_as, publish_bytes, published};
 pub use service::{
     Running, base, config, database, get, running, running_at, running_front, running_with_clock, starting,
