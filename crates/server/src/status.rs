@@ -93,6 +93,13 @@ pub fn request_id_reused() -> Status {
     already_exists("REQUEST_ID_REUSED", "this request_id was used for a different request")
 }
 
+/// `ABORTED`: what the caller read has changed since; to be read again, and changed again.
+#[must_use]
+pub fn etag_mismatch() -> Status {
+    let message = "it has changed since the etag was read";
+    Status::with_error_details(Code::Aborted, message, details("ETAG_MISMATCH"))
+}
+
 /// `FAILED_PRECONDITION`; each violation names its subject (`items[2]`) and what is wrong with it.
 #[must_use]
 pub fn precondition(reason: &str, message: impl Into<String>, violations: Vec<(String, String)>) -> Status {
@@ -126,6 +133,9 @@ pub fn unauthenticated(reason: &str) -> Status {
         "TOKEN_EXPIRED" => "the sign-in has expired",
         "SESSION_REVOKED" => "the sign-in has ended: sign in again",
         "WRONG_CREDENTIALS" => "wrong e-mail address or password",
+        "REFRESH_TOKEN_INVALID" => "the refresh token is not valid: sign in again",
+        "REFRESH_TOKEN_EXPIRED" => "the refresh token has expired: sign in again",
+        "REFRESH_TOKEN_REUSED" => "the refresh token was used before: sign in again",
         _ => "the access token is not valid",
     };
     Status::with_error_details(Code::Unauthenticated, message, details(reason))

@@ -1,9 +1,9 @@
 //! Values as the contract writes them.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use chrono::{DateTime, Utc};
-use prost_types::Timestamp;
+use prost_types::{FieldMask, Timestamp};
 use proto::types::v1 as types;
 use values::{Currency, Violations};
 
@@ -35,6 +35,26 @@ pub fn parse_money<E: fmt::Display>(
 /// Zero, or less.
 pub fn above_zero(minor_units: i64) -> Result<i64, &'static str> {
     if minor_units > 0 { Ok(minor_units) } else { Err("must be above zero") }
+}
+
+/// Reads a required field mask (AIP-134): the fields to change, all of them among the `known`.
+pub fn parse_mask(
+    violations: &mut Violations,
+    field: &str,
+    mask: Option<&FieldMask>,
+    known: &[&'static str],
+) -> Option<BTreeSet<&'static str>> {
+    let paths = mask.map_or(&[][..], |mask| &mask.paths);
+    if paths.is_empty() {
+        violations.add(field, "is required");
+        return None;
+    }
+    let parsed: Option<BTreeSet<_>> =
+        paths.iter().map(|path| known.iter().find(|known| *known == path).copied()).collect();
+    if parsed.is_none() {
+        violations.add(field, format!("may only name {}", known.join(", ")));
+    }
+    parsed
 }
 
 /// A moment. Those of a leap second are told as the nanosecond before it, which every reader takes.
@@ -70,6 +90,22 @@ mod tests {
         assert_eq!(wrong(Some(amount(0, "EUR"))), ["price.minor_units: must be above zero"]);
         let both = wrong(Some(amount(-1, "")));
         assert_eq!(both, ["price.currency_code: is required", "price.minor_units: must be above zero"]);
+    }
+
+    #[test]
+    fn a_mask_names_known_fields_and_at_least_one() {
+        let mask = |paths: &[&str]| {
+            let mask = FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() };
+            let mut violations = Violations::new();
+            let parsed = parse_mask(&mut violations, "update_mask", Some(&mask), &["city", "lines"]);
+            violations.finish(parsed).map_err(|wrong| wrong.to_string())
+        };
+        assert_eq!(mask(&["lines", "city", "lines"]), Ok(BTreeSet::from(["city", "lines"])));
+        assert_eq!(mask(&[]), Err("update_mask is required".to_owned()));
+        for unknown in [&["city", ""][..], &["City"], &["*"], &["lines.0"]] {
+            assert_eq!(mask(unknown), Err("update_mask may only name city, lines".to_owned()));
+        }
+        assert_eq!(parse_mask(&mut Violations::new(), "update_mask", None, &["city"]), None);
     }
 
     #[test]

@@ -31,6 +31,14 @@ impl Fingerprint {
     pub const fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+
+    /// A strong entity tag (RFC 9110, 8.8.3), quotes included: of something's id and version it changes with every
+    /// change, and tells nothing else.
+    #[must_use]
+    pub fn etag(&self) -> String {
+        let hex: String = self.0[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("\"{hex}\"")
+    }
 }
 
 /// `serde_json` keeps keys sorted or as inserted, depending on features that any crate of the build may turn on.
@@ -92,6 +100,14 @@ mod tests {
     fn it_is_the_hash_of_the_canonical_json() {
         let expected: [u8; 32] = Sha256::digest(r#"{"amount":3,"note":"gift"}"#).into();
         assert_eq!(Fingerprint::of(&Order { note: "gift", amount: 3 }).as_bytes(), expected);
+    }
+
+    #[test]
+    fn an_etag_changes_with_the_version_and_is_quoted() {
+        let etag = |version: i64| Fingerprint::of(&("adr_1", version)).etag();
+        assert_eq!(etag(1), etag(1));
+        assert_ne!(etag(1), etag(2));
+        assert_eq!((etag(1).len(), etag(1).matches('"').count()), (34, 2));
     }
 
     #[test]
