@@ -1,3 +1,8 @@
-//! Starts the notification service.
+//! The notification service's process.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    server::main::<notification::Notification>().await
+}
