@@ -9,6 +9,7 @@ use values::Violations;
 use crate::{
     domain::{BelowReserved, Refusal},
     steps::StepError,
+    store::members::Work,
 };
 
 /// Why a call has no answer but a status.
@@ -25,9 +26,12 @@ pub(crate) enum Error {
         /// Its name in the request.
         name: String,
     },
-    /// The shop is somebody else's.
+    /// The caller may not do this work in the shop.
     #[error("the shop is not the caller's")]
-    NotTheOwner,
+    NotTheirs(Work),
+    /// Not made yet.
+    #[error("unimplemented")]
+    Unimplemented,
     /// The `request_id` has made something out of another request.
     #[error("the request id was used for another request")]
     RequestIdReused,
@@ -63,9 +67,13 @@ impl From<Error> for Status {
         match error {
             Error::Invalid(violations) => status::invalid(violations),
             Error::NotFound { kind, name } => status::not_found(kind, name),
-            Error::NotTheOwner => {
-                status::permission_denied("NOT_THE_OWNER", "only the owner of the shop may do this")
+            Error::NotTheirs(Work::Owner) => {
+                status::permission_denied("NOT_THE_OWNER", "only an owner of the shop may do this")
             }
+            Error::NotTheirs(Work::Books) => {
+                status::permission_denied("NOT_THE_OWNER", "only those who work in the shop may do this")
+            }
+            Error::Unimplemented => Status::unimplemented(""),
             Error::RequestIdReused => status::request_id_reused(),
             Error::AlreadyOffered => {
                 status::already_exists("OFFER_EXISTS", "the shop offers this edition already")

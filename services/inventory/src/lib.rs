@@ -24,7 +24,7 @@ impl Application for Inventory {
     const NAME: &'static str = "inventory";
     const PORT: u16 = 50052;
     const MIGRATIONS: &'static [SqlMigration] =
-        server::migrations!("0001_catalogue", "0002_stock", "0003_reservations");
+        server::migrations!("0001_catalogue", "0002_stock", "0003_reservations", "0004_shops", "0005_import");
     type Config = Config;
 
     async fn build(config: Config, context: &Context) -> Result<Service, BuildError> {

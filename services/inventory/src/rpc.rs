@@ -1,16 +1,30 @@
 //! What the service answers, one file an RPC.
 
 mod add_book;
+mod add_shop_member;
 mod adjust_stock;
+mod batch_get_books;
 mod check_availability;
 mod commit_reservation;
+mod create_location;
+mod delete_book;
 mod get_book_details;
+mod get_shop;
 mod get_stock;
+mod import_catalogue;
 mod lines;
 mod list_books;
+mod list_locations;
+mod list_my_shops;
+mod list_shop_members;
+mod list_shops;
+mod list_stock_movements;
 mod register_shop;
 mod release_reservation;
+mod remove_shop_member;
 mod reserve_stock;
+mod update_book;
+mod update_shop;
 mod wire;
 
 use std::time::Duration;
@@ -21,14 +35,17 @@ use events::Wake;
 use proto::inventory::v1::{self as pb, inventory_service_server::InventoryService};
 use sea_orm::DatabaseConnection;
 use server::caller::customer;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 use values::ShopId;
 
 use crate::{
     domain::Trigger,
     error::Error,
     steps::{Reserve, Settle},
-    store::{self, shops::Access},
+    store::{
+        self,
+        members::{Access, Work},
+    },
 };
 
 /// What the RPCs work with.
@@ -58,11 +75,11 @@ impl Inventory {
         }
     }
 
-    /// Lets only the owner of a shop pass.
-    async fn owned_by(&self, caller: &Customer, shop: ShopId) -> Result<(), Error> {
-        match store::shops::access(&self.db, caller.user_id, shop).await? {
-            Access::Owner => Ok(()),
-            Access::Stranger => Err(Error::NotTheOwner),
+    /// Lets only those pass who may do this `work` in a shop.
+    async fn may(&self, caller: &Customer, shop: ShopId, work: Work) -> Result<(), Error> {
+        match store::members::may(&self.db, caller.user_id, shop, work).await? {
+            Access::Granted => Ok(()),
+            Access::Denied => Err(Error::NotTheirs(work)),
             Access::NoShop => Err(Error::not_found("shop", &shop)),
         }
     }
@@ -121,6 +138,91 @@ impl InventoryService for Inventory {
         call: Request<pb::ReleaseReservationRequest>,
     ) -> Answer<pb::Reservation> {
         Ok(Response::new(release_reservation::release_reservation(self, call.into_inner()).await?))
+    }
+
+    async fn get_shop(&self, call: Request<pb::GetShopRequest>) -> Answer<pb::Shop> {
+        Ok(Response::new(get_shop::get_shop(self, call.into_inner()).await?))
+    }
+
+    async fn update_shop(&self, call: Request<pb::UpdateShopRequest>) -> Answer<pb::Shop> {
+        let caller = customer(&call)?;
+        Ok(Response::new(update_shop::update_shop(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn list_shops(&self, call: Request<pb::ListShopsRequest>) -> Answer<pb::ListShopsResponse> {
+        Ok(Response::new(list_shops::list_shops(self, call.into_inner()).await?))
+    }
+
+    async fn add_shop_member(&self, call: Request<pb::AddShopMemberRequest>) -> Answer<pb::ShopMember> {
+        let caller = customer(&call)?;
+        Ok(Response::new(add_shop_member::add_shop_member(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn remove_shop_member(
+        &self,
+        call: Request<pb::RemoveShopMemberRequest>,
+    ) -> Answer<pb::RemoveShopMemberResponse> {
+        let caller = customer(&call)?;
+        Ok(Response::new(remove_shop_member::remove_shop_member(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn list_shop_members(
+        &self,
+        call: Request<pb::ListShopMembersRequest>,
+    ) -> Answer<pb::ListShopMembersResponse> {
+        let caller = customer(&call)?;
+        Ok(Response::new(list_shop_members::list_shop_members(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn list_my_shops(&self, call: Request<pb::ListMyShopsRequest>) -> Answer<pb::ListMyShopsResponse> {
+        let caller = customer(&call)?;
+        Ok(Response::new(list_my_shops::list_my_shops(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn create_location(&self, call: Request<pb::CreateLocationRequest>) -> Answer<pb::Location> {
+        let caller = customer(&call)?;
+        Ok(Response::new(create_location::create_location(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn list_locations(
+        &self,
+        call: Request<pb::ListLocationsRequest>,
+    ) -> Answer<pb::ListLocationsResponse> {
+        let caller = customer(&call)?;
+        Ok(Response::new(list_locations::list_locations(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn update_book(&self, call: Request<pb::UpdateBookRequest>) -> Answer<pb::Book> {
+        let caller = customer(&call)?;
+        Ok(Response::new(update_book::update_book(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn delete_book(&self, call: Request<pb::DeleteBookRequest>) -> Answer<pb::DeleteBookResponse> {
+        let caller = customer(&call)?;
+        Ok(Response::new(delete_book::delete_book(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn batch_get_books(
+        &self,
+        call: Request<pb::BatchGetBooksRequest>,
+    ) -> Answer<pb::BatchGetBooksResponse> {
+        Ok(Response::new(batch_get_books::batch_get_books(self, call.into_inner()).await?))
+    }
+
+    async fn import_catalogue(
+        &self,
+        call: Request<Streaming<pb::ImportCatalogueRequest>>,
+    ) -> Answer<pb::ImportCatalogueResponse> {
+        let caller = customer(&call)?;
+        Ok(Response::new(import_catalogue::import_catalogue(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn list_stock_movements(
+        &self,
+        call: Request<pb::ListStockMovementsRequest>,
+    ) -> Answer<pb::ListStockMovementsResponse> {
+        let caller = customer(&call)?;
+        Ok(Response::new(list_stock_movements::list_stock_movements(self, &caller, call.into_inner()).await?))
     }
 }
 

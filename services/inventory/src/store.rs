@@ -7,6 +7,7 @@
 pub(crate) mod availability;
 pub(crate) mod books;
 pub(crate) mod changes;
+pub(crate) mod members;
 pub(crate) mod offers;
 pub(crate) mod reservations;
 pub(crate) mod shops;

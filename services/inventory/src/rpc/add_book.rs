@@ -12,6 +12,7 @@ use crate::{
     store::{
         self,
         books::BookName,
+        members::Work,
         offers::{Added, NewOffer},
     },
 };
@@ -136,7 +137,7 @@ pub(super) async fn add_book(
 ) -> Result<pb::Book, Error> {
     let request = AddBook::parse(&wire)?;
     let fingerprint = Fingerprint::of(&request);
-    inventory.owned_by(caller, request.shop).await?;
+    inventory.may(caller, request.shop, Work::Books).await?;
     let offer = request.into_offer(caller, fingerprint);
     let edition = match earlier(inventory, &offer).await? {
         Some(edition) => edition,

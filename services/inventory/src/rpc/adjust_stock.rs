@@ -10,6 +10,7 @@ use crate::{
     error::Error,
     store::{
         self,
+        members::Work,
         stock::{Adjusted, AdjustedBy},
     },
 };
@@ -98,7 +99,7 @@ pub(super) async fn adjust_stock(
         .await?
         .ok_or_else(|| Error::not_found("offer", &request.offer))?;
     let shop = ShopId::from_uuid(offer.shop_id);
-    inventory.owned_by(caller, shop).await?;
+    inventory.may(caller, shop, Work::Books).await?;
     let adjusted = match earlier(inventory, &by).await? {
         Some(earlier) => earlier,
         None => adjust(inventory, shop, &request, &by).await?,

@@ -22,6 +22,7 @@ impl From<Shop> for pb::Shop {
                 })
                 .collect(),
             create_time: Some(timestamp(shop.created_at)),
+            etag: String::new(),
         }
     }
 }
@@ -51,6 +52,7 @@ impl From<BookRow> for pb::Book {
                     available: offer.available,
                 })
                 .collect(),
+            etag: String::new(),
         }
     }
 }

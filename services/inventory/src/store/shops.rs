@@ -4,7 +4,10 @@ use sea_orm::{
 };
 use values::{Fingerprint, LocationId, RequestId, ShopId, UserId};
 
-use super::stored;
+use super::{
+    members::{Role, member},
+    stored,
+};
 
 pub(crate) mod shop {
     //! Who sells.
@@ -28,25 +31,6 @@ pub(crate) mod shop {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-pub(crate) mod member {
-    //! Who works in a shop.
-    use sea_orm::entity::prelude::*;
-
-    #[sea_orm::model]
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "shop_members")]
-    pub(crate) struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub shop_id: Uuid,
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub user_id: Uuid,
-        pub role: String,
-        pub joined_at: DateTimeUtc,
-    }
-
-    impl ActiveModelBehavior for ActiveModel {}
-}
-
 pub(crate) mod location {
     //! A room with stock.
     use sea_orm::entity::prelude::*;
@@ -64,8 +48,6 @@ pub(crate) mod location {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
-
-const OWNER: &str = "OWNER";
 
 /// A shop to open, with its first location.
 #[derive(Clone, Debug)]
@@ -118,7 +100,7 @@ pub(crate) async fn register(tx: &impl ConnectionTrait, new: &NewShop) -> Result
     member::Entity::insert(member::ActiveModel {
         shop_id: Set(new.id.uuid()),
         user_id: Set(new.owner.uuid()),
-        role: Set(OWNER.to_owned()),
+        role: Set(Role::Owner.name().to_owned()),
         ..Default::default()
     })
     .exec_without_returning(tx)
@@ -152,28 +134,6 @@ pub(crate) async fn find_by_request(
         .all(db)
         .await?;
     Ok(Some(Shop { shop, locations }))
-}
-
-/// What a user may do in a shop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// Everything.
-    Owner,
-    /// Nothing but buy.
-    Stranger,
-    /// There is no such shop.
-    NoShop,
-}
-
-/// What `caller` may do in a shop.
-pub(crate) async fn access(db: &impl ConnectionTrait, caller: UserId, shop: ShopId) -> Result<Access, DbErr> {
-    let owner =
-        member::Entity::find_by_id((shop.uuid(), caller.uuid())).filter(member::Column::Role.eq(OWNER));
-    if owner.one(db).await?.is_some() {
-        return Ok(Access::Owner);
-    }
-    let known = shop::Entity::find_by_id(shop.uuid()).one(db).await?.is_some();
-    Ok(if known { Access::Stranger } else { Access::NoShop })
 }
 
 /// A location of a shop: the given one, or the first. `None` if the shop has no such location.

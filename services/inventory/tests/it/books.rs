@@ -249,6 +249,7 @@ async fn paging_shows_every_book_once_by_title_whatever_the_page_size() -> Resul
             page_size,
             page_token,
             category: category.to_owned(),
+            ..Default::default()
         };
         let all = page(&owner.client, ask(0, String::new())).await?;
         assert_eq!(all.next_page_token, "");
@@ -307,6 +308,7 @@ async fn the_token_of_another_list_is_refused() -> Result<()> {
         page_size,
         page_token: page_token.to_owned(),
         category: category.to_owned(),
+        ..Default::default()
     };
     let first = page(&owner.client, ask(1, "", "poetry")).await?;
     let token = first.next_page_token.as_str();

@@ -1,0 +1,2 @@
+-- Feeds, and stock that comes back from customers.
+SELECT 1;
