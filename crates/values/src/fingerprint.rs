@@ -36,8 +36,9 @@ impl Fingerprint {
     /// change, and tells nothing else.
     #[must_use]
     pub fn etag(&self) -> String {
-        let hex: String = self.0[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("\"{hex}\"")
+        let mut start = [0; 16];
+        start.copy_from_slice(&self.0[..16]);
+        format!("\"{:032x}\"", u128::from_be_bytes(start))
     }
 }
 
