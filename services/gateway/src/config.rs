@@ -51,6 +51,14 @@ pub struct Config {
         default_value = "ipv4:127.0.0.1:50054"
     )]
     pub payment_target: Target,
+    /// Where notification answers.
+    #[arg(
+        long,
+        env = "BOOKSTORE_NOTIFICATION_TARGET",
+        help = "where notification answers: `dns:///notification:50055`",
+        default_value = "ipv4:127.0.0.1:50055"
+    )]
+    pub notification_target: Target,
     /// What one caller may ask for.
     #[command(flatten)]
     pub limits: Limits,

@@ -77,6 +77,7 @@ impl Front for Gateway {
                 client("inventory", &config.inventory_target),
                 client("order", &config.order_target),
                 client("payment", &config.payment_target),
+                client("notification", &config.notification_target),
             ],
             callers: Callers::new(verifier, context.clock.clone(), config.trusted_proxies.0),
             limiter: Limiter::new(config.limits, config.base.max_concurrent_calls),

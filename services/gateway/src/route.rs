@@ -13,7 +13,7 @@ use crate::status;
 pub(crate) const SERVICE: &str = "bookstore-service";
 
 /// The services behind the gateway: those of the packages `bookstore.<name>.v1`.
-pub(crate) const UPSTREAMS: [&str; 4] = ["identity", "inventory", "order", "payment"];
+pub(crate) const UPSTREAMS: [&str; 5] = ["identity", "inventory", "order", "payment", "notification"];
 
 /// Whether the gateway is well, and the news of it.
 pub(crate) const HEALTH: &str = "grpc.health.v1.Health/Check";
@@ -164,6 +164,7 @@ mod tests {
             ("/bookstore.inventory.v1.InventoryService/ListBooks", "inventory"),
             ("/bookstore.order.v1.OrderService/PlaceOrder", "order"),
             ("/bookstore.payment.v1.PaymentService/TopUp", "payment"),
+            ("/bookstore.notification.v1.NotificationService/ListDeliveries", "notification"),
         ] {
             assert_eq!(upstream(path, &HeaderMap::new()).unwrap(), service);
         }
@@ -207,6 +208,7 @@ mod tests {
             [
                 "/bookstore.identity.v1.IdentityService/AuthenticateUser",
                 "/bookstore.identity.v1.IdentityService/CreateUser",
+                "/bookstore.identity.v1.IdentityService/RefreshToken",
             ]
         );
     }

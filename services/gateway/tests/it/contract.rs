@@ -48,6 +48,7 @@ async fn reflection_lists_the_services_of_all() -> Result<()> {
             "bookstore.events.v1.DeadLetters",
             "bookstore.identity.v1.IdentityService",
             "bookstore.inventory.v1.InventoryService",
+            "bookstore.notification.v1.NotificationService",
             "bookstore.order.v1.OrderService",
             "bookstore.payment.v1.PaymentService",
             "grpc.health.v1.Health",
@@ -120,8 +121,12 @@ async fn dead_letters_are_asked_of_the_service_that_the_metadata_names() -> Resu
         assert_eq!(refused.code(), Code::InvalidArgument);
         let info = refused.get_details_error_info().context("no details")?;
         assert_eq!(info.reason, "SERVICE_AMBIGUOUS");
-        assert_eq!(info.metadata["choices"], "identity, inventory, order, payment");
-        assert!(refused.message().contains("identity, inventory, order, payment"), "{}", refused.message());
+        assert_eq!(info.metadata["choices"], "identity, inventory, order, payment, notification");
+        assert!(
+            refused.message().contains("identity, inventory, order, payment, notification"),
+            "{}",
+            refused.message()
+        );
     }
     Ok(())
 }

@@ -25,7 +25,8 @@ pub(crate) async fn gateway(target: &str, change: impl FnOnce(&mut Config)) -> R
     config.identity_target = target.clone();
     config.inventory_target = target.clone();
     config.order_target = target.clone();
-    config.payment_target = target;
+    config.payment_target = target.clone();
+    config.notification_target = target;
     // The services of these tests have no certificates.
     config.base.mesh = Mesh::Off;
     change(&mut config);
