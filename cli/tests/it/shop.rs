@@ -100,6 +100,7 @@ impl Shop {
             server: config::<Payment>(&self.payments, &self.broker)?,
             identity_target: self.identity.target().parse()?,
             currency: "EUR".parse()?,
+            cards: payment::Cards::default(),
         };
         self.payment = Some(running_at::<Payment>(config, self.payment_address).await?);
         Ok(())

@@ -1,11 +1,16 @@
 //! Why a call has no answer but a status.
 
+use std::time::Duration;
+
 use sea_orm::DbErr;
 use server::status;
 use tonic::Status;
 use values::Violations;
 
-use crate::domain::wallet::Refusal;
+use crate::domain::card_charge::Refusal;
+
+/// When to ask again what the card gateway has not said yet.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Why a call has no answer but a status.
 #[derive(Debug, thiserror::Error)]
@@ -19,9 +24,18 @@ pub(crate) enum Error {
     /// The `request_id` has topped up with another request.
     #[error("the request id was used for another request")]
     RequestIdReused,
-    /// The wallet takes no money.
+    /// The caller has no such card.
+    #[error("there is no card {0} of the caller's")]
+    NoSuchCard(String),
+    /// The caller has no card at all.
+    #[error("there is no card to charge")]
+    NoCard,
+    /// A card or a wallet refuses the money.
     #[error(transparent)]
-    Wallet(#[from] Refusal),
+    Refused(Refusal),
+    /// The card gateway may say later.
+    #[error("the card gateway says nothing yet")]
+    GatewaySilent,
     /// The database.
     #[error(transparent)]
     Database(#[from] DbErr),
@@ -33,13 +47,10 @@ impl From<Error> for Status {
             Error::Invalid(violations) => status::invalid(violations),
             Error::NoSuchPayment(name) => status::not_found("payment", name),
             Error::RequestIdReused => status::request_id_reused(),
-            Error::Wallet(refusal) => {
-                let reason = match refusal {
-                    Refusal::Closed => "WALLET_CLOSED",
-                    Refusal::Full => "WALLET_FULL",
-                };
-                status::precondition(reason, refusal.to_string(), vec![])
-            }
+            Error::NoSuchCard(id) => status::not_found("card", id),
+            Error::NoCard => status::precondition("CARD_MISSING", error.to_string(), vec![]),
+            Error::Refused(refusal) => status::precondition(refusal.name(), refusal.to_string(), vec![]),
+            Error::GatewaySilent => status::unavailable(ASK_AGAIN),
             Error::Database(error) => status::from_db(&error),
         }
     }

@@ -1,21 +1,23 @@
 //! The payment service: wallets, the ledger behind them, and the payments of orders.
 
-mod card;
 mod config;
 mod domain;
+mod errands;
 mod error;
 mod events;
+mod gateway;
 mod rpc;
 mod store;
 
-pub use config::Config;
+pub use config::{Cards, Config};
 
 use proto::payment::v1::payment_service_server::PaymentServiceServer;
 use server::{Application, BuildError, Context, Service, SqlMigration};
 
 use crate::{
-    card::Card,
+    errands::Errands,
     events::{OnOrderCancelled, OnOrderPlaced, OnUserDeleted, OnUserRegistered},
+    gateway::{Gateway, Simulated},
     rpc::Payments,
 };
 
@@ -26,17 +28,21 @@ pub struct Payment;
 impl Application for Payment {
     const NAME: &'static str = "payment";
     const PORT: u16 = 50054;
-    const MIGRATIONS: &'static [SqlMigration] = server::migrations!("0001_ledger");
+    const MIGRATIONS: &'static [SqlMigration] = server::migrations!("0001_ledger", "0002_cards");
     type Config = Config;
 
     async fn build(config: Config, context: &Context) -> Result<Service, BuildError> {
         let relay = context.relay("PAYMENT");
         let wake = relay.wake_handle();
         let identity = context.client("identity", &config.identity_target);
-        let rpc = Payments { db: context.db.clone(), card: Card::Simulated, currency: config.currency };
+        let cards = config.cards;
+        let gateway = Gateway::new(Simulated::open(&context.database_url).await?, cards.card_patience);
+        let errands = Errands::new(context.db.clone(), gateway, cards.card_pause, wake.clone());
+        let rpc = Payments { db: context.db.clone(), errands: errands.clone(), currency: config.currency };
         Ok(Service::new(Self::NAME, server::jwks(identity))
             .rpc(PaymentServiceServer::new(rpc))
             .task("relay", relay.run(context.stop.clone()))
+            .task("errands", errands.run(context.stop.clone()))
             .task("order.placed", context.consume("ORDER", OnOrderPlaced { wake: wake.clone() }))
             .task("order.cancelled", context.consume("ORDER", OnOrderCancelled { wake }))
             .task(

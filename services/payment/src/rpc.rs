@@ -1,21 +1,29 @@
 //! What callers may ask for: one file an RPC.
 
+mod add_card;
+mod delete_card;
 mod get_balance;
 mod get_payment;
+mod list_cards;
 mod list_ledger_entries;
 mod top_up;
 
 use proto::payment::v1 as wire;
 use sea_orm::DatabaseConnection;
+use serde::Serialize;
 use server::{
     caller::customer,
     wire::{money, timestamp},
 };
 use tonic::{Request, Response, Status};
-use values::{Currency, Violations};
+use values::{
+    Currency, Violations,
+    page::{self, PageSize},
+};
 
 use crate::{
-    card::Card,
+    domain::card::Card,
+    errands::Errands,
     store::entries::{Entry, Kind},
 };
 
@@ -23,7 +31,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Payments {
     pub(crate) db: DatabaseConnection,
-    pub(crate) card: Card,
+    pub(crate) errands: Errands,
     /// Currency of the wallet that every user has.
     pub(crate) currency: Currency,
 }
@@ -41,6 +49,27 @@ impl wire::payment_service_server::PaymentService for Payments {
     async fn top_up(&self, call: Request<wire::TopUpRequest>) -> Result<Response<wire::LedgerEntry>, Status> {
         let caller = customer(&call)?;
         Ok(Response::new(top_up::top_up(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn add_card(&self, call: Request<wire::AddCardRequest>) -> Result<Response<wire::Card>, Status> {
+        let caller = customer(&call)?;
+        Ok(Response::new(add_card::add_card(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn list_cards(
+        &self,
+        call: Request<wire::ListCardsRequest>,
+    ) -> Result<Response<wire::ListCardsResponse>, Status> {
+        let caller = customer(&call)?;
+        Ok(Response::new(list_cards::list_cards(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn delete_card(
+        &self,
+        call: Request<wire::DeleteCardRequest>,
+    ) -> Result<Response<wire::DeleteCardResponse>, Status> {
+        let caller = customer(&call)?;
+        Ok(Response::new(delete_card::delete_card(self, &caller, call.into_inner()).await?))
     }
 
     async fn list_ledger_entries(
@@ -85,4 +114,42 @@ fn currency_or(
     shops_own: Currency,
 ) -> Option<Currency> {
     if code.is_empty() { Some(shops_own) } else { violations.parse(field, code) }
+}
+
+/// The id that an optional field names; nothing where it is empty.
+fn optional<T>(violations: &mut Violations, field: &str, text: &str) -> Option<Option<T>>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    if text.is_empty() { Some(None) } else { violations.parse(field, text).map(Some) }
+}
+
+/// The page out of what was found, one more than which tells that another follows; and what asks for that.
+fn one_page<T, C: Serialize>(
+    mut found: Vec<T>,
+    size: PageSize,
+    scope: &str,
+    cursor: impl Fn(&T) -> C,
+) -> (Vec<T>, String) {
+    let size = usize::try_from(size.get()).unwrap_or(usize::MAX);
+    let more = found.len() > size;
+    found.truncate(size);
+    let next_page_token = match found.last() {
+        Some(last) if more => page::encode(scope, &cursor(last)),
+        _ => String::new(),
+    };
+    (found, next_page_token)
+}
+
+impl From<Card> for wire::Card {
+    fn from(card: Card) -> Self {
+        Self {
+            card_id: card.id.to_string(),
+            brand: card.brand,
+            last4: card.last4,
+            expire_month: card.expire_month.into(),
+            expire_year: card.expire_year.into(),
+            create_time: Some(timestamp(card.created_at)),
+        }
+    }
 }

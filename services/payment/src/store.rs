@@ -4,8 +4,11 @@
 //! order of their ids, and only then inserts payments, in the order of their orders' ids. So nobody waits in a circle.
 //! House accounts are never locked: their balance is a sum.
 
+pub(crate) mod card_charges;
+pub(crate) mod cards;
 pub(crate) mod charges;
 pub(crate) mod entries;
+pub(crate) mod errands;
 pub(crate) mod payments;
 pub(crate) mod refunds;
 pub(crate) mod top_ups;

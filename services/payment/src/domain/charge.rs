@@ -4,14 +4,7 @@ use std::collections::HashMap;
 
 use values::{Currency, Money, UserId};
 
-/// Why nothing was taken for an order, and nothing will be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// The wallet holds less than the total.
-    InsufficientFunds,
-    /// The user is gone.
-    WalletClosed,
-}
+use super::failure::Failure;
 
 /// What a wallet can pay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,17 +30,17 @@ pub(crate) type Wallets = HashMap<(UserId, Currency), Wallet>;
 /// Decides each charge in its turn; a wallet that pays one has less for the next.
 ///
 /// `wallets` are left with what remains in them. One that isn't among them was never opened, so it is empty.
-pub(crate) fn decide(charges: &[Charge], wallets: &mut Wallets) -> Vec<Result<(), Refusal>> {
+pub(crate) fn decide(charges: &[Charge], wallets: &mut Wallets) -> Vec<Result<(), Failure>> {
     charges
         .iter()
         .map(|charge| {
             let key = (charge.user, charge.total.currency());
-            let wallet = wallets.get_mut(&key).ok_or(Refusal::InsufficientFunds)?;
+            let wallet = wallets.get_mut(&key).ok_or(Failure::InsufficientFunds)?;
             if wallet.closed {
-                return Err(Refusal::WalletClosed);
+                return Err(Failure::WalletClosed);
             }
             if wallet.balance < charge.total.minor_units() {
-                return Err(Refusal::InsufficientFunds);
+                return Err(Failure::InsufficientFunds);
             }
             wallet.balance -= charge.total.minor_units();
             Ok(())
@@ -77,21 +70,21 @@ mod tests {
     fn the_first_to_come_is_served_and_a_smaller_one_may_still_fit() {
         let mut wallets = wallet(10_00, false);
         let decided = decide(&charges(&[7_00, 4_00, 3_00]), &mut wallets);
-        assert_eq!(decided, [Ok(()), Err(Refusal::InsufficientFunds), Ok(())]);
+        assert_eq!(decided, [Ok(()), Err(Failure::InsufficientFunds), Ok(())]);
         assert_eq!(wallets[&KEY].balance, 0);
     }
 
     #[test]
     fn a_closed_wallet_pays_nothing() {
         let mut wallets = wallet(10_00, true);
-        assert_eq!(decide(&charges(&[1]), &mut wallets), [Err(Refusal::WalletClosed)]);
+        assert_eq!(decide(&charges(&[1]), &mut wallets), [Err(Failure::WalletClosed)]);
         assert_eq!(wallets[&KEY].balance, 10_00);
     }
 
     #[test]
     fn a_wallet_of_another_currency_does_not_help() -> Result<(), values::CurrencyError> {
         let charge = Charge { user: USER, total: Money::new(1, "USD".parse()?) };
-        assert_eq!(decide(&[charge], &mut wallet(10_00, false)), [Err(Refusal::InsufficientFunds)]);
+        assert_eq!(decide(&[charge], &mut wallet(10_00, false)), [Err(Failure::InsufficientFunds)]);
         Ok(())
     }
 

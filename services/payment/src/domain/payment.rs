@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use values::{Money, OrderId, PaymentId, UserId};
 
-use super::charge::Refusal;
+use super::failure::Failure;
 
 /// Where a payment stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub(crate) enum State {
     /// The amount was taken.
     Captured,
     /// Nothing was taken, and nothing will be.
-    Failed(Refusal),
+    Failed(Failure),
     /// The amount was taken and given back.
     Refunded,
 }

@@ -1,6 +1,6 @@
 //! Giving back what was taken for a cancelled order.
 
-use super::{charge::Refusal, payment::State};
+use super::payment::State;
 
 /// What is recorded for an order, of which only a payment is shown to anybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,16 +16,14 @@ pub(crate) enum Record {
 pub(crate) const fn due_on_cancel(record: Record, amount: i64, refunded: i64) -> Option<i64> {
     match record {
         Record::Payment(State::Captured) => Some(amount - refunded),
-        Record::Payment(
-            State::Failed(Refusal::InsufficientFunds | Refusal::WalletClosed) | State::Refunded,
-        )
-        | Record::Tombstone => None,
+        Record::Payment(State::Failed(_) | State::Refunded) | Record::Tombstone => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::failure::Failure;
 
     #[test]
     fn a_cancelled_order_gets_back_all_that_is_left_of_its_capture() {
@@ -36,7 +34,7 @@ mod tests {
     #[test]
     fn where_nothing_is_held_nothing_is_given_back() {
         for record in [
-            Record::Payment(State::Failed(Refusal::InsufficientFunds)),
+            Record::Payment(State::Failed(Failure::InsufficientFunds)),
             Record::Payment(State::Refunded),
             Record::Tombstone,
         ] {

@@ -6,17 +6,6 @@ pub(crate) const LARGEST_TOP_UP: i64 = 1_000_000;
 /// The most that a wallet may hold after a top-up, in minor units. A refund is booked all the same.
 pub(crate) const LIMIT: i64 = 1_000_000_000;
 
-/// Why a wallet takes no money from a card.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refusal {
-    /// The user is gone.
-    #[error("the wallet is closed")]
-    Closed,
-    /// It would hold more than it may.
-    #[error("a wallet holds at most {LIMIT} minor units")]
-    Full,
-}
-
 /// Why an amount can't be topped up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to {LARGEST_TOP_UP} minor units")]

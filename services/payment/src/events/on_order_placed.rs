@@ -12,7 +12,10 @@ use values::{PaymentId, Violations};
 
 use super::{Traces, published, reference, settled_meanwhile};
 use crate::{
-    domain::charge::{self, Charge, Refusal, Wallets},
+    domain::{
+        charge::{self, Charge, Wallets},
+        failure::Failure,
+    },
     store::charges::{self, Decided, Due, Standing},
 };
 
@@ -72,9 +75,9 @@ fn decide(open: &[(Due, Standing)]) -> Vec<Decided> {
     let mut wallets: Wallets =
         open.iter().map(|(due, standing)| ((due.user, due.total.currency()), standing.wallet)).collect();
     let outcomes = charge::decide(&charges, &mut wallets);
-    let paid_from = |standing: &Standing, outcome: Result<(), Refusal>| -> Result<Uuid, Refusal> {
+    let paid_from = |standing: &Standing, outcome: Result<(), Failure>| -> Result<Uuid, Failure> {
         // A wallet that was never opened holds nothing, so it can't have paid.
-        outcome.and(standing.account.ok_or(Refusal::InsufficientFunds))
+        outcome.and(standing.account.ok_or(Failure::InsufficientFunds))
     };
     open.iter()
         .zip(outcomes)

@@ -4,9 +4,9 @@ use sea_orm::DatabaseTransaction;
 use values::UserId;
 
 use super::reference;
-use crate::store::wallets;
+use crate::store::{cards, wallets};
 
-/// Closes a user's wallets for good; an event that comes later can't open them again.
+/// Closes a user's wallets for good and forgets their cards; an event that comes later can't open them again.
 pub(crate) struct OnUserDeleted;
 
 impl Handler for OnUserDeleted {
@@ -23,6 +23,7 @@ impl Handler for OnUserDeleted {
             batch.iter().map(|(delivery, ())| reference("user_id", &delivery.event.user_id)).collect();
         let users: Vec<UserId> = parsed.iter().flatten().copied().collect();
         wallets::close(tx, &users).await?;
+        cards::delete(tx, &users).await?;
         Ok(parsed.into_iter().map(|user| user.map_or_else(Verdict::Reject, |_| Verdict::Done)).collect())
     }
 }

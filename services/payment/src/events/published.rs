@@ -16,8 +16,8 @@ pub(super) fn charged(decided: &Decided) -> Result<Outgoing, TooLarge> {
             let amount = Some(money(decided.due.total));
             Outgoing::new(decided.payment, FIRST_VERSION, &PaymentCaptured { payment_id, order_id, amount })
         }
-        Err(refusal) => {
-            let reason = FailureReason::from(refusal).into();
+        Err(failure) => {
+            let reason = FailureReason::from(failure).into();
             Outgoing::new(decided.payment, FIRST_VERSION, &PaymentFailed { payment_id, order_id, reason })
         }
     }

@@ -6,7 +6,7 @@ use values::Violations;
 use super::Payments;
 use crate::{
     domain::{
-        charge::Refusal,
+        failure::Failure,
         payment::{Payment, State},
     },
     error::Error,
@@ -41,7 +41,7 @@ impl From<Payment> for wire::Payment {
         let (state, failure_reason) = match payment.state {
             State::Captured => (wire::PaymentState::Captured, wire::FailureReason::Unspecified),
             State::Refunded => (wire::PaymentState::Refunded, wire::FailureReason::Unspecified),
-            State::Failed(refusal) => (wire::PaymentState::Failed, refusal.into()),
+            State::Failed(failure) => (wire::PaymentState::Failed, failure.into()),
         };
         Self {
             payment_id: payment.id.to_string(),
@@ -59,11 +59,19 @@ impl From<Payment> for wire::Payment {
     }
 }
 
-impl From<Refusal> for wire::FailureReason {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::InsufficientFunds => Self::InsufficientFunds,
-            Refusal::WalletClosed => Self::WalletClosed,
+impl From<Failure> for wire::FailureReason {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::InsufficientFunds => Self::InsufficientFunds,
+            Failure::WalletClosed => Self::WalletClosed,
+            Failure::CardDeclined => Self::CardDeclined,
+            Failure::CardExpired => Self::CardExpired,
+            Failure::IncorrectCvc => Self::IncorrectCvc,
+            Failure::CardLostOrStolen => Self::CardLostOrStolen,
+            Failure::SuspectedFraud => Self::SuspectedFraud,
+            Failure::ProcessingError => Self::ProcessingError,
+            Failure::CardUnknown => Self::CardUnknown,
+            Failure::OrderCancelled => Self::OrderCancelled,
         }
     }
 }

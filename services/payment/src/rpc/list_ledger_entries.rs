@@ -5,7 +5,7 @@ use values::{
     page::{self, PageSize},
 };
 
-use super::{Payments, currency_or};
+use super::{Payments, currency_or, one_page};
 use crate::{error::Error, store::entries};
 
 /// Lists what went into and out of the caller's wallet, the newest first.
@@ -27,15 +27,8 @@ pub(super) async fn list_ledger_entries(
     let parsed = currency.zip(size).zip(scope).zip(before);
     let (((currency, size), scope), before) = violations.finish(parsed)?;
 
-    // One more than the page tells whether another follows.
-    let mut found = entries::page_for(&payments.db, caller.user_id, currency, before, size.get() + 1).await?;
-    let size = usize::try_from(size.get()).unwrap_or(usize::MAX);
-    let more = found.len() > size;
-    found.truncate(size);
-    let next_page_token = match found.last() {
-        Some(last) if more => page::encode(&scope, &last.transfer),
-        _ => String::new(),
-    };
+    let found = entries::page_for(&payments.db, caller.user_id, currency, before, size.get() + 1).await?;
+    let (found, next_page_token) = one_page(found, size, &scope, |entry| entry.transfer);
     let entries = found.into_iter().map(Into::into).collect();
     Ok(wire::ListLedgerEntriesResponse { entries, next_page_token })
 }

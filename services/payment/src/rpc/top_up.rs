@@ -1,14 +1,20 @@
 use auth::Customer;
 use proto::payment::v1 as wire;
+use sea_orm::TransactionTrait as _;
 use serde::Serialize;
 use server::wire::parse_money;
-use values::{Fingerprint, Money, RequestId, Violations};
+use uuid::Uuid;
+use values::{CardId, Fingerprint, Money, RequestId, Violations};
 
 use super::Payments;
 use crate::{
-    domain::wallet::top_up_amount,
+    domain::{card_charge::Step, wallet::top_up_amount},
     error::Error,
-    store::top_ups::{self, Booked},
+    store::{
+        card_charges, cards,
+        errands::{self, Errand, Kind},
+        top_ups,
+    },
 };
 
 /// Puts money from a card into the caller's wallet.
@@ -16,8 +22,9 @@ use crate::{
 /// Repeating a `request_id` answers with the entry that it made.
 ///
 /// # Errors
-/// `INVALID_ARGUMENT` malformed field · `ALREADY_EXISTS` same `request_id`, other body · `FAILED_PRECONDITION` the
-/// wallet is closed, or would hold more than it may
+/// `INVALID_ARGUMENT` malformed field · `ALREADY_EXISTS` same `request_id`, other body · `NOT_FOUND` no such card ·
+/// `FAILED_PRECONDITION` the card is declined, there is none, or the wallet is closed or full · `UNAVAILABLE` the
+/// gateway says nothing yet
 pub(super) async fn top_up(
     payments: &Payments,
     caller: &Customer,
@@ -28,18 +35,24 @@ pub(super) async fn top_up(
     if let Some(entry) = earlier(payments, caller, &request_id, fingerprint).await? {
         return Ok(entry);
     }
-    if let Some(refusal) = top_ups::refusal(&payments.db, caller.user_id, body.amount).await? {
-        // Perhaps of money that an equal request put there at this moment.
-        return earlier(payments, caller, &request_id, fingerprint).await?.ok_or(refusal.into());
-    }
-    payments.card.charge(&request_id, body.amount);
-    match top_ups::book(&payments.db, caller.user_id, &request_id, fingerprint, body.amount).await? {
-        Booked::Refused(refusal) => Err(refusal.into()),
-        Booked::Done | Booked::Lost => {
+    let Some(charge) = begun(payments, caller, &request_id, fingerprint, &body).await? else {
+        // An equal request has begun and ended since it was looked for.
+        return earlier(payments, caller, &request_id, fingerprint).await?.ok_or(Error::GatewaySilent);
+    };
+    payments.errands.see_through(charge).await?;
+
+    let charge = card_charges::find(&payments.db, charge).await?;
+    match charge.map(|charge| (charge.id, charge.step, charge.refusal)) {
+        Some((id, Step::Refused, Some(refusal))) => {
+            card_charges::told(&payments.db, id).await?;
+            Err(Error::Refused(refusal))
+        }
+        Some((_, Step::Captured, _)) => {
             let entry = earlier(payments, caller, &request_id, fingerprint).await?;
             // Transfers are never deleted.
             entry.ok_or_else(|| sea_orm::DbErr::RecordNotFound("the transfer just booked".to_owned()).into())
         }
+        _ => Err(Error::GatewaySilent),
     }
 }
 
@@ -56,6 +69,55 @@ async fn earlier(
     }
 }
 
+/// The charge that this request makes, begun now unless it was before.
+async fn begun(
+    payments: &Payments,
+    caller: &Customer,
+    request_id: &RequestId,
+    fingerprint: Fingerprint,
+    body: &Body,
+) -> Result<Option<Uuid>, Error> {
+    if let Some(charge) = under_way(payments, caller, request_id, fingerprint).await? {
+        return Ok(Some(charge));
+    }
+    if let Some(refusal) = top_ups::refusal(&payments.db, caller.user_id, body.amount).await? {
+        // Perhaps of money that an equal request put there at this moment.
+        let is_made = earlier(payments, caller, request_id, fingerprint).await?.is_some();
+        return if is_made { Ok(None) } else { Err(Error::Refused(refusal)) };
+    }
+    let card = cards::to_charge(&payments.db, caller.user_id, body.card).await?;
+    let (card, token) = card.ok_or_else(|| match body.card {
+        Some(card) => Error::NoSuchCard(card.to_string()),
+        None => Error::NoCard,
+    })?;
+
+    let id = Uuid::now_v7();
+    let begun = card_charges::TopUp { id, fingerprint };
+    let traceparent = telemetry::propagation::traceparent();
+    let errand = Errand { id, kind: Kind::Charge, token: Some(token), traceparent };
+    let tx = payments.db.begin().await?;
+    if !card_charges::begin_top_up(&tx, begun, (caller.user_id, request_id), card, body.amount).await? {
+        tx.rollback().await?;
+        return under_way(payments, caller, request_id, fingerprint).await;
+    }
+    errands::add(&tx, &[errand], payments.errands.gateway().patience()).await?;
+    tx.commit().await?;
+    Ok(Some(id))
+}
+
+async fn under_way(
+    payments: &Payments,
+    caller: &Customer,
+    request_id: &RequestId,
+    fingerprint: Fingerprint,
+) -> Result<Option<Uuid>, Error> {
+    match card_charges::top_up(&payments.db, caller.user_id, request_id).await? {
+        Some(top_up) if top_up.fingerprint == fingerprint => Ok(Some(top_up.id)),
+        Some(_) => Err(Error::RequestIdReused),
+        None => Ok(None),
+    }
+}
+
 struct TopUp {
     request_id: RequestId,
     body: Body,
@@ -65,6 +127,8 @@ struct TopUp {
 #[derive(Serialize)]
 struct Body {
     amount: Money,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    card: Option<CardId>,
 }
 
 impl TopUp {
@@ -72,8 +136,10 @@ impl TopUp {
         let mut violations = Violations::new();
         let request_id = violations.parse("request_id", &request.request_id);
         let amount = parse_money(&mut violations, "amount", request.amount, top_up_amount);
-        let parsed =
-            request_id.zip(amount).map(|(request_id, amount)| Self { request_id, body: Body { amount } });
-        violations.finish(parsed)
+        let card = super::optional(&mut violations, "card_id", &request.card_id);
+        let parsed = request_id.zip(amount).zip(card);
+        violations.finish(
+            parsed.map(|((request_id, amount), card)| Self { request_id, body: Body { amount, card } }),
+        )
     }
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use values::{Money, OrderId, PaymentId, TransferId, UserId};
 
 use super::sql;
-use crate::domain::charge::{Refusal, Wallet};
+use crate::domain::{charge::Wallet, failure::Failure};
 
 /// An order's total, due from its customer.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ pub(crate) struct Standing {
 pub(crate) struct Decided {
     pub(crate) payment: PaymentId,
     pub(crate) due: Due,
-    pub(crate) outcome: Result<Uuid, Refusal>,
+    pub(crate) outcome: Result<Uuid, Failure>,
 }
 
 #[derive(FromQueryResult)]
@@ -164,8 +164,7 @@ impl Payments {
     fn push(&mut self, decided: &Decided) {
         let (state, reason) = match decided.outcome {
             Ok(_) => ("CAPTURED", ""),
-            Err(Refusal::InsufficientFunds) => ("FAILED", "INSUFFICIENT_FUNDS"),
-            Err(Refusal::WalletClosed) => ("FAILED", "WALLET_CLOSED"),
+            Err(failure) => ("FAILED", failure.name()),
         };
         self.ids.push(decided.payment.uuid());
         self.orders.push(decided.due.order.uuid());

@@ -5,7 +5,7 @@ use values::{OrderId, PaymentId, UserId};
 
 use super::{money, sql, stored};
 use crate::domain::{
-    charge::Refusal,
+    failure::Failure,
     payment::{Payment, State},
     refund::Record,
 };
@@ -77,10 +77,10 @@ pub(super) fn record(state: &str, failure_reason: Option<&str>) -> Result<Record
     stored(match (state, failure_reason) {
         ("CAPTURED", None) => Ok(Record::Payment(State::Captured)),
         ("REFUNDED", None) => Ok(Record::Payment(State::Refunded)),
-        ("FAILED", Some("INSUFFICIENT_FUNDS")) => {
-            Ok(Record::Payment(State::Failed(Refusal::InsufficientFunds)))
+        ("FAILED", Some(reason)) => {
+            let failure = Failure::named(reason).ok_or("is no reason of a failure");
+            failure.map(|failure| Record::Payment(State::Failed(failure)))
         }
-        ("FAILED", Some("WALLET_CLOSED")) => Ok(Record::Payment(State::Failed(Refusal::WalletClosed))),
         ("CANCELLED", None) => Ok(Record::Tombstone),
         _ => Err("is no state of a payment"),
     })

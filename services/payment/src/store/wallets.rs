@@ -48,6 +48,25 @@ pub(crate) async fn open(
     Ok(())
 }
 
+/// Opens the wallet of a user who has money to get, even of one who is gone: it stays closed to everything else.
+pub(crate) async fn open_for_money_back(
+    tx: &impl ConnectionTrait,
+    user: UserId,
+    currency: Currency,
+) -> Result<(), DbErr> {
+    let open = "
+        WITH house AS (
+            INSERT INTO accounts (id, kind, currency)
+            SELECT gen_random_uuid(), kind, $2 FROM unnest(ARRAY['CARDS', 'SALES']) AS kind
+            ON CONFLICT (kind, currency) WHERE kind <> 'WALLET' DO NOTHING
+        )
+        INSERT INTO accounts (id, kind, user_id, currency, balance)
+        VALUES (gen_random_uuid(), 'WALLET', $1, $2, 0)
+        ON CONFLICT (user_id, currency) WHERE kind = 'WALLET' DO NOTHING";
+    tx.execute_raw(sql(open, [user.uuid().into(), currency.code().into()])).await?;
+    Ok(())
+}
+
 /// Closes all wallets of these users for good, those too that aren't open yet.
 pub(crate) async fn close(tx: &impl ConnectionTrait, users: &[UserId]) -> Result<(), DbErr> {
     let mut users: Vec<Uuid> = users.iter().map(|user| user.uuid()).collect();

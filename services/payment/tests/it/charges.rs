@@ -132,6 +132,7 @@ async fn an_order_that_makes_no_sense_becomes_a_dead_letter_and_holds_nobody_up(
         user_id: reader.user.to_string(),
         total: Some(euros(1_00)),
         payment_method: PaymentMethod::Wallet.into(),
+        card_id: String::new(),
     };
     let senseless = [
         OrderPlaced { order_id: "ord_x".to_owned(), ..sound.clone() },

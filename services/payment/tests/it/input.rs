@@ -30,20 +30,40 @@ async fn every_wrong_field_is_named() -> Result<()> {
     let amount = |minor_units, code: &str| Some(Money { minor_units, currency_code: code.to_owned() });
     for (request, wrong) in [
         (TopUpRequest::default(), vec!["request_id", "amount"]),
-        (TopUpRequest { request_id: "a b".to_owned(), amount: amount(1, "EUR") }, vec!["request_id"]),
-        (TopUpRequest { request_id: "a".repeat(65), amount: amount(1, "EUR") }, vec!["request_id"]),
-        (TopUpRequest { request_id: "a".to_owned(), amount: amount(0, "EUR") }, vec!["amount.minor_units"]),
-        (TopUpRequest { request_id: "a".to_owned(), amount: amount(-1, "EUR") }, vec!["amount.minor_units"]),
         (
-            TopUpRequest { request_id: "a".to_owned(), amount: amount(1_000_001, "EUR") },
+            TopUpRequest { request_id: "a b".to_owned(), amount: amount(1, "EUR"), ..Default::default() },
+            vec!["request_id"],
+        ),
+        (
+            TopUpRequest { request_id: "a".repeat(65), amount: amount(1, "EUR"), ..Default::default() },
+            vec!["request_id"],
+        ),
+        (
+            TopUpRequest { request_id: "a".to_owned(), amount: amount(0, "EUR"), ..Default::default() },
             vec!["amount.minor_units"],
         ),
         (
-            TopUpRequest { request_id: "a".to_owned(), amount: amount(1, "euro") },
+            TopUpRequest { request_id: "a".to_owned(), amount: amount(-1, "EUR"), ..Default::default() },
+            vec!["amount.minor_units"],
+        ),
+        (
+            TopUpRequest {
+                request_id: "a".to_owned(),
+                amount: amount(1_000_001, "EUR"),
+                ..Default::default()
+            },
+            vec!["amount.minor_units"],
+        ),
+        (
+            TopUpRequest { request_id: "a".to_owned(), amount: amount(1, "euro"), ..Default::default() },
             vec!["amount.currency_code"],
         ),
         (
-            TopUpRequest { request_id: "'; --".to_owned(), amount: amount(i64::MAX, "XXX") },
+            TopUpRequest {
+                request_id: "'; --".to_owned(),
+                amount: amount(i64::MAX, "XXX"),
+                ..Default::default()
+            },
             vec!["request_id", "amount.currency_code", "amount.minor_units"],
         ),
     ] {

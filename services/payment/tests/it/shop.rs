@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use payment::{Config, Payment};
+use payment::{Cards, Config, Payment};
 use proto::{
     identity::v1::{UserDeleted, UserRegistered},
     order::v1::{CancelReason, OrderCancelled, OrderPlaced, PaymentMethod},
     payment::v1::{
-        self as wire, GetBalanceRequest, GetPaymentRequest, LedgerEntry, ListLedgerEntriesRequest,
-        PaymentState, TopUpRequest, get_payment_request::Payment as Asked,
+        self as wire, AddCardRequest, Card, GetBalanceRequest, GetPaymentRequest, LedgerEntry,
+        ListLedgerEntriesRequest, PaymentState, TopUpRequest, get_payment_request::Payment as Asked,
         payment_service_client::PaymentServiceClient,
     },
     types::v1::Money,
@@ -58,6 +58,7 @@ impl Shop {
             },
             identity_target: identity.target().parse()?,
             currency: "EUR".parse()?,
+            cards: Cards::default(),
         };
         let running = testkit::running::<Payment>(config.clone()).await?;
         let channel = running.channel()?;
@@ -96,8 +97,33 @@ impl Shop {
         request_id: &str,
         amount: Money,
     ) -> Result<Result<LedgerEntry, Status>> {
-        let request = TopUpRequest { request_id: request_id.to_owned(), amount: Some(amount) };
+        if let Err(refused) = self.add_card(reader, "tok_visa").await? {
+            return Ok(Err(refused));
+        }
+        self.top_up_by(reader, request_id, amount, "").await
+    }
+
+    /// A top-up by this card of the reader's; by the newest if it is none.
+    pub(crate) async fn top_up_by(
+        &self,
+        reader: &Reader,
+        request_id: &str,
+        amount: Money,
+        card_id: &str,
+    ) -> Result<Result<LedgerEntry, Status>> {
+        let request = TopUpRequest {
+            request_id: request_id.to_owned(),
+            amount: Some(amount),
+            card_id: card_id.to_owned(),
+        };
         let answer = self.client.clone().top_up(as_user(&reader.token, request)?).await;
+        Ok(answer.map(tonic::Response::into_inner))
+    }
+
+    /// Adds a card, the same one each time.
+    pub(crate) async fn add_card(&self, reader: &Reader, token: &str) -> Result<Result<Card, Status>> {
+        let request = AddCardRequest { request_id: token.to_owned(), token: token.to_owned() };
+        let answer = self.client.clone().add_card(as_user(&reader.token, request)?).await;
         Ok(answer.map(tonic::Response::into_inner))
     }
 
@@ -155,6 +181,7 @@ impl Shop {
             user_id: reader.user.to_string(),
             total: Some(euros(minor_units)),
             payment_method: PaymentMethod::Wallet.into(),
+            card_id: String::new(),
         };
         testkit::publish_as(&self.broker, event, &placed.order_id, 1, &placed).await
     }

@@ -21,7 +21,12 @@ async fn a_call_and_its_sql_are_one_trace_without_personal_data() -> Result<()> 
     })?;
     let shop = Shop::open().await?;
     let reader = shop.reader()?;
-    let request = TopUpRequest { request_id: "my-request".to_owned(), amount: Some(euros(31_415)) };
+    shop.add_card(&reader, "tok_visa").await??;
+    let request = TopUpRequest {
+        request_id: "my-request".to_owned(),
+        amount: Some(euros(31_415)),
+        ..TopUpRequest::default()
+    };
     let mut call = as_user(&reader.token, request)?;
     call.metadata_mut().insert("traceparent", format!("00-{TRACE}-{CLICK}-01").parse()?);
     shop.client.clone().top_up(call).await?;
