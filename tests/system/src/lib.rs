@@ -1,8 +1,8 @@
-//! The whole shop on one machine: its services as processes, four with a database each, a broker, and what must be true of
+//! The whole shop on one machine: its services as processes, five with a database each, a broker, and what must be true of
 //! them.
 //!
 //! A [`Shop`] is started by a test, used over gRPC as customers and shop owners use it, broken by killing, pausing or
-//! cutting off its parts, and in the end looked at from behind: [`Shop::check`] reads the four databases.
+//! cutting off its parts, and in the end looked at from behind: [`Shop::check`] reads the databases.
 
 mod clients;
 mod customer;
@@ -10,6 +10,7 @@ mod detour;
 mod directory;
 mod invariants;
 mod load;
+pub mod model;
 mod options;
 mod papers;
 mod process;
