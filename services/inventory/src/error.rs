@@ -29,6 +29,12 @@ pub(crate) enum Error {
     /// The caller may not do this work in the shop.
     #[error("the shop is not the caller's")]
     NotTheirs(Work),
+    /// Nobody would own the shop.
+    #[error("the last owner stays")]
+    LastOwner,
+    /// It has changed since it was read.
+    #[error("it has changed since the etag was read")]
+    EtagMismatch,
     /// Not made yet.
     #[error("unimplemented")]
     Unimplemented,
@@ -73,6 +79,11 @@ impl From<Error> for Status {
             Error::NotTheirs(Work::Books) => {
                 status::permission_denied("NOT_THE_OWNER", "only those who work in the shop may do this")
             }
+            Error::LastOwner => {
+                let why = "a shop has an owner".to_owned();
+                status::precondition("LAST_OWNER", "the last owner stays", vec![("role".to_owned(), why)])
+            }
+            Error::EtagMismatch => status::etag_mismatch(),
             Error::Unimplemented => Status::unimplemented(""),
             Error::RequestIdReused => status::request_id_reused(),
             Error::AlreadyOffered => {

@@ -33,7 +33,7 @@ use auth::Customer;
 use batch::{Batcher, Limits};
 use events::Wake;
 use proto::inventory::v1::{self as pb, inventory_service_server::InventoryService};
-use sea_orm::DatabaseConnection;
+use sea_orm::{ConnectionTrait, DatabaseConnection};
 use server::caller::customer;
 use tonic::{Request, Response, Status, Streaming};
 use values::ShopId;
@@ -77,11 +77,16 @@ impl Inventory {
 
     /// Lets only those pass who may do this `work` in a shop.
     async fn may(&self, caller: &Customer, shop: ShopId, work: Work) -> Result<(), Error> {
-        match store::members::may(&self.db, caller.user_id, shop, work).await? {
-            Access::Granted => Ok(()),
-            Access::Denied => Err(Error::NotTheirs(work)),
-            Access::NoShop => Err(Error::not_found("shop", &shop)),
-        }
+        may(&self.db, caller, shop, work).await
+    }
+}
+
+/// Lets only those pass who may do this `work` in a shop, as the transaction sees it.
+async fn may(db: &impl ConnectionTrait, caller: &Customer, shop: ShopId, work: Work) -> Result<(), Error> {
+    match store::members::may(db, caller.user_id, shop, work).await? {
+        Access::Granted => Ok(()),
+        Access::Denied => Err(Error::NotTheirs(work)),
+        Access::NoShop => Err(Error::not_found("shop", &shop)),
     }
 }
 

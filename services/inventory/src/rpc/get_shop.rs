@@ -1,9 +1,21 @@
 use proto::inventory::v1 as pb;
+use values::{ShopId, Violations};
 
 use super::Inventory;
-use crate::error::Error;
+use crate::{error::Error, store};
 
-#[expect(clippy::unused_async, reason = "a stub")]
-pub(super) async fn get_shop(_inventory: &Inventory, _wire: pb::GetShopRequest) -> Result<pb::Shop, Error> {
-    Err(Error::Unimplemented)
+fn parse(wire: &pb::GetShopRequest) -> Result<ShopId, Violations> {
+    let mut violations = Violations::new();
+    let shop = violations.parse("shop_id", &wire.shop_id);
+    violations.finish(shop)
+}
+
+/// Reads a shop.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` malformed id · `NOT_FOUND` shop
+pub(super) async fn get_shop(inventory: &Inventory, wire: pb::GetShopRequest) -> Result<pb::Shop, Error> {
+    let id = parse(&wire)?;
+    let shop = store::shops::find(&inventory.db, id).await?;
+    shop.map(pb::Shop::from).ok_or_else(|| Error::not_found("shop", &id))
 }

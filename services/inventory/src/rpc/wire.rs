@@ -1,16 +1,23 @@
 //! Between the contract's messages and our values.
 
 use proto::{inventory::v1 as pb, types::v1 as types};
+use sea_orm::DbErr;
 use server::wire::{money, timestamp};
-use values::{EditionId, LocationId, OfferId, ShopId, WorkId};
+use values::{EditionId, LocationId, OfferId, ShopId, UserId, WorkId};
 
 use crate::{
     domain::{Line, Reservation, State},
-    store::{books::BookRow, shops::Shop},
+    store::{
+        books::BookRow,
+        members::{Role, member},
+        shops::Shop,
+    },
 };
 
 impl From<Shop> for pb::Shop {
-    fn from(Shop { shop, locations }: Shop) -> Self {
+    fn from(shop: Shop) -> Self {
+        let etag = shop.etag();
+        let Shop { shop, locations } = shop;
         Self {
             shop_id: ShopId::from_uuid(shop.id).to_string(),
             name: shop.name,
@@ -22,8 +29,30 @@ impl From<Shop> for pb::Shop {
                 })
                 .collect(),
             create_time: Some(timestamp(shop.created_at)),
-            etag: String::new(),
+            etag,
         }
+    }
+}
+
+impl From<Role> for pb::ShopRole {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Owner => Self::Owner,
+            Role::Staff => Self::Staff,
+        }
+    }
+}
+
+impl TryFrom<member::Model> for pb::ShopMember {
+    type Error = DbErr;
+
+    fn try_from(member: member::Model) -> Result<Self, DbErr> {
+        Ok(Self {
+            shop_id: ShopId::from_uuid(member.shop_id).to_string(),
+            user_id: UserId::from_uuid(member.user_id).to_string(),
+            role: pb::ShopRole::from(member.role()?).into(),
+            create_time: Some(timestamp(member.joined_at)),
+        })
     }
 }
 
