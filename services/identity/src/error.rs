@@ -4,7 +4,7 @@ use auth::Permission;
 use sea_orm::{DbErr, SqlErr};
 use server::status;
 use tonic::Status;
-use values::Violations;
+use values::{AddressId, Violations};
 
 use crate::passwords::HashError;
 
@@ -19,6 +19,12 @@ pub(crate) enum Error {
     EmailTaken,
     #[error("the request_id was used for another request")]
     RequestIdReused,
+    #[error("it has changed since the etag was read")]
+    EtagMismatch,
+    #[error("the current password is missing or wrong")]
+    WrongPassword,
+    #[error("the caller is gone")]
+    CallerGone,
     #[error("wrong e-mail address or password")]
     WrongCredentials,
     #[error("no such {kind}")]
@@ -37,6 +43,13 @@ pub(crate) enum Error {
     Database(#[from] DbErr),
 }
 
+impl Error {
+    /// There is no such address for the caller.
+    pub(crate) fn address_not_found(address: AddressId) -> Self {
+        Self::NotFound { kind: "address", id: address.to_string() }
+    }
+}
+
 /// As long as a full queue of passwords takes to be hashed.
 const QUEUE_DRAINED: Duration = Duration::from_secs(1);
 
@@ -46,6 +59,12 @@ impl From<Error> for Status {
             Error::Invalid(violations) => status::invalid(violations),
             Error::EmailTaken => status::already_exists("EMAIL_TAKEN", "the e-mail address is taken"),
             Error::RequestIdReused => status::request_id_reused(),
+            Error::EtagMismatch => status::etag_mismatch(),
+            Error::WrongPassword => {
+                let why = "must be the password that is in force".to_owned();
+                let violations = vec![("current_password".to_owned(), why)];
+                status::precondition("WRONG_PASSWORD", "the current password is wrong", violations)
+            }
             Error::WrongCredentials => status::unauthenticated("WRONG_CREDENTIALS"),
             Error::NotFound { kind, id } => status::not_found(kind, id),
             Error::MayNot(permission) => status::permission_missing(permission),
@@ -56,7 +75,8 @@ impl From<Error> for Status {
             Error::Hashing(HashError::Busy) => {
                 status::exhausted("TOO_MANY_SIGN_INS", "too many sign-ins at once", QUEUE_DRAINED)
             }
-            // The token is older than the loss of its user: an earlier state of the database was restored.
+            // The user was deleted a moment ago, or an earlier state of the database was restored.
+            Error::CallerGone => status::unauthenticated("USER_UNKNOWN"),
             Error::Database(error) if is_user_missing(&error) => status::unauthenticated("USER_UNKNOWN"),
             Error::Database(error) => status::from_db(&error),
             Error::Hashing(HashError::Argon2(_) | HashError::Stored(_) | HashError::Panicked(_))

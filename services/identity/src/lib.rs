@@ -7,6 +7,7 @@ mod error;
 mod events;
 mod first_admin;
 mod passwords;
+mod proof;
 mod rpc;
 mod store;
 mod sweeper;
@@ -24,8 +25,14 @@ pub struct Identity;
 impl Application for Identity {
     const NAME: &'static str = "identity";
     const PORT: u16 = 50051;
-    const MIGRATIONS: &'static [SqlMigration] =
-        server::migrations!("0001_users", "0002_addresses", "0003_roles", "0004_sessions");
+    const MIGRATIONS: &'static [SqlMigration] = server::migrations!(
+        "0001_users",
+        "0002_addresses",
+        "0003_roles",
+        "0004_sessions",
+        "0005_permissions",
+        "0006_profiles"
+    );
     type Config = Config;
 
     async fn build(config: Config, context: &Context) -> Result<Service, BuildError> {

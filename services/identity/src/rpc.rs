@@ -3,13 +3,20 @@
 mod authenticate_user;
 mod create_address;
 mod create_user;
+mod delete_address;
 mod get_address;
+mod get_contact;
+mod get_delivery_address;
 mod get_jwks;
 mod get_user;
 mod grant_role;
 mod list_addresses;
+mod list_users;
 mod logout;
 mod revoke_role;
+mod set_default_address;
+mod update_address;
+mod update_user;
 
 use ::events::Wake;
 use auth::{Issuer, PublicKey, Revocations};
@@ -22,6 +29,7 @@ use tonic::{Request, Response, Status};
 use values::Clock;
 
 use crate::access::Changed;
+use crate::error::Error;
 use crate::passwords::Passwords;
 use crate::store::addresses;
 use crate::store::users::UserWithRoles;
@@ -68,6 +76,15 @@ impl identity_service_server::IdentityService for IdentityService {
         Ok(Response::new(authenticate_user::authenticate_user(self, request.into_inner()).await?))
     }
 
+    async fn update_user(&self, request: Request<pb::UpdateUserRequest>) -> Answer<pb::User> {
+        let caller = caller::customer(&request)?;
+        Ok(Response::new(update_user::update_user(self, &caller, request.into_inner()).await?))
+    }
+
+    async fn list_users(&self, request: Request<pb::ListUsersRequest>) -> Answer<pb::ListUsersResponse> {
+        Ok(Response::new(list_users::list_users(self, request.into_inner()).await?))
+    }
+
     async fn logout(&self, request: Request<pb::LogoutRequest>) -> Answer<pb::LogoutResponse> {
         let caller = caller::customer(&request)?;
         Ok(Response::new(logout::logout(self, &caller).await?))
@@ -104,23 +121,66 @@ impl identity_service_server::IdentityService for IdentityService {
         let caller = caller::customer(&request)?;
         Ok(Response::new(list_addresses::list_addresses(self, &caller, request.into_inner()).await?))
     }
+
+    async fn update_address(&self, request: Request<pb::UpdateAddressRequest>) -> Answer<pb::Address> {
+        let caller = caller::customer(&request)?;
+        Ok(Response::new(update_address::update_address(self, &caller, request.into_inner()).await?))
+    }
+
+    async fn delete_address(
+        &self,
+        request: Request<pb::DeleteAddressRequest>,
+    ) -> Answer<pb::DeleteAddressResponse> {
+        let caller = caller::customer(&request)?;
+        Ok(Response::new(delete_address::delete_address(self, &caller, request.into_inner()).await?))
+    }
+
+    async fn set_default_address(
+        &self,
+        request: Request<pb::SetDefaultAddressRequest>,
+    ) -> Answer<pb::Address> {
+        let caller = caller::customer(&request)?;
+        Ok(Response::new(
+            set_default_address::set_default_address(self, &caller, request.into_inner()).await?,
+        ))
+    }
+
+    async fn get_contact(&self, request: Request<pb::GetContactRequest>) -> Answer<pb::Contact> {
+        Ok(Response::new(get_contact::get_contact(self, request.into_inner()).await?))
+    }
+
+    async fn get_delivery_address(
+        &self,
+        request: Request<pb::GetDeliveryAddressRequest>,
+    ) -> Answer<pb::Address> {
+        Ok(Response::new(get_delivery_address::get_delivery_address(self, request.into_inner()).await?))
+    }
+}
+
+/// Whether what the caller read is still so; an empty `etag` asks nothing.
+fn check_etag(etag: &str, now: &str) -> crate::error::Result<()> {
+    if etag.is_empty() || etag == now { Ok(()) } else { Err(Error::EtagMismatch) }
 }
 
 impl From<UserWithRoles> for pb::User {
-    fn from(UserWithRoles { user, roles }: UserWithRoles) -> Self {
+    fn from(with_roles: UserWithRoles) -> Self {
+        let etag = with_roles.etag();
+        let UserWithRoles { user, roles } = with_roles;
         Self {
             user_id: user.user_id().to_string(),
             email: user.email,
             display_name: user.display_name,
             create_time: Some(timestamp(user.created_at)),
             roles,
-            etag: String::new(),
+            etag,
         }
     }
 }
 
-impl From<addresses::Model> for pb::Address {
-    fn from(address: addresses::Model) -> Self {
+impl From<addresses::Stored> for pb::Address {
+    fn from(stored: addresses::Stored) -> Self {
+        let etag = stored.etag();
+        let addresses::Stored { address, is_default } = stored;
         Self {
             address_id: address.address_id().to_string(),
             recipient: address.recipient,
@@ -130,8 +190,8 @@ impl From<addresses::Model> for pb::Address {
             postal_code: address.postal_code,
             country_code: address.country_code,
             create_time: Some(timestamp(address.created_at)),
-            is_default: false,
-            etag: String::new(),
+            is_default,
+            etag,
         }
     }
 }

@@ -1,13 +1,11 @@
 use auth::Customer;
 use proto::identity::v1 as pb;
-use values::{Violations, text};
+use values::Violations;
 
 use super::IdentityService;
-use crate::domain::NewAddress;
+use crate::domain::{NewAddress, address};
 use crate::error::{Error, Result};
 use crate::store::addresses;
-
-const MAX_LINES: usize = 3;
 
 /// Stores a delivery address of the caller.
 ///
@@ -21,13 +19,14 @@ pub(super) async fn create_address(
     wire: pb::CreateAddressRequest,
 ) -> Result<pb::Address> {
     let new = parse(&wire)?;
-    if let Some(address) = addresses::insert(&identity.db, caller.user_id, &new, identity.clock.now()).await?
-    {
-        return Ok(address.into());
+    let made = addresses::insert(&identity.db, caller.user_id, &new, identity.clock.now()).await?;
+    if let Some(made) = made {
+        let address = addresses::find_for(&identity.db, caller.user_id, made).await?;
+        return address.map(pb::Address::from).ok_or_else(|| Error::address_not_found(made));
     }
     let earlier = addresses::find_by_request(&identity.db, caller.user_id, &new.request_id).await?;
     match earlier {
-        Some(earlier) if earlier.was_made_by(&new) => Ok(earlier.into()),
+        Some(earlier) if earlier.address.was_made_by(&new) => Ok(earlier.into()),
         _ => Err(Error::RequestIdReused),
     }
 }
@@ -36,11 +35,11 @@ pub(super) async fn create_address(
 fn parse(wire: &pb::CreateAddressRequest) -> std::result::Result<NewAddress, Violations> {
     let mut violations = Violations::new();
     let request_id = violations.parse("request_id", &wire.request_id);
-    let recipient = violations.take("recipient", text(&wire.recipient, 1..=100));
-    let lines = parse_lines(&wire.lines, &mut violations);
-    let city = violations.take("city", text(&wire.city, 1..=100));
-    let region = violations.take("region", text(&wire.region, 0..=100));
-    let postal_code = violations.take("postal_code", text(&wire.postal_code, 0..=16));
+    let recipient = address::recipient(&mut violations, &wire.recipient);
+    let lines = address::lines(&mut violations, &wire.lines);
+    let city = address::city(&mut violations, &wire.city);
+    let region = address::region(&mut violations, &wire.region);
+    let postal_code = address::postal_code(&mut violations, &wire.postal_code);
     let country = violations.parse("country_code", &wire.country_code);
     let parsed = (|| {
         Some(NewAddress {
@@ -54,19 +53,6 @@ fn parse(wire: &pb::CreateAddressRequest) -> std::result::Result<NewAddress, Vio
         })
     })();
     violations.finish(parsed)
-}
-
-fn parse_lines(lines: &[String], violations: &mut Violations) -> Option<Vec<String>> {
-    if !(1..=MAX_LINES).contains(&lines.len()) {
-        violations.add("lines", format!("must have 1 to {MAX_LINES} elements"));
-        return None;
-    }
-    let parsed: Vec<_> = lines
-        .iter()
-        .enumerate()
-        .map(|(index, line)| violations.take(format!("lines[{index}]"), text(line, 1..=100)))
-        .collect();
-    parsed.into_iter().collect()
 }
 
 #[cfg(test)]

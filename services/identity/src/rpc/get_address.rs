@@ -17,7 +17,7 @@ pub(super) async fn get_address(
 ) -> Result<pb::Address> {
     let address = parse(&wire)?;
     let found = addresses::find_for(&identity.db, caller.user_id, address).await?;
-    found.map(pb::Address::from).ok_or_else(|| Error::NotFound { kind: "address", id: address.to_string() })
+    found.map(pb::Address::from).ok_or_else(|| Error::address_not_found(address))
 }
 
 fn parse(wire: &pb::GetAddressRequest) -> std::result::Result<AddressId, Violations> {

@@ -30,7 +30,7 @@ pub(super) async fn list_addresses(
         found.pop();
     }
     let next_page_token = match found.last() {
-        Some(address) if !is_last => page::encode(&scope(caller.user_id), &address.cursor()),
+        Some(address) if !is_last => page::encode(&scope(caller.user_id), &address.address.cursor()),
         _ => String::new(),
     };
     Ok(pb::ListAddressesResponse {

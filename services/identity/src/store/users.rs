@@ -4,11 +4,14 @@ use auth::{Customer, Permission};
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, FromQueryResult, QuerySelect as _, SelectModel, Selector};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ConnectionTrait, FromQueryResult, QuerySelect as _, SelectModel, Selector, SqlErr,
+};
 use server::database::sql;
 use values::{EmailAddress, Fingerprint, UserId};
 
-use crate::domain::NewUser;
+use crate::domain::{NewUser, ProfileChange, Role};
 
 #[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "users")]
@@ -22,6 +25,8 @@ pub(crate) struct Model {
     pub request_id: String,
     pub request_fingerprint: Vec<u8>,
     pub created_at: DateTime<Utc>,
+    pub access_version: i64,
+    pub version: i64,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
@@ -56,6 +61,14 @@ pub(crate) struct UserWithRoles {
     pub(crate) roles: Vec<String>,
 }
 
+impl UserWithRoles {
+    /// Changes with whatever a caller can read of the user; roles count with the access version.
+    pub(crate) fn etag(&self) -> String {
+        let Model { id, version, access_version, .. } = self.user;
+        Fingerprint::of(&(id, version, access_version)).etag()
+    }
+}
+
 /// How a user is named.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Named {
@@ -84,6 +97,74 @@ pub(crate) async fn find_for(
 pub(crate) async fn lock(tx: &impl ConnectionTrait, user: UserId) -> Result<bool, DbErr> {
     let statement = sql("SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE", [user.uuid().into()]);
     Ok(tx.query_one_raw(statement).await?.is_some())
+}
+
+/// The user of that id: for the caller themselves, and for services that may ask about anybody.
+pub(crate) async fn find(db: &impl ConnectionTrait, user: UserId) -> Result<Option<UserWithRoles>, DbErr> {
+    with_roles(Entity::find_by_id(user.uuid())).one(db).await
+}
+
+/// As `lock`, and reads them.
+pub(crate) async fn lock_and_read(
+    tx: &impl ConnectionTrait,
+    user: UserId,
+) -> Result<Option<UserWithRoles>, DbErr> {
+    if lock(tx, user).await? { find(tx, user).await } else { Ok(None) }
+}
+
+/// At most `limit` users, the oldest first, those after the last one seen; of a role if one is named.
+pub(crate) async fn list(
+    db: &impl ConnectionTrait,
+    role: Option<&Role>,
+    after: Option<UserId>,
+    limit: u64,
+) -> Result<Vec<UserWithRoles>, DbErr> {
+    let after = after.map_or(Uuid::nil(), UserId::uuid);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let users = match role {
+        None => sql(
+            "SELECT users.*, ARRAY(SELECT role FROM user_roles WHERE user_id = users.id ORDER BY role) AS roles
+             FROM users WHERE id > $1 ORDER BY id LIMIT $2",
+            [after.into(), limit.into()],
+        ),
+        Some(role) => sql(
+            "SELECT users.*, ARRAY(SELECT role FROM user_roles WHERE user_id = users.id ORDER BY role) AS roles
+             FROM (SELECT user_id FROM user_roles WHERE role = $3 AND user_id > $1 ORDER BY user_id LIMIT $2)
+                  AS holder
+             JOIN users ON users.id = holder.user_id
+             ORDER BY users.id",
+            [after.into(), limit.into(), role.as_str().into()],
+        ),
+    };
+    UserWithRoles::find_by_statement(users).all(db).await
+}
+
+/// Changes a locked user's profile; answers with its version, or `None` if somebody else has the e-mail address. The
+/// transaction is at its end then.
+pub(crate) async fn update_profile(
+    tx: &impl ConnectionTrait,
+    user: UserId,
+    change: &ProfileChange,
+) -> Result<Option<i64>, DbErr> {
+    let email = change.email.as_ref();
+    let statement = sql(
+        "UPDATE users SET display_name = COALESCE($2, display_name), email = COALESCE($3, email),
+                email_canonical = COALESCE($4, email_canonical), version = version + 1
+         WHERE id = $1 RETURNING version",
+        [
+            user.uuid().into(),
+            change.display_name.clone().into(),
+            email.map(|email| email.as_str().to_owned()).into(),
+            email.map(EmailAddress::canonical).into(),
+        ],
+    );
+    match tx.query_one_raw(statement).await {
+        Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => Ok(None),
+        Err(error) => Err(error),
+        Ok(row) => {
+            row.ok_or_else(|| DbErr::RecordNotFound("a locked user".to_owned()))?.try_get("", "version")
+        }
+    }
 }
 
 /// Makes tokens from before outdated; answers with the least version that is not.
@@ -122,28 +203,21 @@ pub(crate) async fn insert(
     password_hash: String,
     now: DateTime<Utc>,
 ) -> Result<Option<UserId>, DbErr> {
-    let user = Model {
-        id: UserId::new().uuid(),
-        email: new.email.as_str().to_owned(),
-        email_canonical: new.email.canonical(),
-        display_name: new.display_name.clone(),
-        password_hash,
-        request_id: new.request_id.as_str().to_owned(),
-        request_fingerprint: new.fingerprint().as_bytes().to_vec(),
-        created_at: now,
-    };
+    let id = UserId::new();
     let inserted = Entity::insert(ActiveModel {
-        id: Set(user.id),
-        email: Set(user.email.clone()),
-        email_canonical: Set(user.email_canonical.clone()),
-        display_name: Set(user.display_name.clone()),
-        password_hash: Set(user.password_hash.clone()),
-        request_id: Set(user.request_id.clone()),
-        request_fingerprint: Set(user.request_fingerprint.clone()),
-        created_at: Set(user.created_at),
+        id: Set(id.uuid()),
+        email: Set(new.email.as_str().to_owned()),
+        email_canonical: Set(new.email.canonical()),
+        display_name: Set(new.display_name.clone()),
+        password_hash: Set(password_hash),
+        request_id: Set(new.request_id.as_str().to_owned()),
+        request_fingerprint: Set(new.fingerprint().as_bytes().to_vec()),
+        created_at: Set(now),
+        access_version: NotSet,
+        version: NotSet,
     })
     .on_conflict(OnConflict::column(Column::EmailCanonical).do_nothing().to_owned())
     .exec_without_returning(tx)
     .await?;
-    Ok((inserted == 1).then(|| user.user_id()))
+    Ok((inserted == 1).then_some(id))
 }

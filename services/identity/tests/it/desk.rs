@@ -12,7 +12,7 @@ use proto::identity::v1::{
 };
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use secrecy::ExposeSecret;
-use testkit::{Broker, Database, Gate, Running, as_user};
+use testkit::{Broker, Database, Gate, Published, Running, as_user, eventually, published};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -21,6 +21,9 @@ use values::{Clock, SessionId, UserId};
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 pub(crate) const ADMIN: &str = "admin@example.org";
 
+/// Until something becomes visible elsewhere, on a machine that is busy with other tests.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
 pub(crate) type Client = IdentityServiceClient<Channel>;
 
 pub(crate) struct Desk {
@@ -28,7 +31,7 @@ pub(crate) struct Desk {
     pub(crate) database: Database,
     pub(crate) broker: Broker,
     pub(crate) key: SigningKey,
-    _running: Running,
+    running: Running,
 }
 
 /// Another process of the same identity.
@@ -80,7 +83,12 @@ impl Desk {
         change(&mut config);
         let running = testkit::running::<Identity>(config).await?;
         let client = Client::new(running.channel()?);
-        Ok(Self { client, database, broker, key, _running: running })
+        Ok(Self { client, database, broker, key, running })
+    }
+
+    /// How another service of the shop calls.
+    pub(crate) fn client_as(&self, service: &str) -> Result<Client> {
+        Ok(Client::new(self.running.channel_as(service)?))
     }
 
     /// Starts another replica.
@@ -172,6 +180,19 @@ pub(crate) fn address(request_id: &str) -> CreateAddressRequest {
         postal_code: "SW1Y 4JH".to_owned(),
         country_code: "GB".to_owned(),
     }
+}
+
+/// A field mask.
+pub(crate) fn mask(paths: &[&str]) -> prost_types::FieldMask {
+    prost_types::FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() }
+}
+
+/// The events of that kind in the IDENTITY stream, once there are so many.
+pub(crate) async fn events<E: events::Event>(broker: &Broker, count: usize) -> Result<Vec<Published<E>>> {
+    eventually("events in the IDENTITY stream", SOON, async || {
+        published::<E>(broker).await.ok().filter(|events| events.len() >= count)
+    })
+    .await
 }
 
 pub(crate) fn user_of(user: Option<User>) -> Result<User> {
