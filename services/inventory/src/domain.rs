@@ -13,5 +13,5 @@ pub(crate) use book::{
 };
 pub(crate) use changes::{Changes, Opened, Settled, Shelf};
 pub(crate) use holdings::{Holdings, OfferFacts, Refusal, ReserveRequest};
-pub(crate) use picks::{Pick, pick};
+pub(crate) use picks::{Pick, Wanted, pick};
 pub(crate) use reservation::{Effect, Line, Reservation, ReservationKey, State, Trigger};

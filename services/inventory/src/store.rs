@@ -7,7 +7,9 @@
 pub(crate) mod availability;
 pub(crate) mod books;
 pub(crate) mod changes;
+pub(crate) mod locations;
 pub(crate) mod members;
+pub(crate) mod movements;
 pub(crate) mod offers;
 pub(crate) mod reservations;
 pub(crate) mod shops;

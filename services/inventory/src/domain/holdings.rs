@@ -3,7 +3,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use values::{Currency, EditionId, Fingerprint, LocationId, Money, OfferId, Quantity, ReservationId, ShopId};
 
-use super::{Changes, Line, Opened, Pick, Reservation, ReservationKey, Settled, Shelf, State, Trigger, pick};
+use super::{
+    Changes, Line, Opened, Pick, Reservation, ReservationKey, Settled, Shelf, State, Trigger, Wanted, pick,
+};
 
 /// What one transaction has locked, and what it decided to do with it.
 ///
@@ -252,17 +254,30 @@ impl Holdings {
     /// Takes the copies of all lines from what is free, or of none and tells every line that is short.
     fn take(&mut self, lines: &[(OfferId, Quantity)]) -> Result<Vec<Vec<Pick>>, Vec<Short>> {
         let nothing = BTreeMap::new();
-        let mut picks = Vec::with_capacity(lines.len());
-        let mut short = Vec::new();
-        for &(offer, wanted) in lines {
-            let free = self.free.get(&offer).unwrap_or(&nothing);
-            match pick(free, wanted) {
-                Some(picked) => picks.push(picked),
-                None => short.push(Short { offer, wanted, available: free.values().sum() }),
+        let wanted: Vec<_> = (lines.iter())
+            .map(|&(offer, quantity)| Wanted { quantity, free: self.free.get(&offer).unwrap_or(&nothing) })
+            .collect();
+        // Each shop packs for itself.
+        let mut of_shop: BTreeMap<Option<ShopId>, Vec<usize>> = BTreeMap::new();
+        for (place, (offer, _)) in lines.iter().enumerate() {
+            of_shop.entry(self.offers.get(offer).map(|facts| facts.shop)).or_default().push(place);
+        }
+        let mut picks = vec![Vec::new(); lines.len()];
+        let mut short = BTreeSet::new();
+        for places in of_shop.values() {
+            let theirs: Vec<_> = places.iter().map(|&place| wanted[place]).collect();
+            match pick(&theirs) {
+                Ok(picked) => places.iter().zip(picked).for_each(|(&place, picked)| picks[place] = picked),
+                Err(lacking) => short.extend(lacking.into_iter().map(|index| places[index])),
             }
         }
         if !short.is_empty() {
-            return Err(short);
+            let short = short.into_iter().map(|place| Short {
+                offer: lines[place].0,
+                wanted: lines[place].1,
+                available: wanted[place].free.values().sum(),
+            });
+            return Err(short.collect());
         }
         for (&(offer, _), picked) in lines.iter().zip(&picks) {
             for pick in picked {
