@@ -4,7 +4,10 @@
 mod certificates;
 mod cpu;
 mod mesh_cost;
+mod orders;
 mod replica;
+
+use std::fs;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -20,6 +23,11 @@ struct Args {
 enum Command {
     /// What a call through the mesh costs beside one through a bare tonic channel
     Mesh(mesh_cost::Args),
+    /// Whole orders, from `PlaceOrder` to CONFIRMED, beside pgbench on the same server
+    Orders(orders::Args),
+    /// The part of it that has a database server
+    #[command(hide = true)]
+    OrdersWithin(orders::WithinArgs),
     /// The service that is called, in a process of its own
     #[command(hide = true)]
     Replica(replica::Args),
@@ -31,6 +39,8 @@ fn main() -> Result<()> {
         tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build()?;
     match command {
         Command::Mesh(args) => runtime.block_on(mesh_cost::run(args)),
+        Command::Orders(_) => orders::run(),
+        Command::OrdersWithin(args) => runtime.block_on(orders::run_within(args)),
         Command::Replica(args) => runtime.block_on(replica::run(&args)),
     }
 }
@@ -42,4 +52,10 @@ fn workers() -> usize {
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Who else uses the machine: of one, five and fifteen minutes.
+fn load_average() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }

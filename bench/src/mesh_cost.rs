@@ -16,7 +16,7 @@ use self::{
     subject::{Reach, Subject},
 };
 use crate::{
-    certificates, cores,
+    certificates, cores, load_average,
     replica::{CALLEE, Replica},
     workers,
 };
@@ -110,10 +110,4 @@ pub(crate) async fn run(args: Args) -> Result<()> {
 struct Record {
     facts: Facts,
     samples: Vec<Sample>,
-}
-
-/// Who else uses the machine: of one, five and fifteen minutes.
-fn load_average() -> String {
-    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }

@@ -64,6 +64,12 @@ impl Broker {
         &self.url
     }
 
+    /// The server's process, for those who measure.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner).pid()
+    }
+
     /// A connection to it.
     pub async fn client(&self) -> Result<async_nats::Client> {
         let options = async_nats::ConnectOptions::new().connection_timeout(Duration::from_secs(5));

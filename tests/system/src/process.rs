@@ -79,6 +79,10 @@ impl Process {
         localservers::signal(child, name)
     }
 
+    pub(crate) fn pid(&self) -> Result<u32> {
+        Ok(self.child.as_ref().with_context(|| format!("{} does not run", self.replica))?.id())
+    }
+
     /// Fails with the end of its log if it has ended by itself.
     pub(crate) async fn is_ready(&mut self) -> Result<bool> {
         if let Some(child) = &mut self.child
@@ -132,14 +136,19 @@ fn program(service: Service) -> Result<PathBuf> {
 
 fn programs() -> Result<PathBuf> {
     let test = env::current_exe()?;
-    // target/debug/deps/it-0123456789abcdef
-    let folder = test.ancestors().nth(2).context("the test lies in no target folder")?.to_owned();
+    // A test is target/debug/deps/it-0123456789abcdef, a program target/release/bench.
+    let is_profile = |folder: &&Path| !folder.ends_with("deps");
+    let folder =
+        test.ancestors().skip(1).find(is_profile).context("the test lies in no target folder")?.to_owned();
     let missing: Vec<Service> =
         Service::ALL.into_iter().filter(|service| !folder.join(service.name()).exists()).collect();
     if !missing.is_empty() {
         let target = folder.parent().context("no target folder")?;
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.arg("build").arg("--target-dir").arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
+        if folder.ends_with("release") {
+            cargo.arg("--release");
+        }
         cargo.args(missing.iter().flat_map(|service| ["--package", service.name()]));
         let built = cargo.output().context("cannot run cargo")?;
         if !built.status.success() {
