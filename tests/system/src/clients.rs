@@ -5,6 +5,7 @@ use proto::{
     events::v1::dead_letters_client::DeadLettersClient,
     identity::v1::identity_service_client::IdentityServiceClient,
     inventory::v1::inventory_service_client::InventoryServiceClient,
+    notification::v1::notification_service_client::NotificationServiceClient,
     order::v1::order_service_client::OrderServiceClient,
     payment::v1::payment_service_client::PaymentServiceClient,
 };
@@ -83,6 +84,12 @@ impl Clients {
     #[must_use]
     pub fn payment(&self) -> PaymentServiceClient<Door> {
         PaymentServiceClient::new(self.door())
+    }
+
+    /// To notification.
+    #[must_use]
+    pub fn notification(&self) -> NotificationServiceClient<Door> {
+        NotificationServiceClient::new(self.door())
     }
 
     /// To the dead letters of the service that the request's metadata names.

@@ -9,7 +9,7 @@ use proto::{
     types::v1::Money,
 };
 use testkit::{as_user, eventually};
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Response, Status};
 use uuid::Uuid;
 
 use crate::Clients;
@@ -105,6 +105,32 @@ impl Customer {
         &self.token
     }
 
+    /// Asks until there is an answer: the same request each time, should the shop be broken for a while.
+    pub async fn ask<Q: Clone, A>(
+        &self,
+        message: Q,
+        call: impl AsyncFn(Request<Q>) -> Result<Response<A>, Status>,
+    ) -> Result<Result<A, Status>> {
+        let what = std::any::type_name::<Q>();
+        let mut last = None;
+        let answer = eventually(what, END, async || {
+            let request = match self.request(message.clone()) {
+                Ok(request) => request,
+                Err(error) => return Some(Err(error)),
+            };
+            match call(request).await {
+                Err(status) if is_passing(&status) => {
+                    last = Some(status);
+                    tokio::time::sleep(PAUSE).await;
+                    None
+                }
+                answer => Some(Ok(answer.map(Response::into_inner))),
+            }
+        })
+        .await;
+        answer.with_context(|| format!("last answer: {last:?}"))?
+    }
+
     /// A request of this customer's.
     pub fn request<T>(&self, message: T) -> Result<Request<T>> {
         as_user(&self.token, message)
@@ -129,11 +155,14 @@ async fn answered<T>(what: &str, mut call: impl AsyncFnMut() -> Result<Result<T,
     }
 }
 
-pub(crate) fn euros(minor_units: i64) -> Money {
+/// So much in the currency of all tests.
+#[must_use]
+pub fn euros(minor_units: i64) -> Money {
     Money { minor_units, currency_code: EUR.to_owned() }
 }
 
 /// Nobody has used it before.
-pub(crate) fn new_request_id() -> String {
+#[must_use]
+pub fn new_request_id() -> String {
     Uuid::now_v7().to_string()
 }

@@ -1,4 +1,4 @@
-//! What must be true of the four databases, read from behind the services' backs.
+//! What must be true of the databases, read from behind the services' backs.
 //!
 //! Each violation is a line that names what it is about by its id.
 

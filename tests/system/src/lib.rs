@@ -13,13 +13,15 @@ mod load;
 pub mod model;
 mod options;
 mod papers;
+mod pids;
 mod process;
 mod seller;
 mod service;
 mod shop;
+mod variables;
 
 pub use clients::{Clients, Door};
-pub use customer::{Customer, PASSWORD, is_passing};
+pub use customer::{Customer, PASSWORD, euros, is_passing, new_request_id};
 pub use detour::Detour;
 pub use load::Load;
 pub use options::Options;

@@ -3,8 +3,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use proto::{
     inventory::v1::{
-        AddBookRequest, AdjustStockRequest, GetStockRequest, RegisterShopRequest, StockLevel,
-        adjust_stock_request,
+        AddBookRequest, AdjustStockRequest, CreateLocationRequest, GetStockRequest, RegisterShopRequest,
+        StockLevel, adjust_stock_request,
     },
     types::v1::Money,
 };
@@ -20,7 +20,10 @@ use crate::{
 pub struct Seller {
     owner: Customer,
     clients: Clients,
-    shop_id: String,
+    /// TypeID, `shp_…`.
+    pub shop_id: String,
+    /// Its stock rooms, `loc_…`, the first one first.
+    pub rooms: Vec<String>,
 }
 
 /// A book on offer.
@@ -46,7 +49,25 @@ impl Seller {
         };
         let shop =
             clients.inventory().register_shop(owner.request(request)?).await.context("RegisterShop")?;
-        Ok(Self { owner, clients, shop_id: shop.into_inner().shop_id })
+        let shop = shop.into_inner();
+        let rooms = shop.locations.into_iter().map(|room| room.location_id).collect();
+        Ok(Self { owner, clients, shop_id: shop.shop_id, rooms })
+    }
+
+    /// Who owns the shop, and works there.
+    #[must_use]
+    pub const fn owner(&self) -> &Customer {
+        &self.owner
+    }
+
+    /// Opens another stock room.
+    pub async fn add_room(&mut self) -> Result<()> {
+        let (request_id, shop_id) = (new_request_id(), self.shop_id.clone());
+        let request = CreateLocationRequest { request_id, shop_id, name: "The cellar".to_owned() };
+        let mut inventory = self.clients.inventory();
+        let room = inventory.create_location(self.owner.request(request)?).await.context("CreateLocation")?;
+        self.rooms.push(room.into_inner().location_id);
+        Ok(())
     }
 
     /// Offers a book that nobody else offers.

@@ -9,15 +9,19 @@ pub enum Service {
     Order,
     /// Wallets, the ledger.
     Payment,
+    /// E-mails.
+    Notification,
     /// The one door, without a database.
     Gateway,
 }
 
 impl Service {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Identity, Self::Inventory, Self::Order, Self::Payment, Self::Gateway];
+    pub const ALL: [Self; 6] =
+        [Self::Identity, Self::Inventory, Self::Order, Self::Payment, Self::Notification, Self::Gateway];
     /// Those with a database.
-    pub const WITH_DATABASE: [Self; 4] = [Self::Identity, Self::Inventory, Self::Order, Self::Payment];
+    pub const WITH_DATABASE: [Self; 5] =
+        [Self::Identity, Self::Inventory, Self::Order, Self::Payment, Self::Notification];
 
     /// As its package is called.
     #[must_use]
@@ -27,6 +31,7 @@ impl Service {
             Self::Inventory => "inventory",
             Self::Order => "order",
             Self::Payment => "payment",
+            Self::Notification => "notification",
             Self::Gateway => "gateway",
         }
     }

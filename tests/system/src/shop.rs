@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use auth::SigningKey;
 use futures::{StreamExt, TryStreamExt, stream};
 use tempfile::TempDir;
-use testkit::{Broker, Certificates, Collector, Database, Gate, empty_database, eventually};
+use testkit::{Broker, Certificates, Collector, Database, Gate, Mailbox, empty_database, eventually};
 use tokio::sync::Mutex;
 
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     invariants,
     papers::Papers,
     process::{self, Process},
+    variables::{self, ADMIN_EMAIL},
 };
 
 /// Migrations and a busy machine included.
@@ -31,9 +32,6 @@ const STOP: Duration = Duration::from_secs(30);
 /// another one after 30 s.
 const QUIET: Duration = Duration::from_secs(45);
 
-/// The first admin, whom configuration makes.
-const ADMIN_EMAIL: &str = "admin@example.com";
-
 /// The services' processes, their databases and their broker. All ends when it is dropped.
 #[derive(Debug)]
 pub struct Shop {
@@ -43,6 +41,8 @@ pub struct Shop {
     collector: Option<Collector>,
     /// The broker that the services share.
     pub broker: Broker,
+    /// What the shop writes to its customers.
+    pub mailbox: Mailbox,
     directory: Directory,
     papers: Papers,
     logs: TempDir,
@@ -70,7 +70,7 @@ impl Shop {
     /// Opens a shop of the test's own, otherwise than usual.
     pub async fn start_with(options: Options) -> Result<Self> {
         let logs = tempfile::Builder::new().prefix("bookstore-system-test-").tempdir()?;
-        let broker = Broker::start().await?;
+        let (broker, mailbox) = (Broker::start().await?, Mailbox::open()?);
         let collector = if options.collector { Some(Collector::start().await?) } else { None };
         let directory = Directory::of(options.replicas).await?;
         let papers = Papers::write(&logs.path().join("certificates"), testkit::certificates()?)?;
@@ -102,24 +102,8 @@ impl Shop {
                 process.set("BOOKSTORE_DATABASE_URL", url.clone());
                 process.set("BOOKSTORE_NATS_URL", broker.url());
             }
-            if service == Service::Identity {
-                process.set("BOOKSTORE_SIGNING_KEY", signing_key.clone());
-                process.set("BOOKSTORE_ADMIN_EMAIL", ADMIN_EMAIL);
-                process.set("BOOKSTORE_ADMIN_PASSWORD", PASSWORD);
-            }
-            if service == Service::Gateway {
-                // All customers of a test come from one address.
-                for limit in [
-                    "USER_RATE",
-                    "USER_BURST",
-                    "ADDRESS_RATE",
-                    "ADDRESS_BURST",
-                    "SIGN_IN_RATE",
-                    "SIGN_IN_BURST",
-                ] {
-                    process.set(&format!("BOOKSTORE_{limit}"), "1000000");
-                }
-                process.set("BOOKSTORE_CALLS_PER_CALLER", "10000");
+            for (variable, value) in variables::of(service, &signing_key, &mailbox) {
+                process.set(variable, value);
             }
             process.set("BOOKSTORE_RESERVATION_TTL", written(options.reservation_ttl));
             process.set("BOOKSTORE_PAYMENT_DEADLINE", written(options.payment_deadline));
@@ -135,7 +119,7 @@ impl Shop {
             processes.insert(replica, process);
         }
         let processes = Mutex::new(processes);
-        let shop = Self { processes, databases, gates, collector, broker, directory, papers, logs };
+        let shop = Self { processes, databases, gates, collector, broker, mailbox, directory, papers, logs };
         shop.all_ready().await?;
         Ok(shop)
     }
@@ -377,7 +361,11 @@ impl Shop {
         kept
     }
 
-    async fn process<T>(&self, replica: Replica, act: impl FnOnce(&mut Process) -> Result<T>) -> Result<T> {
+    pub(crate) async fn process<T>(
+        &self,
+        replica: Replica,
+        act: impl FnOnce(&mut Process) -> Result<T>,
+    ) -> Result<T> {
         let mut processes = self.processes.lock().await;
         act(processes.get_mut(&replica).with_context(|| format!("no {replica}"))?)
     }

@@ -8,15 +8,41 @@ use super::{Books, Scope};
 use crate::Service;
 
 /// Who must have handled what whose.
-const CONSUMERS: [(Service, &str, Service, &str); 8] = [
+const CONSUMERS: [(Service, &str, Service, &str); 19] = [
     (Service::Identity, "bookstore.identity.v1.user_registered", Service::Payment, "payment_user_registered"),
     (Service::Identity, "bookstore.identity.v1.user_deleted", Service::Payment, "payment_user_deleted"),
+    (Service::Identity, "bookstore.identity.v1.user_deleted", Service::Order, "order_user_deleted"),
+    (Service::Identity, "bookstore.identity.v1.address_changed", Service::Order, "order_address_changed"),
+    (Service::Identity, "bookstore.identity.v1.profile_updated", Service::Order, "order_profile_updated"),
+    (
+        Service::Inventory,
+        "bookstore.inventory.v1.shop_member_changed",
+        Service::Order,
+        "order_shop_member_changed",
+    ),
     (Service::Order, "bookstore.order.v1.placed", Service::Payment, "payment_order_placed"),
     (Service::Order, "bookstore.order.v1.cancelled", Service::Payment, "payment_order_cancelled"),
     (Service::Order, "bookstore.order.v1.cancelled", Service::Inventory, "inventory_order_cancelled"),
+    (Service::Order, "bookstore.order.v1.returned", Service::Payment, "payment_order_returned"),
+    (Service::Order, "bookstore.order.v1.returned", Service::Inventory, "inventory_order_returned"),
     (Service::Payment, "bookstore.payment.v1.captured", Service::Order, "order_payment_captured"),
     (Service::Payment, "bookstore.payment.v1.failed", Service::Order, "order_payment_failed"),
     (Service::Payment, "bookstore.payment.v1.refunded", Service::Order, "order_payment_refunded"),
+    (
+        Service::Identity,
+        "bookstore.identity.v1.user_registered",
+        Service::Notification,
+        "notification_user_registered",
+    ),
+    (Service::Order, "bookstore.order.v1.confirmed", Service::Notification, "notification_order_confirmed"),
+    (Service::Order, "bookstore.order.v1.shipped", Service::Notification, "notification_order_shipped"),
+    (Service::Order, "bookstore.order.v1.cancelled", Service::Notification, "notification_order_cancelled"),
+    (
+        Service::Payment,
+        "bookstore.payment.v1.refunded",
+        Service::Notification,
+        "notification_payment_refunded",
+    ),
 ];
 
 /// At any moment no dead letter; once all is quiet nothing unpublished and nothing unhandled.

@@ -26,6 +26,8 @@ pub(super) struct Order {
     pub(super) reservation: Uuid,
     pub(super) currency: String,
     pub(super) total: i64,
+    /// As it heard from payment.
+    pub(super) refunded: i64,
     /// Sorted.
     pub(super) lines: Vec<Line>,
     /// Versions and states, the first step first.
@@ -67,7 +69,7 @@ struct StoredLine {
 }
 
 /// In the order of the question.
-type OrderRow = (Uuid, String, String, String, Uuid, String, i64, Value);
+type OrderRow = (Uuid, String, String, String, Uuid, String, i64, i64, Value);
 
 impl Facts {
     pub(super) async fn read(books: &mut Books) -> Result<Self> {
@@ -82,14 +84,25 @@ impl Facts {
 async fn orders(books: &mut Books) -> Result<HashMap<Uuid, Order>> {
     let db = books.of(Service::Order)?;
     let rows: Vec<OrderRow> = query_as(
-        "SELECT id, state, payment_state, stock_state, reservation_id, currency, total, lines FROM orders",
+        "SELECT id, state, payment_state, stock_state, reservation_id, currency, total, refunded, lines
+         FROM orders",
     )
     .fetch_all(&mut *db)
     .await?;
     let mut orders = HashMap::new();
-    for (id, state, payment_state, stock_state, reservation, currency, total, stored) in rows {
+    for (id, state, payment_state, stock_state, reservation, currency, total, refunded, stored) in rows {
         let (lines, history) = (lines(stored)?, Vec::new());
-        let order = Order { state, payment_state, stock_state, reservation, currency, total, lines, history };
+        let order = Order {
+            state,
+            payment_state,
+            stock_state,
+            reservation,
+            currency,
+            total,
+            refunded,
+            lines,
+            history,
+        };
         orders.insert(id, order);
     }
     let steps: Vec<(Uuid, i64, String)> =

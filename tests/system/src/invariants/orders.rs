@@ -8,7 +8,7 @@ use super::{
     facts::{Facts, Line, Order, Payment, Reservation},
 };
 
-/// Once all is quiet: what the four services know of each order agrees.
+/// Once all is quiet: what the services know of each order agrees.
 pub(super) fn violations(facts: &Facts, scope: &Scope) -> Vec<String> {
     let mut found = Vec::new();
     for id in scope.placed.iter().filter(|id| !facts.orders.contains_key(id)) {
@@ -30,13 +30,9 @@ pub(super) fn violations(facts: &Facts, scope: &Scope) -> Vec<String> {
 fn of_order(order: &Order) -> impl Iterator<Item = String> {
     let mut found = Vec::new();
     let steps: Vec<&str> = order.history.iter().map(|(_, state)| state.as_str()).collect();
-    let legal: [&[&str]; 4] = [
-        &["PENDING"],
-        &["PENDING", "CONFIRMED"],
-        &["PENDING", "CANCELLED"],
-        &["PENDING", "CONFIRMED", "CANCELLED"],
-    ];
-    if !legal.contains(&steps.as_slice()) || steps.last() != Some(&order.state.as_str()) {
+    let is_legal = steps.first() == Some(&"PENDING")
+        && steps.windows(2).all(|pair| matches!(pair, [from, to] if may_follow(from, to)));
+    if !is_legal || steps.last() != Some(&order.state.as_str()) {
         found.push(format!("is {} with the history {steps:?}", order.state));
     }
     if order.history.first().map(|(version, _)| *version) != Some(1) {
@@ -50,6 +46,24 @@ fn of_order(order: &Order) -> impl Iterator<Item = String> {
         found.push(format!("is PENDING, payment {}, stock {}", order.payment_state, order.stock_state));
     }
     found.into_iter()
+}
+
+fn may_follow(from: &str, to: &str) -> bool {
+    let next: &[&str] = match from {
+        "PENDING" => &["CONFIRMED", "CANCELLED"],
+        "CONFIRMED" => &["PARTIALLY_SHIPPED", "SHIPPED", "CANCELLED"],
+        "PARTIALLY_SHIPPED" => &["SHIPPED"],
+        "SHIPPED" => &["DELIVERED"],
+        "DELIVERED" => &["RETURN_REQUESTED"],
+        "RETURN_REQUESTED" => &["DELIVERED", "RETURNED"],
+        _ => &[],
+    };
+    next.contains(&to)
+}
+
+/// Whether an order is CONFIRMED, or has been and was not cancelled.
+fn is_paid(state: &str) -> bool {
+    !["PENDING", "CANCELLED"].contains(&state)
 }
 
 fn of_payment(order: &Order, payment: &Payment) -> impl Iterator<Item = String> {
@@ -68,8 +82,11 @@ fn of_payment(order: &Order, payment: &Payment) -> impl Iterator<Item = String> 
     if refunded != payment.noted_refunds {
         found.push(format!("was refunded {refunded}, its payment says {}", payment.noted_refunds));
     }
-    if order.state == "CONFIRMED" && captured - refunded != order.total {
-        found.push(format!("is CONFIRMED; {captured} were charged, {refunded} refunded"));
+    if is_paid(&order.state) && captured != order.total {
+        found.push(format!("is {}; {captured} were charged", order.state));
+    }
+    if order.refunded != refunded {
+        found.push(format!("says that {} were given back; {refunded} were", order.refunded));
     }
     if order.state == "CANCELLED" && captured != refunded {
         found.push(format!("is CANCELLED; {captured} were charged, {refunded} refunded"));
@@ -78,9 +95,7 @@ fn of_payment(order: &Order, payment: &Payment) -> impl Iterator<Item = String> 
         "CAPTURED" | "FAILED" | "REFUNDED" => payment.state.as_str(),
         _ => "PENDING",
     };
-    // A payment that failed is noted on the order only while the order still waits for it.
-    let told_too_late = order.state == "CANCELLED" && order.payment_state == "PENDING" && known == "FAILED";
-    if order.payment_state != known && !told_too_late {
+    if order.payment_state != known {
         found.push(format!("has payment {} and payment says {:?}", order.payment_state, payment.state));
     }
     found.into_iter()
@@ -93,7 +108,7 @@ fn of_stock(order: &Order, reservation: Option<&Reservation>) -> impl Iterator<I
         return vec![format!("has no reservation {id}")].into_iter();
     };
     let is_right = match order.state.as_str() {
-        "CONFIRMED" => reservation.state == "COMMITTED",
+        paid if is_paid(paid) => reservation.state == "COMMITTED",
         "CANCELLED" => ["RELEASED", "RESTOCKED"].contains(&reservation.state.as_str()),
         _ => true,
     };

@@ -14,11 +14,12 @@ use tonic_types::StatusExt;
 /// In which a token that was revoked is refused everywhere.
 const EVERYWHERE: Duration = Duration::from_secs(1);
 /// Who stops before a revocation and starts after it.
-const LATECOMERS: [Replica; 4] = [
+const LATECOMERS: [Replica; 5] = [
     Service::Identity.replica(1),
     Service::Inventory.replica(1),
     Service::Order.replica(1),
     Service::Payment.replica(1),
+    Service::Notification.replica(1),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

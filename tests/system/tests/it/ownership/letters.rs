@@ -44,6 +44,14 @@ impl Letters {
                 let event = UserRegistered { user_id };
                 ("payment_user_registered", "bookstore.identity.v1.user_registered", event.encode_to_vec())
             }
+            Service::Notification => {
+                let event = UserRegistered { user_id };
+                (
+                    "notification_user_registered",
+                    "bookstore.identity.v1.user_registered",
+                    event.encode_to_vec(),
+                )
+            }
             // It consumes nothing.
             Service::Identity | Service::Gateway => {
                 let event = ShopMemberChanged { user_id, ..Default::default() };
