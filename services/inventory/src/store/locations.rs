@@ -19,13 +19,13 @@ pub(crate) struct NewLocation {
 pub(crate) struct Opened {
     pub(crate) id: Uuid,
     pub(crate) name: String,
-    request_fingerprint: Vec<u8>,
+    opening_digest: Vec<u8>,
 }
 
 impl Opened {
     /// Of the request that opened it.
     pub(crate) fn fingerprint(&self) -> Result<Fingerprint, DbErr> {
-        stored(Fingerprint::try_from(self.request_fingerprint.as_slice()))
+        stored(Fingerprint::try_from(self.opening_digest.as_slice()))
     }
 }
 
@@ -42,9 +42,9 @@ pub(crate) async fn open(tx: &impl ConnectionTrait, new: &NewLocation) -> Result
         tx.query_one_raw(newest).await?.map(|row| row.try_get_by_index(0)).transpose()?;
     let id = newest.map_or_else(LocationId::new, after).uuid();
     let insert = sql(
-        "INSERT INTO locations (id, shop_id, name, opened_by, request_id, request_fingerprint)
+        "INSERT INTO locations (id, shop_id, name, opened_by, opening_request, opening_digest)
          VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (opened_by, request_id) WHERE request_id IS NOT NULL DO NOTHING",
+         ON CONFLICT (opened_by, opening_request) WHERE opening_request IS NOT NULL DO NOTHING",
         [
             id.into(),
             new.shop.uuid().into(),
@@ -75,7 +75,7 @@ pub(crate) async fn find_by_request(
     request_id: &RequestId,
 ) -> Result<Option<Opened>, DbErr> {
     let find = sql(
-        "SELECT id, name, request_fingerprint FROM locations WHERE opened_by = $1 AND request_id = $2",
+        "SELECT id, name, opening_digest FROM locations WHERE opened_by = $1 AND opening_request = $2",
         [caller.uuid().into(), request_id.as_str().into()],
     );
     Opened::find_by_statement(find).one(db).await
