@@ -5,7 +5,7 @@ use proto::{
     payment::v1::{Payment, PaymentState as Paid},
 };
 
-use super::{Answer, Fault, Model, Order, Stage, fault};
+use super::{Answer, Fault, Model, Order, Stage, fault, orders::unknown};
 
 /// Everything there is to see, read one after the other.
 #[derive(Clone, Debug, Default)]
@@ -14,7 +14,7 @@ pub struct Quiet {
     pub balances: Vec<i64>,
     /// Of each offer, copies on the shelf and how many of them are reserved.
     pub shelves: Vec<(i64, i64)>,
-    /// Each order and its payment, by the number of the attempt.
+    /// Orders and their payments, by the number of the attempt: all that somebody may have done something to since the last time.
     pub orders: BTreeMap<usize, (wire::Order, Payment)>,
 }
 
@@ -43,10 +43,8 @@ impl Model {
         for (offer, shelf) in quiet.shelves.iter().enumerate() {
             settled.shelf_seen(offer, *shelf)?;
         }
-        for (attempt, order) in &settled.orders {
-            let Some((seen, payment)) = quiet.orders.get(attempt) else {
-                return fault(format!("order {attempt} was not looked at"));
-            };
+        for (attempt, (seen, payment)) in &quiet.orders {
+            let order = settled.orders.get(attempt).ok_or_else(unknown)?;
             settled.is_paid_right(*attempt, order, seen, payment)?;
         }
         *self = settled;

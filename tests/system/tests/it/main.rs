@@ -6,6 +6,7 @@ mod crashes;
 mod database_faults;
 mod expiring;
 mod hops;
+mod modelled;
 mod ownership;
 mod placing;
 mod racing;
