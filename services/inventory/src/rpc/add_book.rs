@@ -125,7 +125,8 @@ fn parse_categories(violations: &mut Violations, wire: &[String]) -> Option<Cate
     Categories::new(names.into_iter().collect::<Option<_>>()?)
 }
 
-/// Offers a book in a shop of the caller, making the work and the edition where they are missing.
+/// Offers a book in a shop where the caller works, making the work and the edition where they are missing. An edition
+/// that the shop has withdrawn, known by its ISBN, is offered again.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` malformed field · `NOT_FOUND` shop · `PERMISSION_DENIED` not the caller's shop
@@ -152,7 +153,7 @@ async fn earlier(inventory: &Inventory, offer: &NewOffer) -> Result<Option<Editi
     let earlier = store::offers::find_by_request(&inventory.db, offer.added_by, &offer.request_id).await?;
     match earlier {
         Some(earlier) if earlier.fingerprint()? != offer.fingerprint => Err(Error::RequestIdReused),
-        Some(earlier) => Ok(Some(EditionId::from_uuid(earlier.edition_id))),
+        Some(earlier) => Ok(Some(earlier.edition())),
         None => Ok(None),
     }
 }

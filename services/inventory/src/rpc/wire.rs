@@ -58,6 +58,7 @@ impl TryFrom<member::Model> for pb::ShopMember {
 
 impl From<BookRow> for pb::Book {
     fn from(BookRow { edition, offers }: BookRow) -> Self {
+        let etag = edition.etag();
         Self {
             edition_id: EditionId::from_uuid(edition.id).to_string(),
             work_id: WorkId::from_uuid(edition.work_id).to_string(),
@@ -81,7 +82,7 @@ impl From<BookRow> for pb::Book {
                     available: offer.available,
                 })
                 .collect(),
-            etag: String::new(),
+            etag,
         }
     }
 }

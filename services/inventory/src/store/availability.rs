@@ -32,7 +32,7 @@ pub(crate) async fn of(
         "SELECT id, price_minor_units, currency_code,
                 (SELECT coalesce(sum(on_hand - reserved), 0)::bigint FROM stock WHERE offer_id = offers.id) AS copies
          FROM offers
-         WHERE id = ANY($1)",
+         WHERE id = ANY($1) AND withdrawn_at IS NULL",
         [ids.into()],
     );
     let rows = Row::find_by_statement(read).all(db).await?;

@@ -1,7 +1,8 @@
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use uuid::Uuid;
-use values::{EditionId, Isbn, page::PageSize};
+use values::{EditionId, Fingerprint, Isbn, page::PageSize};
 
 use super::sql;
 use crate::domain::Category;
@@ -20,6 +21,15 @@ pub(crate) struct EditionRow {
     pub(crate) language_code: String,
     pub(crate) description: String,
     pub(crate) categories: Vec<String>,
+}
+
+impl EditionRow {
+    /// Changes with whatever is known of the edition.
+    pub(crate) fn etag(&self) -> String {
+        let work = (self.work_id, &self.title, &self.authors, &self.categories);
+        let texts = (&self.isbn, &self.publisher, &self.language_code, &self.description);
+        Fingerprint::of(&(self.id, work, texts, self.published_year)).etag()
+    }
 }
 
 /// The columns of an [`EditionRow`] of `works` and `editions`.
@@ -75,6 +85,19 @@ pub(crate) async fn find(db: &impl ConnectionTrait, name: &BookName) -> Result<O
     Ok(with_offers(db, vec![edition], None).await?.pop())
 }
 
+/// The books of these editions with all their offers, in no particular order; unknown ones are missing.
+pub(crate) async fn find_all(
+    db: &impl ConnectionTrait,
+    editions: &[EditionId],
+) -> Result<Vec<BookRow>, DbErr> {
+    let ids: Vec<Uuid> = editions.iter().map(|edition| edition.uuid()).collect();
+    let find = format!(
+        "SELECT {COLUMNS} FROM editions JOIN works ON works.id = editions.work_id WHERE editions.id = ANY($1)"
+    );
+    let editions = EditionRow::find_by_statement(sql(&find, [ids.into()])).all(db).await?;
+    with_offers(db, editions, None).await
+}
+
 /// How many offers a book of a list carries at most.
 const OFFERS_IN_A_LIST: i64 = 3;
 
@@ -125,7 +148,7 @@ fn page(category: Option<&Category>, cursor: Option<Cursor>, size: PageSize) -> 
          JOIN editions ON editions.work_id = works.id
          WHERE {place} >= ($1, $2)
            AND ({order}, editions.id) > ($1, $2, $3)
-           AND EXISTS (SELECT FROM offers WHERE offers.edition_id = editions.id)
+           AND EXISTS (SELECT FROM offers WHERE offers.edition_id = editions.id AND withdrawn_at IS NULL)
          ORDER BY {order}, editions.id
          LIMIT {limit}"
     );
@@ -150,19 +173,19 @@ async fn with_offers(
                     (SELECT coalesce(sum(on_hand - reserved), 0)::bigint FROM stock WHERE offer_id = offers.id) AS available
              FROM offers
              JOIN shops ON shops.id = offers.shop_id
-             WHERE offers.edition_id = edition.id
+             WHERE offers.edition_id = edition.id AND withdrawn_at IS NULL
              ORDER BY currency_code, price_minor_units, offers.id
              LIMIT $2
          ) AS offer
          ORDER BY currency_code, price_minor_units, offer.id",
         [ids.into(), limit.into()],
     );
-    let offers = OfferRow::find_by_statement(read).all(db).await?;
+    let mut by_edition: HashMap<Uuid, Vec<OfferRow>> = HashMap::new();
+    for offer in OfferRow::find_by_statement(read).all(db).await? {
+        by_edition.entry(offer.edition_id).or_default().push(offer);
+    }
     Ok(editions
         .into_iter()
-        .map(|edition| BookRow {
-            offers: offers.iter().filter(|offer| offer.edition_id == edition.id).cloned().collect(),
-            edition,
-        })
+        .map(|edition| BookRow { offers: by_edition.remove(&edition.id).unwrap_or_default(), edition })
         .collect())
 }

@@ -1,6 +1,7 @@
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::OnConflict,
+    ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, sea_query::OnConflict,
 };
+use uuid::Uuid;
 use values::{EditionId, Fingerprint, Isbn, LocationId, Money, OfferId, RequestId, ShopId, UserId, WorkId};
 
 use super::{sql, stored};
@@ -24,6 +25,7 @@ pub(crate) mod offer {
         pub request_id: String,
         pub request_fingerprint: Vec<u8>,
         pub created_at: DateTimeUtc,
+        pub withdrawn_at: Option<DateTimeUtc>,
     }
 
     impl ActiveModelBehavior for ActiveModel {}
@@ -59,34 +61,59 @@ pub(crate) enum Added {
     Raced,
 }
 
-impl offer::Model {
-    /// Of the request that added it.
+/// What a request to add a book made of it before.
+#[derive(FromQueryResult)]
+pub(crate) struct Earlier {
+    edition_id: Uuid,
+    request_fingerprint: Vec<u8>,
+}
+
+impl Earlier {
+    /// Of the request.
     pub(crate) fn fingerprint(&self) -> Result<Fingerprint, DbErr> {
         stored(Fingerprint::try_from(self.request_fingerprint.as_slice()))
     }
+
+    /// What was offered.
+    pub(crate) const fn edition(&self) -> EditionId {
+        EditionId::from_uuid(self.edition_id)
+    }
 }
 
-/// An offer.
+/// An offer, perhaps a withdrawn one.
 pub(crate) async fn find(db: &impl ConnectionTrait, offer: OfferId) -> Result<Option<offer::Model>, DbErr> {
     offer::Entity::find_by_id(offer.uuid()).one(db).await
 }
 
-/// The offer that a request of this user made.
+/// What a request of this user offered, or brought back.
 pub(crate) async fn find_by_request(
     db: &impl ConnectionTrait,
     caller: UserId,
     request_id: &RequestId,
-) -> Result<Option<offer::Model>, DbErr> {
-    offer::Entity::find()
-        .filter(offer::Column::AddedBy.eq(caller.uuid()))
-        .filter(offer::Column::RequestId.eq(request_id.as_str()))
-        .one(db)
-        .await
+) -> Result<Option<Earlier>, DbErr> {
+    let find = sql(
+        "SELECT edition_id, request_fingerprint FROM offers WHERE added_by = $1 AND request_id = $2
+         UNION ALL
+         SELECT offers.edition_id, offer_returns.request_fingerprint
+         FROM offer_returns JOIN offers ON offers.id = offer_returns.offer_id
+         WHERE offer_returns.brought_back_by = $1 AND offer_returns.request_id = $2",
+        [caller.uuid().into(), request_id.as_str().into()],
+    );
+    Earlier::find_by_statement(find).one(db).await
+}
+
+/// Hides an offer and keeps it from being ordered. A withdrawn one stays as it is.
+pub(crate) async fn withdraw(db: &impl ConnectionTrait, offer: OfferId) -> Result<(), DbErr> {
+    let withdraw = sql(
+        "UPDATE offers SET withdrawn_at = now() WHERE id = $1 AND withdrawn_at IS NULL",
+        [offer.uuid().into()],
+    );
+    db.execute_raw(withdraw).await.map(drop)
 }
 
 /// Offers a book, making its work and edition where they are missing and filling the empty fields of known ones.
 ///
-/// Locks the work, then the edition; inserts the offer and its shelf.
+/// An offer that the shop has withdrawn comes back. Locks the work, then the edition, the offer and its shelf.
 pub(crate) async fn add(
     tx: &impl ConnectionTrait,
     new: &NewOffer,
@@ -119,11 +146,45 @@ pub(crate) async fn add(
     .on_conflict(OnConflict::new().do_nothing().to_owned())
     .exec_without_returning(tx)
     .await?;
-    if inserted == 0 {
-        return Ok(Added::Conflict);
-    }
+    let offer = if inserted > 0 { Some(offer) } else { bring_back(tx, new, edition).await? };
+    let Some(offer) = offer else { return Ok(Added::Conflict) };
     super::stock::open_shelf(tx, new.shop, offer, location, new.initial_stock).await?;
     Ok(Added::Offer(edition))
+}
+
+/// Offers a withdrawn edition again, at the new price. `None` if it isn't withdrawn, or if the request has an offer.
+async fn bring_back(
+    tx: &impl ConnectionTrait,
+    new: &NewOffer,
+    edition: EditionId,
+) -> Result<Option<OfferId>, DbErr> {
+    let bring_back = sql(
+        "WITH withdrawn AS (
+             SELECT id FROM offers WHERE shop_id = $1 AND edition_id = $2 AND withdrawn_at IS NOT NULL FOR UPDATE
+         ), noted AS (
+             INSERT INTO offer_returns (brought_back_by, request_id, request_fingerprint, offer_id)
+             SELECT $5, $6, $7, id
+             FROM withdrawn
+             WHERE NOT EXISTS (SELECT FROM offers WHERE added_by = $5 AND request_id = $6)
+             ON CONFLICT DO NOTHING
+             RETURNING offer_id
+         )
+         UPDATE offers SET price_minor_units = $3, currency_code = $4, withdrawn_at = NULL
+         FROM noted
+         WHERE offers.id = noted.offer_id
+         RETURNING offers.id",
+        [
+            new.shop.uuid().into(),
+            edition.uuid().into(),
+            new.price.minor_units().into(),
+            new.price.currency().code().into(),
+            new.added_by.uuid().into(),
+            new.request_id.as_str().into(),
+            new.fingerprint.as_bytes().to_vec().into(),
+        ],
+    );
+    let Some(row) = tx.query_one_raw(bring_back).await? else { return Ok(None) };
+    Ok(Some(OfferId::from_uuid(row.try_get_by_index(0)?)))
 }
 
 /// Fills the empty fields of the edition with this ISBN, if there is one.

@@ -7,7 +7,7 @@ use values::{EditionId, Fingerprint, LocationId, OfferId, RequestId, ShopId, Use
 use super::{money, sql, stored};
 use crate::domain::{Adjustment, AdjustmentKind, Holdings, OfferFacts, Shelf, StockLevel};
 
-/// Makes the first shelf of an offer.
+/// Puts the first copies of an offer on a shelf, which is made if it is missing.
 pub(super) async fn open_shelf(
     tx: &impl ConnectionTrait,
     shop: ShopId,
@@ -18,6 +18,7 @@ pub(super) async fn open_shelf(
     let open = sql(
         "WITH shelf AS (
              INSERT INTO stock (offer_id, location_id, shop_id, on_hand) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (offer_id, location_id) DO UPDATE SET on_hand = stock.on_hand + excluded.on_hand
          )
          INSERT INTO stock_movements (offer_id, location_id, change, kind)
          SELECT $1, $2, $4, 'INITIAL' WHERE $4 > 0",
@@ -37,6 +38,7 @@ struct ShelfRow {
     title: String,
     price_minor_units: i64,
     currency_code: String,
+    withdrawn: bool,
     expires_at: DateTime<Utc>,
 }
 
@@ -51,6 +53,7 @@ pub(crate) async fn lock(
     let lock = sql(
         "SELECT stock.offer_id, stock.location_id, stock.on_hand - stock.reserved AS free,
                 offers.edition_id, offers.shop_id, works.title, offers.price_minor_units, offers.currency_code,
+                offers.withdrawn_at IS NOT NULL AS withdrawn,
                 now() + $2 * interval '1 second' AS expires_at
          FROM stock
          JOIN offers ON offers.id = stock.offer_id
@@ -64,6 +67,11 @@ pub(crate) async fn lock(
     for row in ShelfRow::find_by_statement(lock).all(tx).await? {
         let offer = OfferId::from_uuid(row.offer_id);
         holdings.add_shelf(Shelf { offer, location: LocationId::from_uuid(row.location_id) }, row.free);
+        holdings.hold_until(row.expires_at);
+        // Its shelves serve those who have reserved; for others there is no such offer.
+        if row.withdrawn {
+            continue;
+        }
         let unit_price = money(row.price_minor_units, &row.currency_code)?;
         let facts = OfferFacts {
             edition: EditionId::from_uuid(row.edition_id),
@@ -72,7 +80,6 @@ pub(crate) async fn lock(
             unit_price,
         };
         holdings.add_offer(offer, facts);
-        holdings.hold_until(row.expires_at);
     }
     Ok(())
 }

@@ -11,3 +11,4 @@ mod rooms;
 mod settling;
 mod shops;
 mod stock;
+mod withdrawn;
