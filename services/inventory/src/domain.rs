@@ -6,6 +6,7 @@ mod changes;
 mod holdings;
 mod picks;
 mod reservation;
+mod returns;
 
 pub(crate) use adjustment::{Adjustment, AdjustmentKind, BelowReserved, Count, StockLevel};
 pub(crate) use book::{
@@ -15,3 +16,4 @@ pub(crate) use changes::{Changes, Opened, Settled, Shelf};
 pub(crate) use holdings::{Holdings, OfferFacts, Refusal, ReserveRequest};
 pub(crate) use picks::{Pick, Wanted, pick};
 pub(crate) use reservation::{Effect, Line, Reservation, ReservationKey, State, Trigger};
+pub(crate) use returns::{CannotPutBack, put_back};

@@ -1,4 +1,5 @@
 //! What this service hears of others and tells them.
 
 pub(crate) mod on_order_cancelled;
+pub(crate) mod on_order_returned;
 pub(crate) mod shop_member_changed;

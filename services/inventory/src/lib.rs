@@ -14,7 +14,7 @@ pub use config::Config;
 use proto::inventory::v1::inventory_service_server::InventoryServiceServer;
 use server::{Application, BuildError, Context, Service, SqlMigration};
 
-use crate::events::on_order_cancelled::OnOrderCancelled;
+use crate::events::{on_order_cancelled::OnOrderCancelled, on_order_returned::OnOrderReturned};
 
 /// The inventory service.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +38,7 @@ impl Application for Inventory {
             .rpc(InventoryServiceServer::new(inventory))
             .task("relay", relay.run(stop.clone()))
             .task("order.cancelled", context.consume("ORDER", OnOrderCancelled))
+            .task("order.returned", context.consume("ORDER", OnOrderReturned))
             .task("sweeper", sweeper::run(db.clone(), config.sweep_interval, stop.clone())))
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod members;
 pub(crate) mod movements;
 pub(crate) mod offers;
 pub(crate) mod reservations;
+pub(crate) mod returns;
 pub(crate) mod shops;
 pub(crate) mod stock;
 
