@@ -18,6 +18,18 @@ pub(crate) enum Error {
     /// The caller has no such order.
     #[error("the caller has no such order")]
     NoSuchOrder(String),
+    /// The caller has no address to send to.
+    #[error("the caller has no default address")]
+    NoDefaultAddress,
+    /// The caller is gone.
+    #[error("the caller is no user any more")]
+    NoSuchUser(String),
+    /// The caller may not look into the shop, or there is none.
+    #[error("there is no such shop for the caller")]
+    NoSuchShop(String),
+    /// A shipment does not go there from where it stands.
+    #[error("the shipment is {0}")]
+    ShipmentStep(&'static str),
     /// The `request_id` was used for another request.
     #[error("the request id was used for another request")]
     RequestIdReused,
@@ -76,6 +88,14 @@ impl From<Error> for Status {
         match error {
             Error::Invalid(violations) => status::invalid(violations),
             Error::NoSuchOrder(id) => status::not_found("order", id),
+            Error::NoDefaultAddress => status::not_found("address", ""),
+            Error::NoSuchUser(id) => status::not_found("user", id),
+            Error::NoSuchShop(id) => status::not_found("shop", id),
+            Error::ShipmentStep(state) => status::precondition(
+                "SHIPMENT_STEP_ILLEGAL",
+                "the shipment does not go there from where it stands",
+                vec![("state".to_owned(), format!("it is {state}"))],
+            ),
             Error::RequestIdReused => status::request_id_reused(),
             Error::ReservationClosed => status::precondition(
                 "RESERVATION_CLOSED",
@@ -91,7 +111,7 @@ impl From<Error> for Status {
             Error::NotCancellable => status::precondition(
                 "ORDER_NOT_CANCELLABLE",
                 "the order cannot be cancelled any more",
-                vec![("order_id".to_owned(), "it has been cancelled before".to_owned())],
+                vec![("order_id".to_owned(), "it has been cancelled or sent before".to_owned())],
             ),
             Error::Call(error) => error.into(),
             Error::Batch(SubmitError::QueueFull) => {

@@ -3,6 +3,7 @@
 pub(crate) mod on_payment_captured;
 pub(crate) mod on_payment_failed;
 pub(crate) mod on_payment_refunded;
+pub(crate) mod on_shop_member_changed;
 pub(crate) mod published;
 
 use events::{Delivery, Event, HandleError, Verdict};

@@ -5,6 +5,7 @@ mod config;
 mod domain;
 mod error;
 mod events;
+mod fulfil;
 mod metrics;
 mod notifier;
 mod place;
@@ -24,7 +25,7 @@ use crate::{
     clients::{Identity, Inventory},
     events::{
         on_payment_captured::OnPaymentCaptured, on_payment_failed::OnPaymentFailed,
-        on_payment_refunded::OnPaymentRefunded,
+        on_payment_refunded::OnPaymentRefunded, on_shop_member_changed::OnShopMemberChanged,
     },
     notifier::Notifier,
     place::Place,
@@ -40,7 +41,7 @@ pub struct Order;
 impl Application for Order {
     const NAME: &'static str = "order";
     const PORT: u16 = 50053;
-    const MIGRATIONS: &'static [SqlMigration] = server::migrations!("0001_orders");
+    const MIGRATIONS: &'static [SqlMigration] = server::migrations!("0001_orders", "0002_fulfilment");
     type Config = Config;
 
     async fn build(config: Config, context: &Context) -> Result<Service, BuildError> {
@@ -82,6 +83,7 @@ impl Application for Order {
             .task("payment.captured", context.consume("PAYMENT", captured))
             .task("payment.failed", context.consume("PAYMENT", failed))
             .task("payment.refunded", context.consume("PAYMENT", refunded))
+            .task("shop_member_changed", context.consume("INVENTORY", OnShopMemberChanged))
             .task("sweeper", sweeper.run(stop.clone()))
             .task("watchers", watchers.follow(context.nats.clone(), stop.clone())))
     }

@@ -65,7 +65,7 @@ impl Step for Place {
 
         let mut winners: HashMap<(UserId, String), (Fingerprint, Order)> = earlier
             .into_iter()
-            .map(|earlier| ((earlier.user, earlier.request_id), (earlier.fingerprint, earlier.order)))
+            .map(|earlier| ((earlier.order.user, earlier.request_id), (earlier.fingerprint, earlier.order)))
             .collect();
         for (request, item) in firsts {
             if let Some(&time) = placed.get(&item.order.id) {

@@ -4,7 +4,10 @@ mod cancel_order;
 mod get_order;
 mod get_order_history;
 mod get_order_status;
+mod hands;
+mod list_shipments;
 mod place_order;
+mod update_order_status;
 mod watch_order;
 pub(crate) mod wire;
 
@@ -60,6 +63,19 @@ impl order_service_server::OrderService for OrderService {
     async fn cancel_order(&self, call: Request<pb::CancelOrderRequest>) -> Answer<pb::Order> {
         let caller = customer(&call)?;
         Ok(Response::new(cancel_order::cancel_order(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn update_order_status(&self, call: Request<pb::UpdateOrderStatusRequest>) -> Answer<pb::Shipment> {
+        let caller = customer(&call)?;
+        Ok(Response::new(update_order_status::update_order_status(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn list_shipments(
+        &self,
+        call: Request<pb::ListShipmentsRequest>,
+    ) -> Answer<pb::ListShipmentsResponse> {
+        let caller = customer(&call)?;
+        Ok(Response::new(list_shipments::list_shipments(self, &caller, call.into_inner()).await?))
     }
 
     async fn get_order_history(

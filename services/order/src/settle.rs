@@ -10,7 +10,10 @@ use values::OrderId;
 use crate::{
     domain::{Actor, Effect, Happening, step},
     events::published,
-    store::changes::{self, Locked, NewStep},
+    store::{
+        changes::{self, Locked, NewStep},
+        erasure,
+    },
 };
 
 /// Something that happened to an order.
@@ -74,6 +77,8 @@ pub(crate) async fn settle(
 
     let changed: Vec<Locked> = orders.into_values().filter(|order| changed.contains(&order.id)).collect();
     changes::write(tx, &changed, &steps).await?;
+    let ended = steps.iter().filter(|step| step.state.is_end()).map(|step| step.order);
+    erasure::of_ended(tx, ended).await?;
     outbox::append(tx, &announcements).await?;
     Ok(effects)
 }

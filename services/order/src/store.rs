@@ -5,9 +5,14 @@
 
 pub(crate) mod cancellations;
 pub(crate) mod changes;
+pub(crate) mod erasure;
+pub(crate) mod members;
 pub(crate) mod new_orders;
 pub(crate) mod orders;
+pub(crate) mod requests;
+pub(crate) mod returns;
 mod rows;
+pub(crate) mod shipments;
 pub(crate) mod sweep;
 
 use sea_orm::DbErr;

@@ -1,5 +1,7 @@
 //! What is bought, and for how much.
 
+use std::collections::BTreeSet;
+
 use values::{EditionId, Money, OfferId, Quantity, ShopId};
 
 /// A line of an order, at the price of the moment it was reserved.
@@ -33,6 +35,11 @@ pub(crate) fn total(lines: &[Line]) -> Result<Money, TotalError> {
         }
         sum.checked_add(price(line)?).map_err(|_| TotalError::TooLarge)
     })
+}
+
+/// The shops that the lines are from, each once.
+pub(crate) fn shops(lines: &[Line]) -> BTreeSet<ShopId> {
+    lines.iter().map(|line| line.shop).collect()
 }
 
 fn price(line: &Line) -> Result<Money, TotalError> {

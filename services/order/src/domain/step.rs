@@ -1,70 +1,6 @@
 //! The steps that an order may take.
 
-use super::names::names;
-
-/// Where an order stands.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum State {
-    /// Stock is set aside, payment is under way.
-    Pending,
-    /// Paid, and the stock is the customer's. The system never takes it back by itself.
-    Confirmed,
-    /// Ended; whatever was paid is given back.
-    Cancelled,
-}
-
-/// Why an order was cancelled.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum CancelReason {
-    CustomerRequest,
-    InsufficientFunds,
-    PaymentDeclined,
-    PaymentTimeout,
-    StockLost,
-}
-
-/// What an order knows of its payment.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum PaymentState {
-    Pending,
-    Captured,
-    Failed,
-    Refunded,
-}
-
-/// What an order knows of its stock.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum StockState {
-    Reserved,
-    Committed,
-    Released,
-}
-
-/// Who makes an order take a step.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Actor {
-    /// The customer who placed it.
-    Customer,
-    /// The shop's software.
-    System,
-}
-
-names!(State { Pending => "PENDING", Confirmed => "CONFIRMED", Cancelled => "CANCELLED" });
-names!(CancelReason {
-    CustomerRequest => "CUSTOMER_REQUEST",
-    InsufficientFunds => "INSUFFICIENT_FUNDS",
-    PaymentDeclined => "PAYMENT_DECLINED",
-    PaymentTimeout => "PAYMENT_TIMEOUT",
-    StockLost => "STOCK_LOST",
-});
-names!(PaymentState {
-    Pending => "PENDING",
-    Captured => "CAPTURED",
-    Failed => "FAILED",
-    Refunded => "REFUNDED",
-});
-names!(StockState { Reserved => "RESERVED", Committed => "COMMITTED", Released => "RELEASED" });
-names!(Actor { Customer => "CUSTOMER", System => "SYSTEM" });
+use super::{CancelReason, FailureReason, PaymentState, State, StockState};
 
 /// Everything about an order that a step depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,6 +10,12 @@ pub(crate) struct Standing {
     pub(crate) stock: StockState,
     /// Given exactly when the state is CANCELLED.
     pub(crate) reason: Option<CancelReason>,
+    /// Given exactly when the payment FAILED, unless a release before this one noted it.
+    pub(crate) failure: Option<FailureReason>,
+    /// Given back so far, in minor units.
+    pub(crate) refunded: i64,
+    /// What the order costs, in minor units.
+    pub(crate) total: i64,
 }
 
 /// Something that happened to an order, as far as the order can tell.
@@ -86,13 +28,13 @@ pub(crate) enum Happening {
     /// The total was taken, and the stock is lost.
     CapturedAndStockLost,
     /// The payment was refused, for this reason.
-    PaymentFailed(CancelReason),
-    /// What was taken was given back.
-    Refunded,
+    PaymentFailed(FailureReason),
+    /// So much has been given back altogether, in minor units.
+    Refunded(i64),
     /// The payment didn't arrive in time.
     PaymentTimedOut,
-    /// The customer asked to cancel.
-    CancelRequested,
+    /// The customer or staff asked to cancel: for this reason then.
+    CancelRequested(CancelReason),
 }
 
 /// What a happening does to an order.
@@ -109,32 +51,47 @@ pub(crate) enum Effect {
 }
 
 impl Standing {
-    /// A new order.
-    pub(crate) const PLACED: Self = Self {
-        state: State::Pending,
-        payment: PaymentState::Pending,
-        stock: StockState::Reserved,
-        reason: None,
-    };
+    /// A new order that costs so much, in minor units.
+    pub(crate) const fn placed(total: i64) -> Self {
+        Self {
+            state: State::Pending,
+            payment: PaymentState::Pending,
+            stock: StockState::Reserved,
+            reason: None,
+            failure: None,
+            refunded: 0,
+            total,
+        }
+    }
 
     const fn cancelled(self, reason: CancelReason) -> Self {
         Self { state: State::Cancelled, stock: StockState::Released, reason: Some(reason), ..self }
     }
 
-    const fn paid(self, payment: PaymentState) -> Self {
-        Self { payment, ..self }
+    /// The total was taken; of what was given back already the order has heard first.
+    const fn captured(self) -> Self {
+        let is_refunded = self.refunded >= self.total;
+        Self { payment: if is_refunded { PaymentState::Refunded } else { PaymentState::Captured }, ..self }
+    }
+
+    const fn failed(self, reason: FailureReason) -> Self {
+        Self { payment: PaymentState::Failed, failure: Some(reason), ..self }
+    }
+
+    /// What has been given back is told in any order; it only grows.
+    const fn refunded(self, sum: i64) -> Self {
+        let payment = if sum >= self.total { PaymentState::Refunded } else { self.payment };
+        Self { payment, refunded: sum, ..self }
+    }
+
+    /// It has come to this state by its shipments and returns.
+    pub(crate) const fn fulfilled(self, state: State) -> Self {
+        Self { state, ..self }
     }
 }
 
-impl State {
-    /// Whether a watcher can stop watching. A CONFIRMED order may still be cancelled by its customer, but nothing more
-    /// happens to it by itself.
-    pub(crate) const fn is_settled(self) -> bool {
-        matches!(self, Self::Confirmed | Self::Cancelled)
-    }
-}
-
-/// The table of steps: first those to another state, then what is only noted, then what changes nothing.
+/// The table of what happens to orders: first steps to another state, then what is only noted, then what changes
+/// nothing. What shipments and returns make of an order stands in [`fulfilment`](super::fulfilment).
 pub(crate) const fn step(now: Standing, happening: Happening) -> Effect {
     use Happening as H;
     use PaymentState as P;
@@ -142,31 +99,33 @@ pub(crate) const fn step(now: Standing, happening: Happening) -> Effect {
     match (now.state, happening, now.payment) {
         (S::Pending, H::CapturedAndCommitted, _) => {
             let stock = StockState::Committed;
-            Effect::Step(Standing { state: S::Confirmed, stock, ..now.paid(P::Captured) })
+            Effect::Step(Standing { state: S::Confirmed, stock, ..now.captured() })
         }
         (S::Pending, H::CapturedAndStockLost, _) => {
-            Effect::Step(now.paid(P::Captured).cancelled(CancelReason::StockLost))
+            Effect::Step(now.captured().cancelled(CancelReason::StockLost))
         }
         (S::Pending, H::PaymentFailed(reason), P::Pending) => {
-            Effect::Step(now.paid(P::Failed).cancelled(reason))
+            Effect::Step(now.failed(reason).cancelled(reason.cancels()))
         }
         // A capture has ended the time limit, even while inventory cannot be asked.
         (S::Pending, H::PaymentTimedOut, P::Pending) => {
             Effect::Step(now.cancelled(CancelReason::PaymentTimeout))
         }
-        (S::Pending | S::Confirmed, H::CancelRequested, _) => {
-            Effect::Step(now.cancelled(CancelReason::CustomerRequest))
-        }
-        (S::Cancelled, H::CancelRequested, _) => Effect::Illegal,
+        (S::Pending | S::Confirmed, H::CancelRequested(reason), _) => Effect::Step(now.cancelled(reason)),
+        (
+            S::Cancelled | S::PartiallyShipped | S::Shipped | S::Delivered | S::ReturnRequested | S::Returned,
+            H::CancelRequested(_),
+            _,
+        ) => Effect::Illegal,
 
         (S::Pending, H::Captured, P::Pending)
         | (S::Cancelled, H::Captured | H::CapturedAndCommitted | H::CapturedAndStockLost, P::Pending) => {
-            Effect::Note(now.paid(P::Captured))
+            Effect::Note(now.captured())
         }
-        (S::Cancelled, H::PaymentFailed(_), P::Pending) => Effect::Note(now.paid(P::Failed)),
-        // May be told before the capture, and is the last word. What staff give back of a CONFIRMED order leaves it paid.
-        (S::Pending | S::Cancelled, H::Refunded, P::Pending | P::Captured) => {
-            Effect::Note(now.paid(P::Refunded))
+        (S::Cancelled, H::PaymentFailed(reason), P::Pending) => Effect::Note(now.failed(reason)),
+        // May be told before the capture, and in any order: the largest sum is the last word.
+        (_, H::Refunded(sum), P::Pending | P::Captured) if sum > now.refunded => {
+            Effect::Note(now.refunded(sum))
         }
 
         (
@@ -175,7 +134,7 @@ pub(crate) const fn step(now: Standing, happening: Happening) -> Effect {
             | H::CapturedAndCommitted
             | H::CapturedAndStockLost
             | H::PaymentFailed(_)
-            | H::Refunded
+            | H::Refunded(_)
             | H::PaymentTimedOut,
             _,
         ) => Effect::Nothing,
@@ -188,8 +147,11 @@ mod tests {
 
     use super::*;
 
+    const TOTAL: i64 = 20_00;
+    const BY_CUSTOMER: Happening = Happening::CancelRequested(CancelReason::CustomerRequest);
+
     fn after(happenings: &[Happening]) -> Standing {
-        happenings.iter().fold(Standing::PLACED, |now, happening| match step(now, *happening) {
+        happenings.iter().fold(Standing::placed(TOTAL), |now, happening| match step(now, *happening) {
             Effect::Step(next) | Effect::Note(next) => next,
             Effect::Nothing | Effect::Illegal => now,
         })
@@ -221,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_capture_for_a_cancelled_order_is_only_noted() {
-        let now = after(&[Happening::CancelRequested, Happening::CapturedAndCommitted]);
+        let now = after(&[BY_CUSTOMER, Happening::CapturedAndCommitted]);
 
         assert_eq!((now.state, now.payment), (State::Cancelled, PaymentState::Captured));
         assert_eq!(now.reason, Some(CancelReason::CustomerRequest));
@@ -229,14 +191,39 @@ mod tests {
 
     #[test]
     fn a_refund_told_before_its_capture_is_the_last_word() {
-        let now = after(&[Happening::CancelRequested, Happening::Refunded, Happening::Captured]);
+        let now = after(&[BY_CUSTOMER, Happening::Refunded(TOTAL), Happening::Captured]);
 
         assert_eq!(now.payment, PaymentState::Refunded);
     }
 
     #[test]
+    fn a_part_given_back_leaves_the_payment_captured() {
+        let now = after(&[
+            Happening::Refunded(5_00),
+            Happening::CapturedAndCommitted,
+            Happening::Refunded(9_00),
+            Happening::Refunded(7_00),
+        ]);
+
+        assert_eq!((now.state, now.payment, now.refunded), (State::Confirmed, PaymentState::Captured, 9_00));
+        let Effect::Note(whole) = step(now, Happening::Refunded(TOTAL)) else { panic!("not noted") };
+        assert_eq!((whole.state, whole.payment), (State::Confirmed, PaymentState::Refunded));
+    }
+
+    #[test]
+    fn a_failure_says_why_and_what_for() {
+        let poor = after(&[Happening::PaymentFailed(FailureReason::InsufficientFunds)]);
+        assert_eq!(poor.reason, Some(CancelReason::InsufficientFunds));
+        let lost = after(&[Happening::PaymentFailed(FailureReason::CardLostOrStolen)]);
+        assert_eq!(lost.reason, Some(CancelReason::PaymentDeclined));
+        let cancelled = after(&[BY_CUSTOMER, Happening::PaymentFailed(FailureReason::OrderCancelled)]);
+        assert_eq!(cancelled.reason, Some(CancelReason::CustomerRequest));
+        assert_eq!(cancelled.payment, PaymentState::Failed);
+    }
+
+    #[test]
     fn a_cancelled_order_cannot_be_cancelled_again() {
-        assert_eq!(step(after(&[Happening::PaymentTimedOut]), Happening::CancelRequested), Effect::Illegal);
+        assert_eq!(step(after(&[Happening::PaymentTimedOut]), BY_CUSTOMER), Effect::Illegal);
     }
 
     fn happening() -> impl Strategy<Value = Happening> {
@@ -244,10 +231,13 @@ mod tests {
             Just(Happening::Captured),
             Just(Happening::CapturedAndCommitted),
             Just(Happening::CapturedAndStockLost),
-            Just(Happening::PaymentFailed(CancelReason::InsufficientFunds)),
-            Just(Happening::Refunded),
+            Just(Happening::PaymentFailed(FailureReason::InsufficientFunds)),
+            Just(Happening::PaymentFailed(FailureReason::OrderCancelled)),
+            (1..=TOTAL).prop_map(Happening::Refunded),
+            Just(Happening::Refunded(TOTAL)),
             Just(Happening::PaymentTimedOut),
-            Just(Happening::CancelRequested),
+            Just(BY_CUSTOMER),
+            Just(Happening::CancelRequested(CancelReason::Staff)),
         ]
     }
 
@@ -256,11 +246,11 @@ mod tests {
         fn whatever_happens_in_whatever_order_the_order_makes_sense(
             happenings in prop::collection::vec(happening(), 0..12)
         ) {
-            let mut now = Standing::PLACED;
+            let mut now = Standing::placed(TOTAL);
             for happening in happenings {
                 let next = match step(now, happening) {
                     Effect::Step(next) => {
-                        prop_assert_ne!(next.state, now.state, "a step goes somewhere");
+                        prop_assert!(now.state.may_become(next.state), "a step goes where the table says");
                         next
                     }
                     Effect::Note(next) => {
@@ -279,8 +269,12 @@ mod tests {
                 );
                 prop_assert!(
                     next.state != State::Confirmed
-                        || (next.payment == PaymentState::Captured && next.stock == StockState::Committed)
+                        || (matches!(next.payment, PaymentState::Captured | PaymentState::Refunded)
+                            && next.stock == StockState::Committed)
                 );
+                prop_assert!(next.refunded >= now.refunded, "what was given back only grows");
+                prop_assert_eq!(next.failure.is_some(), next.payment == PaymentState::Failed);
+                prop_assert!((next.payment != PaymentState::Refunded) || next.refunded >= TOTAL);
                 now = next;
             }
         }

@@ -1,10 +1,10 @@
 use events::{Delivery, HandleError, Handler, Verdict};
-use proto::payment::v1::{FailureReason, PaymentFailed};
+use proto::payment::v1::{self as pb, PaymentFailed};
 use sea_orm::DatabaseTransaction;
 
 use super::{orders, settle_deliveries};
 use crate::{
-    domain::{CancelReason, Happening},
+    domain::{FailureReason, Happening},
     notifier::Notifier,
 };
 
@@ -36,18 +36,18 @@ impl Handler for OnPaymentFailed {
 }
 
 /// Reasons that a later release may add are refusals too.
-const fn reason(reason: FailureReason) -> CancelReason {
+const fn reason(reason: pb::FailureReason) -> FailureReason {
     match reason {
-        FailureReason::InsufficientFunds => CancelReason::InsufficientFunds,
-        FailureReason::WalletClosed
-        | FailureReason::Unspecified
-        | FailureReason::CardDeclined
-        | FailureReason::CardExpired
-        | FailureReason::IncorrectCvc
-        | FailureReason::CardLostOrStolen
-        | FailureReason::SuspectedFraud
-        | FailureReason::ProcessingError
-        | FailureReason::CardUnknown
-        | FailureReason::OrderCancelled => CancelReason::PaymentDeclined,
+        pb::FailureReason::Unspecified => FailureReason::Other,
+        pb::FailureReason::InsufficientFunds => FailureReason::InsufficientFunds,
+        pb::FailureReason::WalletClosed => FailureReason::WalletClosed,
+        pb::FailureReason::CardDeclined => FailureReason::CardDeclined,
+        pb::FailureReason::CardExpired => FailureReason::CardExpired,
+        pb::FailureReason::IncorrectCvc => FailureReason::IncorrectCvc,
+        pb::FailureReason::CardLostOrStolen => FailureReason::CardLostOrStolen,
+        pb::FailureReason::SuspectedFraud => FailureReason::SuspectedFraud,
+        pb::FailureReason::ProcessingError => FailureReason::ProcessingError,
+        pb::FailureReason::CardUnknown => FailureReason::CardUnknown,
+        pb::FailureReason::OrderCancelled => FailureReason::OrderCancelled,
     }
 }

@@ -5,7 +5,7 @@ use sea_orm::DatabaseTransaction;
 use super::{orders, settle_deliveries};
 use crate::{domain::Happening, notifier::Notifier};
 
-/// What was taken for an order was given back: the order notes it.
+/// What was taken for an order was given back, or a part of it: the order notes how much altogether.
 pub(crate) struct OnPaymentRefunded {
     pub(crate) notifier: Notifier,
 }
@@ -21,7 +21,11 @@ impl Handler for OnPaymentRefunded {
         batch: &[(Delivery<PaymentRefunded>, ())],
     ) -> Result<Vec<Verdict>, HandleError> {
         let told = batch.iter().map(|(delivery, ())| {
-            (delivery, delivery.event.order_id.parse().map(|order| (order, Happening::Refunded)))
+            let event = &delivery.event;
+            // The release of payment before this one gave back all at once, and told no running total.
+            let refunded = event.refunded.as_ref().or(event.amount.as_ref());
+            let sum = refunded.map_or(0, |refunded| refunded.minor_units);
+            (delivery, event.order_id.parse().map(|order| (order, Happening::Refunded(sum))))
         });
         settle_deliveries(tx, told).await
     }

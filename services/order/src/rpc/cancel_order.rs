@@ -1,4 +1,4 @@
-use auth::Customer;
+use auth::{Customer, Permission};
 use proto::order::v1 as pb;
 use sea_orm::TransactionTrait;
 use serde::Serialize;
@@ -7,13 +7,13 @@ use values::{Fingerprint, OrderId, RequestId, Violations, text};
 
 use super::OrderService;
 use crate::{
-    domain::{Actor, Effect, Happening, Order},
+    domain::{Actor, CancelReason, Effect, Happening, Order},
     error::Error,
     settle::{Report, settle},
-    store,
+    store::{self, orders::Reach},
 };
 
-/// What a customer asks for; without its id it is what a repeated request is compared by.
+/// What a customer or staff asks for; without its id it is what a repeated request is compared by.
 #[derive(Serialize)]
 struct CancelOrder {
     #[serde(skip)]
@@ -33,7 +33,8 @@ impl CancelOrder {
     }
 }
 
-/// Cancels an order of the caller that is PENDING or CONFIRMED; payment and inventory hear of it by an event.
+/// Cancels an order of the caller that is PENDING or CONFIRMED, with the permission `orders.manage` anybody's; payment and
+/// inventory hear of it by an event.
 ///
 /// Repeating a `request_id` returns the order as it is now.
 ///
@@ -48,8 +49,8 @@ pub(super) async fn cancel_order(
     let request = CancelOrder::parse(&wire)?;
     if !is_granted(shop, caller, &request).await? {
         // Whether it is the caller's is told before anything is locked.
-        find(shop, caller, &request).await?;
-        if !grant(shop, caller, &request).await? && !is_granted(shop, caller, &request).await? {
+        let order = find(shop, caller, &request).await?;
+        if !grant(shop, caller, &order, &request).await? && !is_granted(shop, caller, &request).await? {
             return Err(Error::NotCancellable);
         }
     }
@@ -65,11 +66,20 @@ async fn is_granted(shop: &OrderService, caller: &Customer, request: &CancelOrde
 }
 
 /// `false`: the order can't be cancelled, or an equal request was faster.
-async fn grant(shop: &OrderService, caller: &Customer, request: &CancelOrder) -> Result<bool, Error> {
+async fn grant(
+    shop: &OrderService,
+    caller: &Customer,
+    order: &Order,
+    request: &CancelOrder,
+) -> Result<bool, Error> {
+    let (actor, reason) = match caller.user_id == order.user {
+        true => (Actor::Customer, CancelReason::CustomerRequest),
+        false => (Actor::Staff, CancelReason::Staff),
+    };
     let report = Report {
         order: request.order,
-        happening: Happening::CancelRequested,
-        actor: Actor::Customer,
+        happening: Happening::CancelRequested(reason),
+        actor,
         note: request.note.clone(),
         span: Span::current(),
     };
@@ -90,6 +100,7 @@ async fn grant(shop: &OrderService, caller: &Customer, request: &CancelOrder) ->
 }
 
 async fn find(shop: &OrderService, caller: &Customer, request: &CancelOrder) -> Result<Order, Error> {
-    let order = store::orders::find_for(&shop.db, caller.user_id, request.order).await?;
+    let reach = Reach::of(caller, Permission::ORDERS_MANAGE);
+    let order = store::orders::find_for(&shop.db, reach, request.order).await?;
     order.ok_or_else(|| Error::NoSuchOrder(request.order.to_string()))
 }

@@ -23,7 +23,8 @@ struct PlaceOrder {
     #[serde(skip)]
     request_id: RequestId,
     items: Vec<(OfferId, Quantity)>,
-    address: AddressId,
+    /// The default one, if none is named.
+    address: Option<AddressId>,
     payment_method: PaymentMethod,
 }
 
@@ -32,14 +33,11 @@ impl PlaceOrder {
         let mut violations = Violations::new();
         let request_id = violations.parse("request_id", &wire.request_id);
         let items = parse_items(&mut violations, &wire.items);
-        let address = violations.parse("address_id", &wire.address_id);
-        let payment_method = match wire.payment_method() {
-            pb::PaymentMethod::Wallet => Some(PaymentMethod::Wallet),
-            pb::PaymentMethod::Card | pb::PaymentMethod::Unspecified => {
-                violations.add("payment_method", "must be one of the payment methods");
-                None
-            }
+        let address = match wire.address_id.as_str() {
+            "" => Some(None),
+            id => violations.parse("address_id", id).map(Some),
         };
+        let payment_method = parse_payment(&mut violations, wire);
         let request =
             request_id.zip(address).zip(payment_method).map(|((request_id, address), payment_method)| Self {
                 request_id,
@@ -51,9 +49,35 @@ impl PlaceOrder {
     }
 }
 
+fn parse_payment(violations: &mut Violations, wire: &pb::PlaceOrderRequest) -> Option<PaymentMethod> {
+    match wire.payment_method() {
+        pb::PaymentMethod::Card => violations.parse("card_id", &wire.card_id).map(PaymentMethod::Card),
+        pb::PaymentMethod::Wallet if wire.card_id.is_empty() => Some(PaymentMethod::Wallet),
+        pb::PaymentMethod::Wallet => {
+            violations.add("card_id", "must be empty where the wallet pays");
+            None
+        }
+        pb::PaymentMethod::Unspecified => {
+            violations.add("payment_method", "must be one of the payment methods");
+            None
+        }
+    }
+}
+
 fn parse_items(violations: &mut Violations, items: &[pb::OrderItem]) -> Vec<(OfferId, Quantity)> {
-    if items.is_empty() || items.len() > MAX_ITEMS {
+    if items.is_empty() {
         violations.add("items", format!("must have 1 to {MAX_ITEMS} items"));
+    }
+    distinct_items(violations, items)
+}
+
+/// Items of which no offer is named twice.
+pub(super) fn distinct_items(
+    violations: &mut Violations,
+    items: &[pb::OrderItem],
+) -> Vec<(OfferId, Quantity)> {
+    if items.len() > MAX_ITEMS {
+        violations.add("items", format!("must have at most {MAX_ITEMS} items"));
         return vec![];
     }
     let mut seen = HashMap::new();
@@ -69,7 +93,7 @@ fn parse_items(violations: &mut Violations, items: &[pb::OrderItem]) -> Vec<(Off
     items.iter().enumerate().filter_map(parse).collect()
 }
 
-/// Places an order: snapshots the address, reserves the stock, stores the order as PENDING.
+/// Places an order: snapshots name and address, reserves the stock, stores the order as PENDING.
 ///
 /// Repeating a `request_id` returns the order that it made. Nothing is released where an attempt fails: its retry needs
 /// the reservation, and otherwise it expires.
@@ -86,13 +110,18 @@ pub(super) async fn place_order(
     if let Some(earlier) = earlier(shop, caller, &request).await? {
         return Ok(earlier.into());
     }
-    let address = shop.identity.address_of(caller, request.address).await?;
+    let (address, name) = tokio::try_join!(
+        shop.identity.address_of(caller, request.address),
+        shop.identity.name_of(caller.user_id),
+    )?;
+    let address = address.ok_or(Error::NoDefaultAddress)?;
+    let name = name.ok_or_else(|| Error::NoSuchUser(caller.user_id.to_string()))?;
     let reservation = shop.inventory.reserve(caller.user_id, &request.request_id, &request.items).await?;
     if !reservation.is_held {
         // An equal request has made an order of it meanwhile, or nothing ever will.
         return earlier(shop, caller, &request).await?.map(Into::into).ok_or(Error::ReservationClosed);
     }
-    let order = new_order(caller, request, address, reservation)?;
+    let order = new_order(caller, request, (name, address), reservation)?;
     let event = published::placed(&order)?;
     let placed = shop.new_orders.submit(Placing { order, event }).await?;
     Ok(placed.ok_or(Error::RequestIdReused)?.into()) // the winner's, if an equal request was faster
@@ -113,7 +142,7 @@ async fn earlier(
 fn new_order(
     caller: &Customer,
     request: PlaceOrder,
-    shipping_address: ShippingAddress,
+    (customer_name, shipping_address): (String, ShippingAddress),
     reservation: Reservation,
 ) -> Result<NewOrder, Error> {
     Ok(NewOrder {
@@ -125,6 +154,7 @@ fn new_order(
         total: domain::total(&reservation.lines)?,
         lines: reservation.lines,
         payment_method: request.payment_method,
+        customer_name,
         shipping_address,
     })
 }

@@ -10,7 +10,12 @@ use tonic::Status;
 use values::{OrderId, UserId};
 
 use super::{OrderService, wire::order_id};
-use crate::{domain, error::Error, store, watchers::Watcher};
+use crate::{
+    domain,
+    error::Error,
+    store::{self, orders::Reach},
+    watchers::Watcher,
+};
 
 /// When to look although nobody has told of a change: not all are told to other replicas, and the broker may be away.
 const LOOK: Duration = Duration::from_secs(2);
@@ -59,7 +64,7 @@ struct Watch {
 
 impl Watch {
     async fn look(&self) -> Result<domain::Status, Error> {
-        let status = store::orders::status_for(&self.db, self.user, self.id).await?;
+        let status = store::orders::status_for(&self.db, Reach::Of(self.user), self.id).await?;
         status.ok_or_else(|| Error::NoSuchOrder(self.id.to_string()))
     }
 

@@ -1,13 +1,14 @@
 //! Orders as the contract has them.
 
+pub(super) mod states;
+
 use proto::order::v1 as pb;
 use server::wire::{money, timestamp};
-use values::{OrderId, Violations};
+use values::{Money, OrderId, ShopId, Violations};
 
-use crate::domain::{
-    Actor, CancelReason, Line, Order, PaymentMethod, PaymentState, ShippingAddress, State, Status, Step,
-    StockState,
-};
+use self::states::{actor, failure_reason, payment_state, shipment_state, state, stock_state};
+pub(crate) use self::states::{cancel_reason, payment_method};
+use crate::domain::{Line, Order, Shipment, ShipmentState, ShippingAddress, Status, Step};
 
 /// The one field of a request that names an order.
 pub(super) fn order_id(field: &str) -> Result<OrderId, Violations> {
@@ -16,53 +17,18 @@ pub(super) fn order_id(field: &str) -> Result<OrderId, Violations> {
     violations.finish(id)
 }
 
-pub(crate) const fn payment_method(method: PaymentMethod) -> pb::PaymentMethod {
-    match method {
-        PaymentMethod::Wallet => pb::PaymentMethod::Wallet,
-    }
-}
-
-pub(crate) const fn cancel_reason(reason: Option<CancelReason>) -> pb::CancelReason {
-    match reason {
-        None => pb::CancelReason::Unspecified,
-        Some(CancelReason::CustomerRequest) => pb::CancelReason::CustomerRequest,
-        Some(CancelReason::InsufficientFunds) => pb::CancelReason::InsufficientFunds,
-        Some(CancelReason::PaymentDeclined) => pb::CancelReason::PaymentDeclined,
-        Some(CancelReason::PaymentTimeout) => pb::CancelReason::PaymentTimeout,
-        Some(CancelReason::StockLost) => pb::CancelReason::StockLost,
-    }
-}
-
-const fn state(state: State) -> pb::OrderState {
-    match state {
-        State::Pending => pb::OrderState::Pending,
-        State::Confirmed => pb::OrderState::Confirmed,
-        State::Cancelled => pb::OrderState::Cancelled,
-    }
-}
-
-const fn payment_state(state: PaymentState) -> pb::PaymentState {
-    match state {
-        PaymentState::Pending => pb::PaymentState::Pending,
-        PaymentState::Captured => pb::PaymentState::Captured,
-        PaymentState::Failed => pb::PaymentState::Failed,
-        PaymentState::Refunded => pb::PaymentState::Refunded,
-    }
-}
-
-const fn stock_state(state: StockState) -> pb::StockState {
-    match state {
-        StockState::Reserved => pb::StockState::Reserved,
-        StockState::Committed => pb::StockState::Committed,
-        StockState::Released => pb::StockState::Released,
-    }
-}
-
-const fn actor(actor: Actor) -> pb::Actor {
-    match actor {
-        Actor::Customer => pb::Actor::Customer,
-        Actor::System => pb::Actor::System,
-    }
+/// What a filter asks for, by the number that came; nothing for any.
+pub(super) fn filter<W: TryFrom<i32>, T>(
+    violations: &mut Violations,
+    field: &str,
+    number: i32,
+    known: impl FnOnce(W) -> Option<T>,
+) -> Option<Option<T>> {
+    let Ok(wanted) = W::try_from(number) else {
+        violations.add(field, "is not known");
+        return None;
+    };
+    Some(known(wanted))
 }
 
 impl From<Line> for pb::OrderLine {
@@ -92,9 +58,34 @@ impl From<ShippingAddress> for pb::ShippingAddress {
     }
 }
 
+/// A shop's part of an order, without the address that the order has.
+fn shipment(order: &Order, part: &Shipment) -> pb::Shipment {
+    pb::Shipment {
+        order_id: order.status.id.to_string(),
+        shop_id: part.shop.to_string(),
+        state: shipment_state(part.state).into(),
+        lines: order.lines_of(part.shop).cloned().map(Into::into).collect(),
+        tracking_number: part.tracking_number.clone(),
+        carrier: part.carrier.clone(),
+        shipping_address: None,
+        ship_time: part.shipped_at.map(timestamp),
+        deliver_time: part.delivered_at.map(timestamp),
+        create_time: Some(timestamp(part.created_at)),
+    }
+}
+
+/// A shop's part of an order as the shop sees it: what to send, and where to, unless it will never be sent.
+pub(super) fn shipment_of(order: &Order, shop: ShopId) -> Option<pb::Shipment> {
+    let part = order.shipments.iter().find(|part| part.shop == shop)?;
+    let is_sent = part.state != ShipmentState::Cancelled;
+    let shipping_address = is_sent.then(|| order.shipping_address.clone().into());
+    Some(pb::Shipment { shipping_address, ..shipment(order, part) })
+}
+
 impl From<Order> for pb::Order {
     fn from(order: Order) -> Self {
         let standing = order.status.standing;
+        let shipments = order.shipments.iter().map(|part| shipment(&order, part)).collect();
         Self {
             order_id: order.status.id.to_string(),
             state: state(standing.state).into(),
@@ -109,7 +100,12 @@ impl From<Order> for pb::Order {
             update_time: Some(timestamp(order.status.updated_at)),
             version: order.status.version,
             history: vec![],
-            ..Self::default()
+            shipments,
+            user_id: order.user.to_string(),
+            customer_name: order.customer_name,
+            card_id: order.payment_method.card().map(|card| card.to_string()).unwrap_or_default(),
+            payment_failure_reason: failure_reason(standing.failure).into(),
+            refunded: Some(money(Money::new(standing.refunded, order.total.currency()))),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{
     rows::{LockedRow, STANDING},
     sql,
 };
-use crate::domain::{Actor, CancelReason, Standing, State};
+use crate::domain::{Actor, CancelReason, FailureReason, Standing, State};
 
 /// An order that this transaction has locked.
 #[derive(Clone, Debug)]
@@ -64,14 +64,15 @@ const WRITE: &str = "
 WITH changed AS (
     UPDATE orders
     SET state = now.state, cancel_reason = NULLIF(now.cancel_reason, ''), payment_state = now.payment_state,
-        stock_state = now.stock_state, version = now.version, updated_at = clock_timestamp()
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
-         AS now (id, state, cancel_reason, payment_state, stock_state, version)
+        payment_failure_reason = NULLIF(now.failure, ''), stock_state = now.stock_state, refunded = now.refunded,
+        version = now.version, updated_at = clock_timestamp()
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[])
+         AS now (id, state, cancel_reason, payment_state, failure, stock_state, refunded, version)
     WHERE orders.id = now.id
 )
 INSERT INTO order_history (order_id, version, state, cancel_reason, actor, note, at)
 SELECT order_id, version, state, NULLIF(cancel_reason, ''), actor, note, clock_timestamp()
-FROM unnest($7::uuid[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[])
+FROM unnest($9::uuid[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[])
      AS step (order_id, version, state, cancel_reason, actor, note)";
 
 /// Writes where locked orders stand now, and the steps that brought them there.
@@ -93,7 +94,9 @@ pub(crate) async fn write(
         now(&|standing| standing.state.name().to_owned()).into(),
         now(&|standing| name(standing.reason)).into(),
         now(&|standing| standing.payment.name().to_owned()).into(),
+        now(&|standing| standing.failure.map_or("", FailureReason::name).to_owned()).into(),
         now(&|standing| standing.stock.name().to_owned()).into(),
+        orders.iter().map(|order| order.standing.refunded).collect::<Vec<_>>().into(),
         orders.iter().map(|order| order.version).collect::<Vec<_>>().into(),
         steps.iter().map(|step| step.order.uuid()).collect::<Vec<_>>().into(),
         steps.iter().map(|step| step.version).collect::<Vec<_>>().into(),

@@ -10,7 +10,7 @@ use super::{
     rows::{address_json, lines_json},
     sql,
 };
-use crate::domain::NewOrder;
+use crate::domain::{self, NewOrder};
 
 /// Inserts the rows and the first step of each, in the order of (customer, request). Waits only for transactions that
 /// insert the same request.
@@ -18,16 +18,17 @@ const INSERT: &str = "
 WITH placed AS (
     INSERT INTO orders (
         id, user_id, request_id, request_fingerprint, reservation_id, currency, total, lines, payment_method,
-        shipping_address, placed_event, state, payment_state, stock_state
+        card_id, customer_name, shipping_address, shop_ids, placed_event, state, payment_state, stock_state
     )
     SELECT id, user_id, request_id, request_fingerprint, reservation_id, currency, total, lines::jsonb,
-           payment_method, shipping_address::jsonb, placed_event, 'PENDING', 'PENDING', 'RESERVED'
+           payment_method, NULLIF(card_id, '')::uuid, customer_name, shipping_address::jsonb, shop_ids::uuid[],
+           placed_event, 'PENDING', 'PENDING', 'RESERVED'
     FROM unnest(
         $1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::uuid[], $6::text[], $7::bigint[], $8::text[],
-        $9::text[], $10::text[], $11::uuid[]
+        $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::uuid[]
     ) AS new (
         id, user_id, request_id, request_fingerprint, reservation_id, currency, total, lines, payment_method,
-        shipping_address, placed_event
+        card_id, customer_name, shipping_address, shop_ids, placed_event
     )
     ORDER BY user_id, request_id
     ON CONFLICT (user_id, request_id) DO NOTHING
@@ -62,7 +63,16 @@ pub(crate) async fn insert(
         column(orders, |order| order.total.minor_units()),
         lines.into(),
         column(orders, |order| order.payment_method.name().to_owned()),
+        column(orders, |order| {
+            order.payment_method.card().map(|card| card.uuid().to_string()).unwrap_or_default()
+        }),
+        column(orders, |order| order.customer_name.clone()),
         addresses.into(),
+        column(orders, |order| {
+            let shops = domain::shops(&order.lines).into_iter();
+            // The text of an array.
+            format!("{{{}}}", shops.map(|shop| shop.uuid().to_string()).collect::<Vec<_>>().join(","))
+        }),
         orders.iter().map(|(_, event)| event.uuid()).collect::<Vec<_>>().into(),
     ];
     let placed = PlacedRow::find_by_statement(sql(INSERT, values)).all(tx).await?;

@@ -1,51 +1,86 @@
 //! Reading orders. There is no way to read one for a customer without saying whose it is.
 
+use auth::{Customer, Permission};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use uuid::Uuid;
 use values::{Fingerprint, OrderId, RequestId, UserId, page::PageSize};
 
 use super::{
     rows::{OrderRow, RequestedRow, STANDING, StatusRow, StepRow, fingerprint},
+    shipments::SHIPMENTS,
     sql,
 };
 use crate::domain::{Order, Status, Step};
 
 /// The columns of an [`OrderRow`].
-fn columns() -> String {
+pub(super) fn columns() -> String {
     format!(
-        "id, {STANDING}, version, updated_at, currency, total, lines, payment_method, shipping_address, created_at"
+        "id, {STANDING}, version, updated_at, user_id, currency, lines, payment_method, card_id, customer_name,
+         shipping_address, orders.created_at, {SHIPMENTS}"
     )
+}
+
+/// How many rows are read for a page: one more than it holds, to tell whether there is another.
+pub(super) fn within(size: PageSize) -> i64 {
+    i64::try_from(size.get()).unwrap_or(i64::MAX).saturating_add(1)
 }
 
 /// An order and what the request said that made it.
 pub(crate) struct Requested {
-    pub(crate) user: UserId,
     pub(crate) request_id: String,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) order: Order,
 }
 
-/// An order of this user.
+/// Whose orders are looked through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reach {
+    /// This customer's.
+    Of(UserId),
+    /// Everybody's, for those who may.
+    All,
+}
+
+impl Reach {
+    /// Everybody's with this permission, else the caller's own.
+    pub(crate) fn of(caller: &Customer, all: Permission) -> Self {
+        if caller.may(all) { Self::All } else { Self::Of(caller.user_id) }
+    }
+
+    /// The customer; none stands for all.
+    const fn user(self) -> Option<Uuid> {
+        match self {
+            Self::Of(user) => Some(user.uuid()),
+            Self::All => None,
+        }
+    }
+}
+
+/// An order within reach.
 pub(crate) async fn find_for(
     db: &impl ConnectionTrait,
-    user: UserId,
+    reach: Reach,
     id: OrderId,
 ) -> Result<Option<Order>, DbErr> {
-    let find = format!("SELECT {} FROM orders WHERE id = $1 AND user_id = $2", columns());
-    let row = OrderRow::find_by_statement(sql(&find, [id.uuid().into(), user.uuid().into()])).one(db).await?;
+    let find =
+        format!("SELECT {} FROM orders WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)", columns());
+    let row =
+        OrderRow::find_by_statement(sql(&find, [id.uuid().into(), reach.user().into()])).one(db).await?;
     row.map(Order::try_from).transpose()
 }
 
-/// Where an order of this user stands.
+/// Where an order within reach stands.
 pub(crate) async fn status_for(
     db: &impl ConnectionTrait,
-    user: UserId,
+    reach: Reach,
     id: OrderId,
 ) -> Result<Option<Status>, DbErr> {
-    let find =
-        format!("SELECT id, {STANDING}, version, updated_at FROM orders WHERE id = $1 AND user_id = $2");
+    let find = format!(
+        "SELECT id, {STANDING}, version, updated_at FROM orders
+         WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)"
+    );
     let row =
-        StatusRow::find_by_statement(sql(&find, [id.uuid().into(), user.uuid().into()])).one(db).await?;
+        StatusRow::find_by_statement(sql(&find, [id.uuid().into(), reach.user().into()])).one(db).await?;
     row.map(Status::try_from).transpose()
 }
 
@@ -67,8 +102,7 @@ pub(crate) async fn page_for(
     let find =
         format!("SELECT {} FROM orders WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3", columns());
     let before = before.map_or(Uuid::max(), OrderId::uuid);
-    let limit = i64::try_from(size.get()).unwrap_or(i64::MAX).saturating_add(1);
-    let values = [user.uuid().into(), before.into(), limit.into()];
+    let values = [user.uuid().into(), before.into(), within(size).into()];
     let rows = OrderRow::find_by_statement(sql(&find, values)).all(db).await?;
     rows.into_iter().map(Order::try_from).collect()
 }
@@ -90,7 +124,7 @@ pub(crate) async fn find_by_requests(
     let (users, ids): (Vec<Uuid>, Vec<String>) =
         requests.into_iter().map(|(user, id)| (user.uuid(), id.to_string())).unzip();
     let find = format!(
-        "SELECT user_id, request_id, request_fingerprint, {}
+        "SELECT request_id, request_fingerprint, {}
          FROM unnest($1::uuid[], $2::text[]) AS request (user_id, request_id)
               JOIN orders USING (user_id, request_id)",
         columns()
@@ -99,7 +133,6 @@ pub(crate) async fn find_by_requests(
     rows.into_iter()
         .map(|row| {
             Ok(Requested {
-                user: UserId::from_uuid(row.user_id),
                 request_id: row.request_id,
                 fingerprint: fingerprint(&row.request_fingerprint)?,
                 order: row.order.try_into()?,

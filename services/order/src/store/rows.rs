@@ -4,23 +4,30 @@ use chrono::{DateTime, Utc};
 use sea_orm::{DbErr, FromJsonQueryResult, FromQueryResult};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use values::{Currency, EditionId, Fingerprint, Money, OfferId, OrderId, Quantity, ReservationId, ShopId};
+use values::{
+    CardId, Currency, EditionId, Fingerprint, Money, OfferId, OrderId, Quantity, ReservationId, ShopId,
+    UserId,
+};
 
-use super::{known, stored};
+use super::{known, shipments::StoredShipments, stored};
 use crate::domain::{
-    Actor, CancelReason, Line, Order, PaymentMethod, PaymentState, ShippingAddress, Standing, State, Status,
-    Step, StockState,
+    Actor, CancelReason, FailureReason, Line, Order, PaymentMethod, PaymentState, Shipment, ShippingAddress,
+    Standing, State, Status, Step, StockState,
 };
 
 /// The columns of a [`StandingRow`].
-pub(super) const STANDING: &str = "state, cancel_reason, payment_state, stock_state";
+pub(super) const STANDING: &str =
+    "state, cancel_reason, payment_state, payment_failure_reason, stock_state, refunded, total";
 
 #[derive(FromQueryResult)]
 pub(super) struct StandingRow {
     state: String,
     cancel_reason: Option<String>,
     payment_state: String,
+    payment_failure_reason: Option<String>,
     stock_state: String,
+    refunded: i64,
+    total: i64,
 }
 
 impl TryFrom<StandingRow> for Standing {
@@ -32,6 +39,9 @@ impl TryFrom<StandingRow> for Standing {
             payment: known(PaymentState::named(&row.payment_state))?,
             stock: known(StockState::named(&row.stock_state))?,
             reason: row.cancel_reason.map(|name| known(CancelReason::named(&name))).transpose()?,
+            failure: row.payment_failure_reason.map(|name| known(FailureReason::named(&name))).transpose()?,
+            refunded: row.refunded,
+            total: row.total,
         })
     }
 }
@@ -62,12 +72,15 @@ impl TryFrom<StatusRow> for Status {
 pub(super) struct OrderRow {
     #[sea_orm(nested)]
     status: StatusRow,
+    user_id: Uuid,
     currency: String,
-    total: i64,
     lines: StoredLines,
     payment_method: String,
+    card_id: Option<Uuid>,
+    customer_name: String,
     shipping_address: StoredAddress,
     created_at: DateTime<Utc>,
+    shipments: StoredShipments,
 }
 
 impl TryFrom<OrderRow> for Order {
@@ -75,22 +88,32 @@ impl TryFrom<OrderRow> for Order {
 
     fn try_from(row: OrderRow) -> Result<Self, DbErr> {
         let currency: Currency = stored(row.currency.parse())?;
-        let lines = row.lines.0.into_iter();
+        let status: Status = row.status.try_into()?;
         Ok(Self {
-            status: row.status.try_into()?,
-            lines: lines.map(|line| line.priced_in(currency)).collect(),
-            total: Money::new(row.total, currency),
-            payment_method: known(PaymentMethod::named(&row.payment_method))?,
+            status,
+            user: UserId::from_uuid(row.user_id),
+            lines: row.lines.priced_in(currency),
+            total: Money::new(status.standing.total, currency),
+            payment_method: payment_method(&row.payment_method, row.card_id)?,
+            customer_name: row.customer_name,
             shipping_address: row.shipping_address.0,
             created_at: row.created_at,
+            shipments: row.shipments.0.into_iter().map(Shipment::try_from).collect::<Result<_, _>>()?,
         })
     }
+}
+
+fn payment_method(name: &str, card: Option<Uuid>) -> Result<PaymentMethod, DbErr> {
+    known(match (name, card) {
+        ("WALLET", None) => Some(PaymentMethod::Wallet),
+        ("CARD", Some(card)) => Some(PaymentMethod::Card(CardId::from_uuid(card))),
+        _ => None,
+    })
 }
 
 /// What a repeated request is compared with, beside the order that the first one made.
 #[derive(FromQueryResult)]
 pub(super) struct RequestedRow {
-    pub(super) user_id: Uuid,
     pub(super) request_id: String,
     pub(super) request_fingerprint: Vec<u8>,
     #[sea_orm(nested)]
@@ -143,6 +166,12 @@ struct StoredLine {
     title: String,
     quantity: Quantity,
     unit_price_minor_units: i64,
+}
+
+impl StoredLines {
+    pub(super) fn priced_in(self, currency: Currency) -> Vec<Line> {
+        self.0.into_iter().map(|line| line.priced_in(currency)).collect()
+    }
 }
 
 impl StoredLine {

@@ -3,12 +3,12 @@
 use anyhow::{Context as _, Result};
 use proto::order::v1::{
     CancelOrderRequest, GetOrderHistoryRequest, GetOrderRequest, GetOrderStatusRequest, OrderItem,
-    PlaceOrderRequest, WatchOrderRequest,
+    PaymentMethod, PlaceOrderRequest, WatchOrderRequest,
 };
 use testkit::as_user;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
-use values::{OfferId, OrderId};
+use values::{CardId, OfferId, OrderId};
 
 use crate::shop::{Shop, item, request};
 
@@ -28,11 +28,13 @@ async fn every_wrong_field_of_an_order_is_named_at_once() -> Result<()> {
     let twice = OfferId::new().to_string();
 
     for (request, wrong) in [
-        (PlaceOrderRequest::default(), vec!["request_id", "items", "address_id", "payment_method"]),
+        (PlaceOrderRequest::default(), vec!["request_id", "items", "payment_method"]),
         (PlaceOrderRequest { request_id: "a b".to_owned(), ..good.clone() }, vec!["request_id"]),
         (PlaceOrderRequest { request_id: "a".repeat(65), ..good.clone() }, vec!["request_id"]),
         (PlaceOrderRequest { address_id: twice.clone(), ..good.clone() }, vec!["address_id"]),
         (PlaceOrderRequest { payment_method: 77, ..good.clone() }, vec!["payment_method"]),
+        (PlaceOrderRequest { card_id: CardId::new().to_string(), ..good.clone() }, vec!["card_id"]),
+        (PlaceOrderRequest { payment_method: PaymentMethod::Card.into(), ..good.clone() }, vec!["card_id"]),
         (PlaceOrderRequest { items: vec![item(1); 101], ..good.clone() }, vec!["items"]),
         (
             PlaceOrderRequest {
@@ -70,6 +72,7 @@ async fn of_more_wrong_fields_than_an_answer_holds_the_first_are_named_and_the_o
         items: vec![OrderItem { offer_id: "no offer at all".to_owned(), quantity: -1 }; 100],
         address_id: "no address at all".to_owned(),
         payment_method: 77,
+        card_id: String::new(),
     };
 
     let refused = shop.place(&reader, request).await?.err().context("an answer")?;

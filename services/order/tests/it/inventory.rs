@@ -9,17 +9,14 @@ use std::{
 use anyhow::Result;
 use proto::{
     inventory::v1::{
-        AddBookRequest, AdjustStockRequest, Book, CheckAvailabilityRequest, CheckAvailabilityResponse,
-        CommitReservationRequest, GetBookDetailsRequest, GetStockRequest, GetStockResponse, ListBooksRequest,
-        ListBooksResponse, RegisterShopRequest, ReleaseReservationRequest, Reservation, ReservationState,
-        ReserveStockRequest, ReservedLine, Shop, StockLevel,
+        CommitReservationRequest, Reservation, ReservationState, ReserveStockRequest, ReservedLine,
         inventory_service_server::{InventoryService, InventoryServiceServer},
     },
     types::v1::Money,
 };
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tonic::{Request, Response, Status, transport::Server};
-use values::{EditionId, ReservationId, ShopId};
+use values::{EditionId, OfferId, ReservationId, ShopId};
 
 /// What a copy of any book costs.
 pub(crate) const PRICE: i64 = 9_99;
@@ -60,6 +57,8 @@ struct Books {
     reserve_calls: usize,
     /// How long each call said that it may take.
     commit_timeouts: Vec<String>,
+    /// Whose an offer is; every other one is of a shop of its own.
+    shops: HashMap<OfferId, ShopId>,
 }
 
 /// Every offer exists and costs [`PRICE`]; its shop never runs out of it unless the test says so.
@@ -96,6 +95,13 @@ impl TestInventory {
 
     pub(crate) fn target(&self) -> String {
         format!("ipv4:{}", self.address)
+    }
+
+    /// A new offer of this shop.
+    pub(crate) fn offer_of(&self, shop: ShopId) -> OfferId {
+        let offer = OfferId::new();
+        self.desk.books().shops.insert(offer, shop);
+        offer
     }
 
     pub(crate) fn on_reserve(&self, behaviour: Behaviour) {
@@ -138,11 +144,12 @@ impl Drop for TestInventory {
     }
 }
 
-fn reserve(key: &str, request: &ReserveStockRequest) -> Reservation {
+fn reserve(key: &str, request: &ReserveStockRequest, shops: &HashMap<OfferId, ShopId>) -> Reservation {
+    let shop_of = |offer: &str| offer.parse().ok().and_then(|offer: OfferId| shops.get(&offer).copied());
     let lines = request.lines.iter().map(|line| ReservedLine {
         offer_id: line.offer_id.clone(),
         edition_id: EditionId::new().to_string(),
-        shop_id: ShopId::new().to_string(),
+        shop_id: shop_of(&line.offer_id).unwrap_or_else(ShopId::new).to_string(),
         title: format!("A book for {}", key.len()),
         quantity: line.quantity,
         unit_price: Some(Money { minor_units: PRICE, currency_code: "EUR".to_owned() }),
@@ -168,9 +175,11 @@ impl InventoryService for Desk {
         };
         behaviour.happen().await?;
         let request = request.into_inner();
-        let mut books = self.books();
+        let mut guard = self.books();
+        let books = &mut *guard;
         let key = request.key.clone();
-        let reservation = books.reservations.entry(key).or_insert_with_key(|key| reserve(key, &request));
+        let reservation =
+            books.reservations.entry(key).or_insert_with_key(|key| reserve(key, &request, &books.shops));
         if !reservation
             .lines
             .iter()
@@ -202,43 +211,5 @@ impl InventoryService for Desk {
             reservation.set_state(ReservationState::Committed);
         }
         Ok(Response::new(reservation.clone()))
-    }
-
-    async fn release_reservation(
-        &self,
-        _: Request<ReleaseReservationRequest>,
-    ) -> Result<Response<Reservation>, Status> {
-        Err(Status::unimplemented("orders never release"))
-    }
-
-    async fn register_shop(&self, _: Request<RegisterShopRequest>) -> Result<Response<Shop>, Status> {
-        Err(Status::unimplemented("not in tests"))
-    }
-
-    async fn add_book(&self, _: Request<AddBookRequest>) -> Result<Response<Book>, Status> {
-        Err(Status::unimplemented("not in tests"))
-    }
-
-    async fn get_book_details(&self, _: Request<GetBookDetailsRequest>) -> Result<Response<Book>, Status> {
-        Err(Status::unimplemented("not in tests"))
-    }
-
-    async fn list_books(&self, _: Request<ListBooksRequest>) -> Result<Response<ListBooksResponse>, Status> {
-        Err(Status::unimplemented("not in tests"))
-    }
-
-    async fn check_availability(
-        &self,
-        _: Request<CheckAvailabilityRequest>,
-    ) -> Result<Response<CheckAvailabilityResponse>, Status> {
-        Err(Status::unimplemented("not in tests"))
-    }
-
-    async fn adjust_stock(&self, _: Request<AdjustStockRequest>) -> Result<Response<StockLevel>, Status> {
-        Err(Status::unimplemented("not in tests"))
-    }
-
-    async fn get_stock(&self, _: Request<GetStockRequest>) -> Result<Response<GetStockResponse>, Status> {
-        Err(Status::unimplemented("not in tests"))
     }
 }

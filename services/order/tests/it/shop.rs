@@ -11,6 +11,7 @@ use proto::{
         PaymentState, PlaceOrderRequest, WatchOrderRequest, order_service_client::OrderServiceClient,
     },
     payment::v1::{FailureReason, PaymentCaptured, PaymentFailed, PaymentRefunded},
+    types::v1::Money,
 };
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 use testkit::{Broker, Database, Running, TestIdentity, as_user, eventually};
@@ -28,7 +29,7 @@ pub(crate) struct Shop {
     pub(crate) db: DatabaseConnection,
     pub(crate) client: Client,
     pub(crate) inventory: TestInventory,
-    identity: TestIdentity,
+    pub(crate) identity: TestIdentity,
     config: Config,
     running: Running,
 }
@@ -110,6 +111,7 @@ impl Shop {
 
     pub(crate) fn reader(&self) -> Result<Reader> {
         let user = UserId::new();
+        self.identity.set_contact(user, "ada@example.org", "Ada");
         Ok(Reader { user, token: self.identity.token(user)?, address: self.identity.add_address(user) })
     }
 
@@ -212,10 +214,23 @@ impl Shop {
         testkit::publish(&self.broker, &payment_id, 1, &failed).await
     }
 
+    /// Tells the service that payment has given all of the order's total back.
     pub(crate) async fn refund(&self, order: &Order) -> Result<EventId> {
+        let total = order.total.as_ref().context("no total")?.minor_units;
+        self.refund_up_to(order, total).await
+    }
+
+    /// Tells the service that payment has given so much back by now.
+    pub(crate) async fn refund_up_to(&self, order: &Order, sum: i64) -> Result<EventId> {
         let payment_id = PaymentId::new().to_string();
         let order_id = order.order_id.clone();
-        let refunded = PaymentRefunded { payment_id: payment_id.clone(), order_id, amount: None };
+        let refunded = PaymentRefunded {
+            payment_id: payment_id.clone(),
+            order_id,
+            amount: Some(euros(sum)),
+            user_id: order.user_id.clone(),
+            refunded: Some(euros(sum)),
+        };
         testkit::publish(&self.broker, &payment_id, 2, &refunded).await
     }
 
@@ -285,7 +300,12 @@ pub(crate) fn request(reader: &Reader) -> PlaceOrderRequest {
         items: vec![item(2), item(1)],
         address_id: reader.address.to_string(),
         payment_method: PaymentMethod::Wallet.into(),
+        card_id: String::new(),
     }
+}
+
+pub(crate) fn euros(minor_units: i64) -> Money {
+    Money { minor_units, currency_code: "EUR".to_owned() }
 }
 
 pub(crate) fn item(quantity: i32) -> OrderItem {
