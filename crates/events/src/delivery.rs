@@ -45,6 +45,14 @@ impl<E> Delivery<E> {
     pub const fn span(&self) -> &Span {
         &self.span
     }
+
+    /// Where in its stream the event lies; nothing for a dead letter that is handled after all.
+    ///
+    /// After the broker lost its stream the same event lies elsewhere: no more than a hint.
+    #[must_use]
+    pub fn stream_sequence(&self) -> Option<u64> {
+        self.held.stream_sequence()
+    }
 }
 
 impl<E: Event> Delivery<E> {

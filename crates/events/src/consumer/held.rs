@@ -112,6 +112,11 @@ impl Held {
         self.deliveries
     }
 
+    /// Where in its stream it lies; nothing for a dead letter.
+    pub(crate) fn stream_sequence(&self) -> Option<u64> {
+        self.session.as_ref().map(|_| self.place.0)
+    }
+
     /// An id for a message that doesn't tell its own: the same each time.
     pub(crate) fn id_of_place(&self) -> Uuid {
         Uuid::from_u64_pair(self.place.1, self.place.0)

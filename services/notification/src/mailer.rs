@@ -1,0 +1,179 @@
+//! Hands mails to the mail server.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use lettre::{
+    Address, Message,
+    message::Mailbox,
+    transport::smtp::{
+        Error as SmtpError,
+        authentication::{Credentials, DEFAULT_MECHANISMS},
+        client::{AsyncSmtpConnection, TlsParameters},
+        commands::{Data, Mail, Rcpt},
+        extension::{ClientId, Extension, MailParameter},
+    },
+};
+use secrecy::ExposeSecret as _;
+use tokio::time::{Instant, timeout};
+
+use crate::config::{Config, Encryption, MailRelay};
+
+/// Mail servers hang up on those who are silent for minutes (RFC 5321, section 4.5.3.2.7).
+const IDLE: Duration = Duration::from_secs(30);
+/// For a goodbye whose answer changes nothing.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Hands mails to the mail server, over connections that are used again.
+pub(crate) struct Mailer {
+    relay: MailRelay,
+    tls: Option<TlsParameters>,
+    credentials: Option<Credentials>,
+    hello: ClientId,
+    sender: Address,
+    patience: Duration,
+    idle: Mutex<Vec<(AsyncSmtpConnection, Instant)>>,
+}
+
+/// Why a mail server can't be used as configured.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MailerError {
+    #[error(
+        "BOOKSTORE_SMTP_URL is wrong: with an account it must be `smtps://…` or `…?tls=required`, so that nobody \
+         reads the password"
+    )]
+    Exposed,
+    #[error("no TLS to the mail server: {0}")]
+    Tls(#[from] SmtpError),
+}
+
+/// Why a mail was not handed over. Without what the mail server says, which names the recipient.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotSent {
+    /// It never will be.
+    #[error("{0}")]
+    Refused(String),
+    /// Another time it may be; or it was, and nobody knows.
+    #[error("{0}")]
+    Later(String),
+}
+
+impl Mailer {
+    pub(crate) fn new(config: &Config) -> Result<Self, MailerError> {
+        let relay = config.smtp_url.clone();
+        let credentials = config.smtp_user.clone().zip(config.smtp_password.as_ref());
+        if credentials.is_some() && relay.encryption == Encryption::None {
+            return Err(MailerError::Exposed);
+        }
+        let Mailbox { email: sender, .. } = config.mail_from.clone();
+        Ok(Self {
+            tls: match relay.encryption {
+                Encryption::None => None,
+                Encryption::Tls | Encryption::StartTls => Some(TlsParameters::new(relay.host.clone())?),
+            },
+            relay,
+            credentials: credentials
+                .map(|(user, password)| Credentials::new(user, password.expose_secret().to_owned())),
+            hello: ClientId::Domain(sender.domain().to_owned()),
+            sender,
+            patience: config.mail_timeout,
+            idle: Mutex::default(),
+        })
+    }
+
+    /// Hands a mail over. Whatever fails after its text has left may have been handed over all the same.
+    pub(crate) async fn hand_over(&self, message: &Message) -> Result<(), NotSent> {
+        let outcome = timeout(self.patience, async {
+            let mut connection = self.connection().await?;
+            let outcome = self.converse(&mut connection, message).await;
+            Ok((connection, outcome))
+        });
+        let (mut connection, outcome) = outcome
+            .await
+            .map_err(|_| NotSent::Later("the mail server did not answer in time".to_owned()))??;
+        if outcome.is_ok() {
+            self.idle().push((connection, Instant::now()));
+        } else {
+            // A mail that was begun is not to be a part of the next one.
+            let _ = timeout(GOODBYE, connection.abort()).await;
+        }
+        outcome
+    }
+
+    async fn connection(&self) -> Result<AsyncSmtpConnection, NotSent> {
+        loop {
+            let idle = self.idle().pop();
+            let Some((mut connection, since)) = idle else { break };
+            if since.elapsed() < IDLE && connection.test_connected().await {
+                return Ok(connection);
+            }
+        }
+        self.connect().await.map_err(|error| NotSent::Later(format!("the mail server {}", said(&error))))
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, SmtpError> {
+        let at = (self.relay.host.as_str(), self.relay.port);
+        let at_once = self.tls.clone().filter(|_| self.relay.encryption == Encryption::Tls);
+        let mut connection =
+            AsyncSmtpConnection::connect_tokio1(at, Some(self.patience), &self.hello, at_once, None).await?;
+        if let (Encryption::StartTls, Some(tls)) = (self.relay.encryption, &self.tls) {
+            // Fails where it isn't offered: then nothing is sent.
+            connection.starttls(tls.clone(), &self.hello).await?;
+        }
+        if let Some(credentials) = &self.credentials {
+            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        Ok(connection)
+    }
+
+    /// Only what is said to the recipient and to the text itself is about this mail; all else is between the mail server
+    /// and us, and passes once somebody has looked after it.
+    async fn converse(&self, connection: &mut AsyncSmtpConnection, message: &Message) -> Result<(), NotSent> {
+        let later = |error: SmtpError| NotSent::Later(format!("the mail server {}", said(&error)));
+        let envelope = message.envelope();
+        let mut parameters = Vec::new();
+        if envelope.to().iter().any(|address| !address.to_string().is_ascii()) {
+            if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
+                return Err(NotSent::Refused("the mail server takes no such address".to_owned()));
+            }
+            parameters.push(MailParameter::SmtpUtfEight);
+        }
+        connection.command(Mail::new(Some(self.sender.clone()), parameters)).await.map_err(later)?;
+        for recipient in envelope.to() {
+            let told = connection.command(Rcpt::new(recipient.clone(), Vec::new())).await;
+            told.map_err(|error| refused_or_later("the recipient", &error))?;
+        }
+        connection.command(Data).await.map_err(later)?;
+        let told = connection.message(&message.formatted()).await;
+        told.map_err(|error| refused_or_later("the mail", &error))?;
+        Ok(())
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<(AsyncSmtpConnection, Instant)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn refused_or_later(what: &str, error: &SmtpError) -> NotSent {
+    match error.status() {
+        Some(code) if error.is_permanent() => {
+            NotSent::Refused(format!("the mail server refused {what}: {code}"))
+        }
+        Some(code) => NotSent::Later(format!("the mail server did not take {what} yet: {code}")),
+        None => NotSent::Later(format!("the mail server {}", said(error))),
+    }
+}
+
+/// What went wrong, in words of ours.
+fn said(error: &SmtpError) -> String {
+    match error.status() {
+        Some(code) => format!("answered {code}"),
+        None if error.is_timeout() => "did not answer in time".to_owned(),
+        None if error.is_tls() => "has no TLS that we accept".to_owned(),
+        None if error.is_client() => "can't do what it is asked for".to_owned(),
+        None if error.is_response() => "hung up, or answered nonsense".to_owned(),
+        None => "can't be reached".to_owned(),
+    }
+}

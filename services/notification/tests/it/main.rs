@@ -1,0 +1,7 @@
+//! The notification service as others see it: through events, over gRPC and by mail, on real Postgres, NATS and SMTP.
+
+mod failures;
+mod first_start;
+mod letters;
+mod listing;
+mod shop;
