@@ -11,6 +11,7 @@ mod keys;
 mod permission;
 pub mod policy;
 mod revocations;
+mod seal;
 mod signing_key;
 mod verifier;
 
@@ -19,5 +20,6 @@ pub use issuer::{Access, AccessToken, IssueError, Issuer};
 pub use keys::{FetchError, KeySource};
 pub use permission::{Permission, UnknownPermission};
 pub use revocations::Revocations;
+pub use seal::SealError;
 pub use signing_key::{PublicKey, SigningKey, SigningKeyError};
 pub use verifier::{Error, Verifier};

@@ -9,10 +9,13 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::EncodingKey;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::seal::Root;
+
 /// The private half of the key that access tokens are signed with (Ed25519).
 #[derive(Clone)]
 pub struct SigningKey {
     encoding: Arc<EncodingKey>,
+    root: Root,
     public: PublicKey,
 }
 
@@ -65,7 +68,19 @@ impl SigningKey {
         let pair = Ed25519KeyPair::from_pkcs8(encoding.as_bytes()).map_err(|_| SigningKeyError)?;
         let x = URL_SAFE_NO_PAD.encode(pair.public_key());
         let public = PublicKey { kid: thumbprint(&x), x };
-        Ok(Self { encoding: Arc::new(encoding), public })
+        Ok(Self { encoding: Arc::new(encoding), root: Root::of(&pair)?, public })
+    }
+
+    pub(crate) fn from_pkcs8(der: &[u8]) -> Result<Self, SigningKeyError> {
+        Self::from_der(EncodingKey::from_ed_der(der))
+    }
+
+    pub(crate) fn der(&self) -> &[u8] {
+        self.encoding.as_bytes()
+    }
+
+    pub(crate) const fn root(&self) -> &Root {
+        &self.root
     }
 
     /// The key's name: its RFC 7638 thumbprint, so that nobody has to choose one.
