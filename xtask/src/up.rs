@@ -66,8 +66,7 @@ fn open(shop: &mut Shop, local: &Local, interrupt: &Interrupt) -> Result<()> {
     drop(ports);
     shop.start_traces(&mut traces, local, interrupt)?;
     for service in &SERVICES {
-        let environment = service.environment(&certificates.of(service.name)?, &secrets);
-        shop.start_service(service, program(service.name)?, environment, &traces, local)?;
+        shop.start_service(service, program(service.name)?, &certificates, &secrets, &traces, local)?;
     }
     shop.wait_until_ready(interrupt)?;
     let accounts = load_demo(program("demo")?, interrupt)?;

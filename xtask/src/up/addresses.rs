@@ -8,17 +8,18 @@ use crate::local::{self, Local};
 
 use super::{
     services::{GATEWAY, address},
-    shop::Shop,
+    shop::{MAIL, Shop},
     traces::Traces,
 };
 
 pub(crate) fn print(shop: &Shop, traces: &Traces, accounts: &str, bookstore: &Path, local: &Local) {
     let bookstore = local::short(bookstore);
     println!(
-        "\nThe shop is open at http://{}.\n\n{}\n{}\nTraces: {}",
+        "\nThe shop is open at http://{}.\n\n{}\n{}\nMails: {}, a file each\nTraces: {}",
         address(GATEWAY.port),
         addresses(shop, local),
         accounts.trim_end(),
+        local::short(&local.path(MAIL)),
         traces.describe()
     );
     println!(

@@ -7,6 +7,9 @@ use std::{
     time::Duration,
 };
 
+/// Whom the shop's mails come from.
+const MAIL_FROM: &str = "The Bookstore <shop@bookstore.example>";
+
 /// The first admin. Everybody can read the password: the shop listens on this machine only.
 pub(crate) const ADMIN_EMAIL: &str = "admin@example.com";
 pub(crate) const ADMIN_PASSWORD: &str = "admin-runs-the-shop";
@@ -25,11 +28,12 @@ pub(crate) struct Service {
     pub(crate) keeps: bool,
 }
 
-pub(crate) const SERVICES: [Service; 5] = [
+pub(crate) const SERVICES: [Service; 6] = [
     Service::keeping("identity", 50051, &[]),
     Service::keeping("inventory", 50052, &["identity"]),
     Service::keeping("order", 50053, &["identity", "inventory"]),
     Service::keeping("payment", 50054, &["identity"]),
+    Service::keeping("notification", 50055, &["identity"]),
     GATEWAY,
 ];
 
@@ -38,7 +42,7 @@ pub(crate) const GATEWAY: Service = Service {
     name: "gateway",
     port: 8080,
     admin_port: 51080,
-    calls: &["identity", "inventory", "order", "payment"],
+    calls: &["identity", "inventory", "order", "payment", "notification"],
     keeps: false,
 };
 
@@ -54,8 +58,13 @@ impl Service {
         Self { name, port, admin_port: port + 1000, calls, keeps: true }
     }
 
-    /// The environment that makes it find all it needs but the servers.
-    pub(crate) fn environment(&self, tls: &tls::Files, secrets: &Secrets) -> Vec<(String, String)> {
+    /// The environment that makes it find all it needs but the database and the broker. `mail` is the mail server's URL.
+    pub(crate) fn environment(
+        &self,
+        tls: &tls::Files,
+        secrets: &Secrets,
+        mail: &str,
+    ) -> Vec<(String, String)> {
         let mut environment = vec![
             ("BOOKSTORE_LISTEN".to_owned(), address(self.port).to_string()),
             ("BOOKSTORE_ADMIN_LISTEN".to_owned(), address(self.admin_port).to_string()),
@@ -74,6 +83,12 @@ impl Service {
                 ("BOOKSTORE_SIGNING_KEY_FILE".to_owned(), secrets.signing_key.display().to_string()),
                 ("BOOKSTORE_ADMIN_EMAIL".to_owned(), ADMIN_EMAIL.to_owned()),
                 ("BOOKSTORE_ADMIN_PASSWORD".to_owned(), ADMIN_PASSWORD.to_owned()),
+            ]);
+        }
+        if self.name == "notification" {
+            environment.extend([
+                ("BOOKSTORE_SMTP_URL".to_owned(), mail.to_owned()),
+                ("BOOKSTORE_MAIL_FROM".to_owned(), MAIL_FROM.to_owned()),
             ]);
         }
         environment
@@ -117,12 +132,16 @@ mod tests {
     fn each_service_is_told_where_those_are_that_it_calls() {
         let secrets = Secrets { signing_key: "/s/key".into() };
         let tls = tls::Files { certificate: "/c".into(), key: "/k".into(), roots: "/r".into() };
-        let told: Vec<Vec<(String, String)>> =
-            SERVICES.iter().map(|service| service.environment(&tls, &secrets)).collect();
+        let told: Vec<Vec<(String, String)>> = SERVICES
+            .iter()
+            .map(|service| service.environment(&tls, &secrets, "smtp://127.0.0.1:25"))
+            .collect();
         let order = &told[2];
         assert!(order.contains(&("BOOKSTORE_INVENTORY_TARGET".into(), "ipv4:127.0.0.1:50052".into())));
         let with_key = |env: &&Vec<_>| env.iter().any(|(name, _)| name == "BOOKSTORE_SIGNING_KEY_FILE");
         assert_eq!(told.iter().filter(with_key).count(), 1, "only identity signs");
+        let with_mail = |env: &&Vec<_>| env.iter().any(|(name, _)| name == "BOOKSTORE_SMTP_URL");
+        assert_eq!(told.iter().filter(with_mail).count(), 1, "only notification writes");
     }
 
     #[test]

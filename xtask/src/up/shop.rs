@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use localservers::{Nats, NatsOptions, Postgres};
+use localservers::{MailServer, Nats, NatsOptions, Postgres};
 
 use crate::{
     local::{self, Local},
@@ -17,8 +17,9 @@ use crate::{
 };
 
 use super::{
+    certificates::Certificates,
     databases,
-    services::{SERVICES, Service},
+    services::{SERVICES, Secrets, Service},
     traces::Traces,
 };
 
@@ -27,11 +28,14 @@ const READY: Duration = Duration::from_mins(2);
 /// More than services allow themselves.
 const STOP: Duration = Duration::from_secs(30);
 const TAIL: usize = 15;
+/// Where the mails are that the shop sends: they go no further.
+pub(crate) const MAIL: &str = "mail";
 
 #[derive(Default)]
 pub(crate) struct Shop {
     pub(crate) postgres: Option<Postgres>,
     pub(crate) nats: Option<Nats>,
+    mail: Option<MailServer>,
     jaeger: Option<Running>,
     services: Vec<(&'static Service, Running)>,
 }
@@ -94,6 +98,7 @@ impl Shop {
         interrupt.check()?;
         say::doing("Starting", "NATS");
         self.nats = Some(nats.start(NatsOptions::new(&streams))?);
+        self.mail = Some(MailServer::start_into(&local.folder(MAIL)?)?);
         interrupt.check()
     }
 
@@ -131,16 +136,17 @@ impl Shop {
         &mut self,
         service: &'static Service,
         program: &Path,
-        environment: Vec<(String, String)>,
+        certificates: &Certificates,
+        secrets: &Secrets,
         traces: &Traces,
         local: &Local,
     ) -> Result<()> {
-        let (Some(postgres), Some(nats)) = (&self.postgres, &self.nats) else {
-            bail!("services need Postgres and NATS");
+        let (Some(postgres), Some(nats), Some(mail)) = (&self.postgres, &self.nats, &self.mail) else {
+            bail!("services need Postgres, NATS and a mail server");
         };
         say::doing("Starting", service.name);
         let mut command = process::ending_with_us(program);
-        command.envs(environment);
+        command.envs(service.environment(&certificates.of(service.name)?, secrets, &mail.url()));
         if service.keeps {
             command.env("BOOKSTORE_DATABASE_URL", postgres.url(service.name));
             command.env("BOOKSTORE_NATS_URL", nats.url());
