@@ -14,20 +14,32 @@ Your account:
   login        Sign in
   logout       Sign out: end the session and forget the token
   whoami       Who is signed in, as what, and until when
-  address      Where your books are delivered to: add, list
-  wallet       What it holds, what went in and out: balance, top-up, entries
+  account      What you are called, your password: update, password, delete
+  address      Where your books are delivered to: add, list, update, delete, default
+  card         The cards that you pay with: add, list, remove
+  wallet       What it holds, what went in and out: balance, top-up, withdraw, entries
 
 Books and orders:
   books        Find books: list, show
-  order        Order books and follow them: place, show, watch, list, cancel
+  order        Order books and follow them: place, show, watch, list, cancel, return, returns
+  payment      What was paid for them: list, show
 
 For booksellers:
-  shop         Open a shop: register
-  book         Offer a book: add
-  stock        What is on your shelves: set, show
+  shop         Shops: list, show, register, mine, update
+               who works in yours: members, add-member, remove-member
+               where its stock lies: locations, add-location
+               what it sends and takes back: shipments, returns, accept-return, reject-return
+  books        What your shop offers: add, update, withdraw, import
+  stock        What is on your shelves: set, adjust, show, movements
+  order        What is on its way: ship, deliver
 
 For those who run the shop:
+  users        Who has an account: list, show, grant, revoke, delete
   role         Who may do what: grant, revoke
+  order        Everybody's orders: list --everybody
+  payment      Money back, and payments that hang: refund, process
+  mail         The e-mails that the shop sends: list
+  keys         The keys that sign access tokens: rotate
   events       Events that services could not handle: dead list, dead show, dead replay, dead discard
 
 Others:
@@ -41,6 +53,7 @@ const AFTER_HELP: &str = "\
 A first order:
   bookstore register --email ada@example.com --name Ada
   bookstore address add --recipient Ada --line '1 Analytical Way' --city London --country GB
+  bookstore card add tok_visa
   bookstore wallet top-up 50.00
   bookstore books list --category science-fiction
   bookstore order place --book 9780441172719 --watch
@@ -55,8 +68,8 @@ Exit codes:
 
 /// The bookshop, for the terminal.
 ///
-/// Readers find books, pay from a wallet and follow their orders; booksellers open a shop, offer books and count stock;
-/// admins say who is a bookseller, and look after events that went wrong.
+/// Readers find books, pay from a wallet or by card, and follow their orders; booksellers open a shop, offer books, count
+/// stock, and send parcels; admins say who is a bookseller, and look after what went wrong.
 #[derive(Parser)]
 #[command(name = "bookstore", version, after_long_help = AFTER_HELP, arg_required_else_help = true)]
 #[command(help_template = TEMPLATE)]
@@ -92,12 +105,22 @@ pub(crate) enum Command {
     /// Who is signed in, as what, and until when
     #[command(after_long_help = "Example:\n  bookstore whoami --output json | jq -r .user_id")]
     Whoami,
-    /// Find books
-    #[command(subcommand, after_long_help = "Example:\n  bookstore books list --category poetry")]
+    /// Your account: what you are called, your password
+    #[command(subcommand, after_long_help = "Example:\n  bookstore account update --name 'Ada King'")]
+    Account(commands::account::manage::Account),
+    /// Find books, and offer them
+    #[command(
+        subcommand,
+        alias = "book",
+        after_long_help = "Example:\n  bookstore books list --category poetry"
+    )]
     Books(commands::books::Books),
     /// Your wallet: what it holds, what went in and out
     #[command(subcommand, after_long_help = "Example:\n  bookstore wallet top-up 50.00")]
     Wallet(commands::wallet::Wallet),
+    /// The cards that you pay with
+    #[command(subcommand, after_long_help = "Example:\n  bookstore card add tok_visa")]
+    Card(commands::card::Card),
     /// Where your books are delivered to
     #[command(subcommand, after_long_help = "Example:\n  bookstore address list")]
     Address(commands::address::Address),
@@ -107,15 +130,12 @@ pub(crate) enum Command {
         after_long_help = "Example:\n  bookstore order place --book 9780441172719:2 --watch"
     )]
     Order(commands::order::Order),
-    /// For booksellers: your shop
+    /// Shops; for booksellers also their people, rooms, parcels and returns
     #[command(
         subcommand,
-        after_long_help = "Example:\n  bookstore shop register --name 'The Corner Bookshop' --city Berlin"
+        after_long_help = "Examples:\n  bookstore shop list --city Leipzig\n  bookstore shop register --name 'The Corner Bookshop' --city Berlin"
     )]
     Shop(commands::shop::Shop),
-    /// For booksellers: what your shop offers
-    #[command(subcommand, after_long_help = "Example:\n  bookstore book add --help")]
-    Book(commands::book::Book),
     /// For booksellers: what is on your shelves
     #[command(
         subcommand,
@@ -128,6 +148,18 @@ pub(crate) enum Command {
         after_long_help = "Example:\n  bookstore role grant shop_owner --email bea@example.com"
     )]
     Role(commands::role::Role),
+    /// For those who run the shop: who has an account
+    #[command(subcommand, after_long_help = "Example:\n  bookstore users show ada@example.com")]
+    Users(commands::users::Users),
+    /// What was paid for orders, and what was given back
+    #[command(subcommand, after_long_help = "Example:\n  bookstore payment show ord_…")]
+    Payment(commands::payment::Payment),
+    /// For those who run the shop: the e-mails that it sends
+    #[command(subcommand, after_long_help = "Example:\n  bookstore mail list --state failed")]
+    Mail(commands::mail::Mail),
+    /// For those who run the shop: the keys that sign access tokens
+    #[command(subcommand, after_long_help = "Example:\n  bookstore keys rotate")]
+    Keys(commands::keys::Keys),
     /// For those who run the shop: events that services could not handle
     #[command(subcommand, after_long_help = "Example:\n  bookstore events dead list")]
     Events(commands::events::Events),
@@ -156,15 +188,28 @@ mod tests {
         for command in super::Args::command().get_subcommands() {
             let name = command.get_name();
             assert!(help.contains(&format!("\n  {name} ")), "{name} is missing in:\n{help}");
+            let told = told_of(name, &help);
             let missing: Vec<_> = command
                 .get_subcommands()
                 .map(Command::get_name)
-                .filter(|action| {
-                    !help.lines().any(|line| line.starts_with(&format!("  {name} ")) && line.contains(action))
-                })
+                .filter(|action| !told.iter().any(|word| word == action))
                 .collect();
             assert!(missing.is_empty(), "{name}: {missing:?} are missing in:\n{help}");
         }
+    }
+
+    /// The words behind a command's name, in its own lines and in those that go on below.
+    fn told_of(name: &str, help: &str) -> Vec<String> {
+        let mut is_of_it = false;
+        let mut words = Vec::new();
+        for line in help.lines() {
+            is_of_it = line.starts_with(&format!("  {name} ")) || (is_of_it && line.starts_with("     "));
+            if is_of_it {
+                let line = line.split([' ', ',', ':']).filter(|word| !word.is_empty());
+                words.extend(line.map(str::to_owned));
+            }
+        }
+        words
     }
 
     #[test]

@@ -7,6 +7,7 @@ use proto::{
     events::v1::dead_letters_client::DeadLettersClient,
     identity::v1::identity_service_client::IdentityServiceClient,
     inventory::v1::inventory_service_client::InventoryServiceClient,
+    notification::v1::notification_service_client::NotificationServiceClient,
     order::v1::order_service_client::OrderServiceClient,
     payment::v1::payment_service_client::PaymentServiceClient,
 };
@@ -100,6 +101,10 @@ impl Gateway {
 
     pub(crate) async fn payment(&self) -> Result<PaymentServiceClient<Channel>, Failure> {
         Ok(PaymentServiceClient::new(self.connected().await?))
+    }
+
+    pub(crate) async fn notification(&self) -> Result<NotificationServiceClient<Channel>, Failure> {
+        Ok(NotificationServiceClient::new(self.connected().await?))
     }
 
     /// Whose are meant says each request: [`Service::address`].

@@ -1,7 +1,9 @@
 //! `bookstore`, the bookshop for the terminal.
 
 mod args;
+mod choice;
 mod commands;
+mod credentials;
 mod failure;
 mod gateway;
 mod output;

@@ -12,7 +12,7 @@ use prost::{Message, Name};
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 use prost_types::Timestamp;
 use proto::types::v1::Money;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{args::Format, failure::Failure};
 
@@ -71,6 +71,17 @@ impl Output {
         if self.format == Format::Table && io::stderr().is_terminal() {
             let _ = writeln!(io::stderr(), "{text}");
         }
+    }
+
+    /// Something that the user should know although the command goes on.
+    pub(crate) fn warning(&self, text: &str) {
+        let _ = match self.format {
+            Format::Table => {
+                let warning = Colour::Yellow.paint("warning:", &io::stderr());
+                writeln!(io::stderr(), "{warning} {text}")
+            }
+            Format::Json => writeln!(io::stderr(), "{}", json!({ "warning": text })),
+        };
     }
 
     /// Prints why a command failed, to standard error.

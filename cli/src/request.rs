@@ -65,14 +65,10 @@ pub(crate) async fn change<T>(
     request_id: &str,
     send: impl AsyncFnMut() -> Result<Response<T>, Status>,
 ) -> Result<T, Failure> {
-    repeat(send)
-        .await
-        .map_err(|failure| failure.of_change(Some(request_id), typed::again_with("--request-id", request_id)))
+    repeat(send).await.map_err(|failure| under_id(failure, request_id))
 }
 
-/// Like [`change`], for what comes out the same however often it is done and so needs no request id.
-pub(crate) async fn change_again<T>(
-    send: impl AsyncFnMut() -> Result<Response<T>, Status>,
-) -> Result<T, Failure> {
-    repeat(send).await.map_err(|failure| failure.of_change(None, typed::again()))
+/// The failure of a change under `request_id`, which may have happened although its answer is missing.
+pub(crate) fn under_id(failure: Failure, request_id: &str) -> Failure {
+    failure.of_change(Some(request_id), typed::again_with("--request-id", request_id))
 }

@@ -1,6 +1,6 @@
-//! `register`, `login`, `logout`, `whoami`.
+//! `register`, `login`, `logout`, `whoami`, `account`.
 
-use std::{env, io};
+pub(crate) mod manage;
 
 use clap::Args;
 use proto::identity::v1::{AuthenticateUserRequest, CreateUserRequest, GetUserRequest, LogoutRequest, User};
@@ -8,38 +8,14 @@ use serde_json::json;
 use values::Clock;
 
 use crate::{
+    commands::password::Password,
+    credentials::{self, Credentials},
     failure::Failure,
     gateway::Gateway,
     output::{self, Output},
     request::{self, RequestId},
-    session::Session,
+    session::{self, Session},
 };
-
-/// Where the password comes from: never from the command line, which others can read.
-#[derive(Args)]
-struct Password {
-    /// Read the password from standard input; without this it is asked for, or taken from `BOOKSTORE_PASSWORD`
-    #[arg(long)]
-    password_stdin: bool,
-}
-
-impl Password {
-    fn read(&self) -> Result<String, Failure> {
-        if self.password_stdin {
-            let mut line = String::new();
-            io::stdin()
-                .read_line(&mut line)
-                .map_err(|error| Failure::not_possible(format!("no password on standard input: {error}")))?;
-            return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
-        }
-        if let Ok(password) = env::var("BOOKSTORE_PASSWORD") {
-            return Ok(password);
-        }
-        rpassword::prompt_password("Password: ").map_err(|_| {
-            Failure::usage("no terminal to ask for the password: use --password-stdin or BOOKSTORE_PASSWORD")
-        })
-    }
-}
 
 /// Opens an account.
 #[derive(Args)]
@@ -106,17 +82,17 @@ async fn sign_in(at: &Gateway, email: String, password: String) -> Result<User, 
     let credentials = AuthenticateUserRequest { email, password };
     let answer =
         request::repeat(async || identity.clone().authenticate_user(credentials.clone()).await).await?;
-    let user = answer.user.unwrap_or_default();
-    let expires_at = output::moment(answer.expire_time.as_ref()).unwrap_or_default();
-    Session::new(user.user_id.clone(), user.email.clone(), answer.access_token, expires_at).store()?;
+    let user = answer.user.clone().unwrap_or_default();
+    session::kept(answer).store(&credentials::lock().await?)?;
     Ok(user)
 }
 
 /// Ends the session. It is forgotten here whatever the shop says.
 pub(crate) async fn logout(at: &Gateway, output: &Output) -> Result<(), Failure> {
-    let session = Session::load();
-    let was_signed_in = Session::forget()?;
-    let Ok(session) = session else {
+    let lock = credentials::lock().await?;
+    let kept = Credentials::load();
+    let was_signed_in = Credentials::forget(&lock)?;
+    let Ok(Some(kept)) = kept else {
         // What can't be read can't be ended either.
         let text = if was_signed_in {
             "Signed out here: what was stored of the session could not be read."
@@ -126,39 +102,49 @@ pub(crate) async fn logout(at: &Gateway, output: &Output) -> Result<(), Failure>
         output.value(&json!({ "signed_out": was_signed_in, "ended_before": false }), text);
         return Ok(());
     };
-    let (ended_before, text) = match end(at, &session).await {
+    let until = session::last_moment(&kept);
+    let (ended_before, text) = match end(at, kept).await {
         Ok(()) => (false, "Signed out."),
         Err(Failure::SignIn { .. }) => (true, "Signed out: the session had ended already."),
-        Err(_) if session.expires_at <= Clock::system().now() => {
-            (true, "Signed out: the session had ended already.")
-        }
-        Err(cause) => {
-            return Err(Failure::OnlyForgotten { until: session.expires_at, cause: Box::new(cause) });
-        }
+        Err(_) if until <= Clock::system().now() => (true, "Signed out: the session had ended already."),
+        Err(cause) => return Err(Failure::OnlyForgotten { until, cause: Box::new(cause) }),
     };
     output.value(&json!({ "signed_out": true, "ended_before": ended_before }), text);
     Ok(())
 }
 
-async fn end(at: &Gateway, session: &Session) -> Result<(), Failure> {
+/// Whose access token has run out can still end the session: with a new one.
+async fn end(at: &Gateway, kept: Credentials) -> Result<(), Failure> {
     let identity = at.identity().await?;
-    request::repeat(async || identity.clone().logout(session.sign(LogoutRequest {})).await).await?;
+    let logout = async |credentials: &Credentials| {
+        request::repeat(async || identity.clone().logout(session::sign(credentials, LogoutRequest {})).await)
+            .await
+    };
+    match logout(&kept).await {
+        Err(refused @ Failure::SignIn { .. }) => {
+            let Some(renewed) = session::renewed(at, &kept).await? else { return Err(refused) };
+            logout(&renewed).await?;
+        }
+        answer => {
+            answer?;
+        }
+    }
     Ok(())
 }
 
 pub(crate) async fn whoami(at: &Gateway, output: &Output) -> Result<(), Failure> {
-    let session = Session::load()?;
+    let session = Session::open(at, output).await?;
     let identity = at.identity().await?;
-    let user =
-        request::repeat(async || identity.clone().get_user(session.sign(GetUserRequest::default())).await)
-            .await?;
+    let user = session
+        .ask(async || identity.clone().get_user(session.sign(GetUserRequest::default())).await)
+        .await?;
     output.answer(&user, |user| {
         output::facts(&[
             ("Name", user.display_name.clone()),
             ("E-mail", user.email.clone()),
             ("User", user.user_id.clone()),
             ("Roles", user.roles.join(", ")),
-            ("Signed in until", session.expires_at.format("%F %T UTC").to_string()),
+            ("Signed in until", session.signed_in_until().format("%F %T UTC").to_string()),
         ])
     });
     Ok(())

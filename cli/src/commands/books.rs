@@ -1,4 +1,7 @@
-//! `books list|show`.
+//! `books list|show|add|update|withdraw|import`.
+
+mod add;
+mod update;
 
 use std::io::{self, IsTerminal as _};
 
@@ -13,6 +16,7 @@ use crate::{
     output::{self, Output},
     paging::{self, Paging},
     request,
+    session::Session,
 };
 
 #[derive(Subcommand)]
@@ -21,16 +25,31 @@ pub(crate) enum Books {
     List(List),
     /// Show a book and who sells it
     Show(Show),
+    /// For booksellers: offer a book in your shop
+    Add(Box<add::Add>),
+    /// For booksellers: change the price of a book, or what is known of it
+    Update(Box<update::Update>),
+    /// For booksellers: offer a book no more
+    Withdraw(update::Withdraw),
 }
 
 #[derive(Args)]
 #[command(
-    after_long_help = "Examples:\n  bookstore books list --category poetry\n  bookstore books list --all --output json | jq -r '.books[].isbn'"
+    after_long_help = "Examples:\n  bookstore books list --category poetry\n  bookstore books list --search 'left hand dark'\n  bookstore books list --author 'Jane Austen' --shop shp_…\n  bookstore books list --all --output json | jq -r '.books[].isbn'"
 )]
 pub(crate) struct List {
     /// Only books of this category, for example science-fiction
     #[arg(long, default_value = "")]
     category: String,
+    /// Only books that this shop offers: shp_…
+    #[arg(long, default_value = "")]
+    shop: String,
+    /// Only books by this author, the name in full
+    #[arg(long, default_value = "")]
+    author: String,
+    /// Only books with each of these words in the title or the authors' names; the last one may be unfinished
+    #[arg(long, value_name = "WORDS", default_value = "")]
+    search: String,
     #[command(flatten)]
     paging: Paging,
 }
@@ -51,6 +70,9 @@ impl Books {
                 output.answer(&book, details);
                 Ok(())
             }
+            Self::Add(add) => add.run(at, &Session::open(at, output).await?, output).await,
+            Self::Update(update) => update.run(at, &Session::open(at, output).await?, output, details).await,
+            Self::Withdraw(withdraw) => withdraw.run(at, &Session::open(at, output).await?, output).await,
         }
     }
 }
@@ -64,7 +86,9 @@ impl List {
                     page_size,
                     page_token: page_token.clone(),
                     category: self.category.clone(),
-                    ..ListBooksRequest::default()
+                    shop_id: self.shop.clone(),
+                    author: self.author.clone(),
+                    query: self.search.clone(),
                 };
                 inventory.clone().list_books(request).await
             });
@@ -143,4 +167,13 @@ fn details(book: &Book) -> String {
         text.push_str(name);
     }
     text
+}
+
+/// `BOOK[:COPIES]`: what was meant, and how many; one if not said.
+pub(crate) fn with_copies(text: &str) -> Result<(&str, i32), Failure> {
+    let (book, copies) = text.rsplit_once(':').unwrap_or((text, "1"));
+    let copies = copies.parse().map_err(|_| {
+        Failure::usage(format!("`{text}`: `{copies}` is no number of copies; write 9780441172719:2 for two"))
+    })?;
+    Ok((book, copies))
 }

@@ -12,7 +12,6 @@ use crate::{
     gateway::{Gateway, Service},
     output::{self, Output},
     paging::{self, Paging},
-    request,
     session::Session,
 };
 use ask::{ask_each, find};
@@ -65,7 +64,7 @@ pub(crate) struct Which {
 
 impl Events {
     pub(crate) async fn run(self, at: &Gateway, output: &Output) -> Result<(), Failure> {
-        let session = Session::load()?;
+        let session = Session::open(at, output).await?;
         let Self::Dead(dead) = self;
         match dead {
             Dead::List(list) => list.run(at, &session, output).await,
@@ -80,22 +79,24 @@ impl Events {
             Dead::Replay(which) => {
                 let service = which.service(at, &session).await?;
                 let letters = at.dead_letters().await?;
-                let letter = request::change_again(async || {
-                    let request = ReplayRequest { dead_letter_id: which.id.clone() };
-                    letters.clone().replay(service.address(session.sign(request))).await
-                })
-                .await?;
+                let letter = session
+                    .change_again(async || {
+                        let request = ReplayRequest { dead_letter_id: which.id.clone() };
+                        letters.clone().replay(service.address(session.sign(request))).await
+                    })
+                    .await?;
                 show(output, service, &letter);
                 Ok(())
             }
             Dead::Discard(which) => {
                 let service = which.service(at, &session).await?;
                 let letters = at.dead_letters().await?;
-                let letter = request::change_again(async || {
-                    let request = DiscardRequest { dead_letter_id: which.id.clone() };
-                    letters.clone().discard(service.address(session.sign(request))).await
-                })
-                .await?;
+                let letter = session
+                    .change_again(async || {
+                        let request = DiscardRequest { dead_letter_id: which.id.clone() };
+                        letters.clone().discard(service.address(session.sign(request))).await
+                    })
+                    .await?;
                 show(output, service, &letter);
                 Ok(())
             }
@@ -104,7 +105,7 @@ impl Events {
 }
 
 impl Which {
-    async fn service(&self, at: &Gateway, session: &Session) -> Result<Service, Failure> {
+    async fn service(&self, at: &Gateway, session: &Session<'_>) -> Result<Service, Failure> {
         match self.service {
             Some(service) => Ok(service),
             None => Ok(find(at, session, &self.id).await?.0),
@@ -113,7 +114,7 @@ impl Which {
 }
 
 impl List {
-    async fn run(self, at: &Gateway, session: &Session, output: &Output) -> Result<(), Failure> {
+    async fn run(self, at: &Gateway, session: &Session<'_>, output: &Output) -> Result<(), Failure> {
         if self.service.is_none() && !self.paging.is_from_the_start() {
             return Err(Failure::usage(
                 "--page goes on in the list of one service: say which with --service",
@@ -153,10 +154,15 @@ impl List {
         if asked.silent.is_empty() { Ok(()) } else { Err(Failure::Incomplete(asked.silent)) }
     }
 
-    async fn of(&self, at: &Gateway, session: &Session, service: Service) -> Result<ListResponse, Failure> {
+    async fn of(
+        &self,
+        at: &Gateway,
+        session: &Session<'_>,
+        service: Service,
+    ) -> Result<ListResponse, Failure> {
         let letters = at.dead_letters().await?;
         let fetch = async |page_size, page_token: String| {
-            let page = request::repeat(async || {
+            let page = session.ask(async || {
                 let request = ListRequest {
                     page_size,
                     page_token: page_token.clone(),
@@ -171,13 +177,14 @@ impl List {
     }
 }
 
-async fn get(at: &Gateway, session: &Session, service: Service, id: &str) -> Result<DeadLetter, Failure> {
+async fn get(at: &Gateway, session: &Session<'_>, service: Service, id: &str) -> Result<DeadLetter, Failure> {
     let letters = at.dead_letters().await?;
-    request::repeat(async || {
-        let request = GetRequest { dead_letter_id: id.to_owned() };
-        letters.clone().get(service.address(session.sign(request))).await
-    })
-    .await
+    session
+        .ask(async || {
+            let request = GetRequest { dead_letter_id: id.to_owned() };
+            letters.clone().get(service.address(session.sign(request))).await
+        })
+        .await
 }
 
 fn show(output: &Output, service: Service, letter: &DeadLetter) {

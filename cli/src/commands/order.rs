@@ -1,8 +1,11 @@
-//! `order place|show|watch|list|cancel`.
+//! `order place|show|watch|list|cancel|return|returns|ship|deliver`.
 
+mod everybody;
 mod follow;
+mod give_back;
 mod place;
 mod print;
+mod ship;
 
 use clap::{Args, Subcommand};
 use proto::order::v1::{
@@ -14,7 +17,7 @@ use crate::{
     gateway::Gateway,
     output::Output,
     paging::{self, Paging},
-    request::{self, RequestId},
+    request::RequestId,
     session::Session,
 };
 
@@ -30,10 +33,18 @@ pub(crate) enum Order {
         after_long_help = "Examples:\n  bookstore order watch\n  bookstore order watch ord_… --output json"
     )]
     Watch(Which),
-    /// List your orders, the newest first
-    List(List),
-    /// Cancel an order that is pending or confirmed; what you paid comes back
+    /// List your orders, the newest first; for those who run the shop also everybody's
+    List(Box<List>),
+    /// Cancel an order that is pending or confirmed; what was paid comes back
     Cancel(Cancel),
+    /// Ask a shop to take delivered books back
+    Return(give_back::Return),
+    /// List what you asked to return
+    Returns(give_back::Returns),
+    /// For booksellers: tell that your part of an order is on its way
+    Ship(ship::Ship),
+    /// For booksellers: tell that your part of an order has arrived
+    Deliver(ship::Deliver),
 }
 
 #[derive(Args)]
@@ -44,9 +55,11 @@ pub(crate) struct Which {
 
 #[derive(Args)]
 #[command(
-    after_long_help = "Examples:\n  bookstore order list --limit 5\n  bookstore order list --all --output json | jq -r '.orders[].order_id'"
+    after_long_help = "Examples:\n  bookstore order list --limit 5\n  bookstore order list --all --output json | jq -r '.orders[].order_id'\n  bookstore order list --everybody --state cancelled --reason payment-declined"
 )]
 pub(crate) struct List {
+    #[command(flatten)]
+    everybody: everybody::Everybody,
     #[command(flatten)]
     paging: Paging,
 }
@@ -65,19 +78,20 @@ pub(crate) struct Cancel {
 
 impl Order {
     pub(crate) async fn run(self, at: &Gateway, output: &Output) -> Result<(), Failure> {
-        let session = Session::load()?;
+        let session = Session::open(at, output).await?;
         match self {
             Self::Place(place) => place.run(at, &session, output).await,
             Self::Show(which) => {
                 let order_id = which.or_newest(at, &session).await?;
                 let orders = at.order().await?;
-                let order = request::repeat(async || {
-                    orders
-                        .clone()
-                        .get_order(session.sign(GetOrderRequest { order_id: order_id.clone() }))
-                        .await
-                })
-                .await?;
+                let order = session
+                    .ask(async || {
+                        orders
+                            .clone()
+                            .get_order(session.sign(GetOrderRequest { order_id: order_id.clone() }))
+                            .await
+                    })
+                    .await?;
                 output.answer(&order, print::details);
                 Ok(())
             }
@@ -87,21 +101,26 @@ impl Order {
             }
             Self::List(list) => list.run(at, &session, output).await,
             Self::Cancel(cancel) => cancel.run(at, &session, output).await,
+            Self::Return(give_back) => give_back.run(at, &session, output).await,
+            Self::Returns(returns) => returns.run(at, &session, output).await,
+            Self::Ship(ship) => ship.run(at, &session, output).await,
+            Self::Deliver(deliver) => deliver.run(at, &session, output).await,
         }
     }
 }
 
 impl Which {
-    async fn or_newest(self, at: &Gateway, session: &Session) -> Result<String, Failure> {
+    async fn or_newest(self, at: &Gateway, session: &Session<'_>) -> Result<String, Failure> {
         if let Some(order) = self.order {
             return Ok(order);
         }
         let orders = at.order().await?;
-        let newest = request::repeat(async || {
-            let request = GetOrderHistoryRequest { page_size: 1, page_token: String::new() };
-            orders.clone().get_order_history(session.sign(request)).await
-        })
-        .await?;
+        let newest = session
+            .ask(async || {
+                let request = GetOrderHistoryRequest { page_size: 1, page_token: String::new() };
+                orders.clone().get_order_history(session.sign(request)).await
+            })
+            .await?;
         let newest = newest.orders.into_iter().next();
         newest.map(|order| order.order_id).ok_or_else(|| {
             Failure::not_possible("you have no order yet; find a book with: bookstore books list")
@@ -110,10 +129,13 @@ impl Which {
 }
 
 impl List {
-    async fn run(self, at: &Gateway, session: &Session, output: &Output) -> Result<(), Failure> {
+    async fn run(self, at: &Gateway, session: &Session<'_>, output: &Output) -> Result<(), Failure> {
+        if self.everybody.is_wanted() {
+            return self.everybody.list(at, session, output, &self.paging).await;
+        }
         let orders = at.order().await?;
         let fetch = async |page_size, page_token: String| {
-            let page = request::repeat(async || {
+            let page = session.ask(async || {
                 let request = GetOrderHistoryRequest { page_size, page_token: page_token.clone() };
                 orders.clone().get_order_history(session.sign(request)).await
             });
@@ -128,15 +150,14 @@ impl List {
 }
 
 impl Cancel {
-    async fn run(self, at: &Gateway, session: &Session, output: &Output) -> Result<(), Failure> {
+    async fn run(self, at: &Gateway, session: &Session<'_>, output: &Output) -> Result<(), Failure> {
         let request_id = self.request_id.or_new();
         let wanted =
             CancelOrderRequest { request_id: request_id.clone(), order_id: self.order, note: self.note };
         let orders = at.order().await?;
-        let order = request::change(&request_id, async || {
-            orders.clone().cancel_order(session.sign(wanted.clone())).await
-        })
-        .await?;
+        let order = session
+            .change(&request_id, async || orders.clone().cancel_order(session.sign(wanted.clone())).await)
+            .await?;
         output.answer(&order, print::details);
         Ok(())
     }

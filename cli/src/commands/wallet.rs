@@ -1,9 +1,10 @@
-//! `wallet balance|top-up|entries`.
+//! `wallet balance|top-up|withdraw|entries`.
 
 use clap::{Args, Subcommand};
 use proto::{
     payment::v1::{
         GetBalanceRequest, LedgerEntry, ListLedgerEntriesRequest, ListLedgerEntriesResponse, TopUpRequest,
+        WithdrawRequest,
     },
     types::v1::Money,
 };
@@ -13,7 +14,7 @@ use crate::{
     gateway::Gateway,
     output::{self, Output},
     paging::{self, Paging},
-    request::{self, RequestId},
+    request::RequestId,
     session::Session,
 };
 
@@ -21,8 +22,10 @@ use crate::{
 pub(crate) enum Wallet {
     /// What it holds
     Balance(Balance),
-    /// Put money in, from the card
+    /// Put money in, from a card
     TopUp(TopUp),
+    /// Take money out, to a card
+    Withdraw(Withdraw),
     /// What went in and out, the newest first
     Entries(Entries),
 }
@@ -36,13 +39,33 @@ pub(crate) struct Balance {
 }
 
 #[derive(Args)]
-#[command(after_long_help = "Example:\n  bookstore wallet top-up 50.00 --currency EUR")]
+#[command(
+    after_long_help = "Examples:\n  bookstore wallet top-up 50.00\n  bookstore wallet top-up 50.00 --currency USD --card crd_…"
+)]
 pub(crate) struct TopUp {
     /// How much, in the currency's own notation: 50.00
     amount: String,
     /// Which currency
     #[arg(long, default_value = "EUR")]
     currency: String,
+    /// From which card, crd_…; the newest if not given
+    #[arg(long, default_value = "")]
+    card: String,
+    #[command(flatten)]
+    request_id: RequestId,
+}
+
+#[derive(Args)]
+#[command(after_long_help = "Example:\n  bookstore wallet withdraw 20.00")]
+pub(crate) struct Withdraw {
+    /// How much, in the currency's own notation: 20.00
+    amount: String,
+    /// Which currency
+    #[arg(long, default_value = "EUR")]
+    currency: String,
+    /// To which card, crd_…; the newest if not given
+    #[arg(long, default_value = "")]
+    card: String,
     #[command(flatten)]
     request_id: RequestId,
 }
@@ -61,38 +84,40 @@ pub(crate) struct Entries {
 
 impl Wallet {
     pub(crate) async fn run(self, at: &Gateway, output: &Output) -> Result<(), Failure> {
-        let session = Session::load()?;
+        let session = Session::open(at, output).await?;
         match self {
             Self::Balance(balance) => balance.run(at, &session, output).await,
             Self::TopUp(top_up) => top_up.run(at, &session, output).await,
+            Self::Withdraw(withdraw) => withdraw.run(at, &session, output).await,
             Self::Entries(entries) => entries.run(at, &session, output).await,
         }
     }
 }
 
 impl Balance {
-    async fn run(self, at: &Gateway, session: &Session, output: &Output) -> Result<(), Failure> {
+    async fn run(self, at: &Gateway, session: &Session<'_>, output: &Output) -> Result<(), Failure> {
         let payment = at.payment().await?;
-        let balance = request::repeat(async || {
-            let request = GetBalanceRequest { currency_code: self.currency.to_ascii_uppercase() };
-            payment.clone().get_balance(session.sign(request)).await
-        })
-        .await?;
+        let balance = session
+            .ask(async || {
+                let request = GetBalanceRequest { currency_code: self.currency.to_ascii_uppercase() };
+                payment.clone().get_balance(session.sign(request)).await
+            })
+            .await?;
         output.answer(&balance, |balance| output::money(balance.balance.as_ref()));
         Ok(())
     }
 }
 
 impl TopUp {
-    async fn run(self, at: &Gateway, session: &Session, output: &Output) -> Result<(), Failure> {
+    async fn run(self, at: &Gateway, session: &Session<'_>, output: &Output) -> Result<(), Failure> {
         let amount = parse_money(&format!("{} {}", self.amount, self.currency.to_ascii_uppercase()))?;
         let request_id = self.request_id.or_new();
         let wanted =
-            TopUpRequest { request_id: request_id.clone(), amount: Some(amount), card_id: String::new() };
+            TopUpRequest { request_id: request_id.clone(), amount: Some(amount), card_id: self.card };
         let payment = at.payment().await?;
-        let entry =
-            request::change(&request_id, async || payment.clone().top_up(session.sign(wanted.clone())).await)
-                .await?;
+        let entry = session
+            .change(&request_id, async || payment.clone().top_up(session.sign(wanted.clone())).await)
+            .await?;
         output.answer(&entry, |entry| {
             format!("{} added to your wallet.", output::money(entry.amount.as_ref()))
         });
@@ -100,12 +125,34 @@ impl TopUp {
     }
 }
 
+impl Withdraw {
+    async fn run(self, at: &Gateway, session: &Session<'_>, output: &Output) -> Result<(), Failure> {
+        let amount = parse_money(&format!("{} {}", self.amount, self.currency.to_ascii_uppercase()))?;
+        let request_id = self.request_id.or_new();
+        let wanted =
+            WithdrawRequest { request_id: request_id.clone(), amount: Some(amount), card_id: self.card };
+        let payment = at.payment().await?;
+        let withdrawal = session
+            .change(&request_id, async || payment.clone().withdraw(session.sign(wanted.clone())).await)
+            .await?;
+        output.answer(&withdrawal, |withdrawal| {
+            output::facts(&[
+                ("Withdrawal", withdrawal.withdrawal_id.clone()),
+                ("State", output::word(withdrawal.state().as_str_name(), "PAYOUT_STATE_")),
+                ("Amount", output::money(withdrawal.amount.as_ref())),
+                ("Card", withdrawal.card_id.clone()),
+            ])
+        });
+        Ok(())
+    }
+}
+
 impl Entries {
-    async fn run(self, at: &Gateway, session: &Session, output: &Output) -> Result<(), Failure> {
+    async fn run(self, at: &Gateway, session: &Session<'_>, output: &Output) -> Result<(), Failure> {
         let payment = at.payment().await?;
         let currency_code = self.currency.to_ascii_uppercase();
         let fetch = async |page_size, page_token: String| {
-            let page = request::repeat(async || {
+            let page = session.ask(async || {
                 let request = ListLedgerEntriesRequest {
                     page_size,
                     page_token: page_token.clone(),
@@ -125,7 +172,8 @@ impl Entries {
 
 fn table(answer: &ListLedgerEntriesResponse) -> String {
     if answer.entries.is_empty() {
-        return "Nothing went in or out yet. Put money in with: bookstore wallet top-up 50.00".to_owned();
+        return "Nothing went in or out yet. Add a card, then put money in: bookstore wallet top-up 50.00"
+            .to_owned();
     }
     let row = |entry: &LedgerEntry| {
         vec![

@@ -15,14 +15,11 @@ pub(crate) fn role_with(permission: &str) -> &'static str {
 }
 
 /// What to type where a permission is missing.
-pub(crate) fn permission(permission: &str) -> [String; 2] {
+pub(crate) fn permission(permission: &str) -> String {
     let role = role_with(permission);
-    [
-        format!(
-            "the role {role} gives it; an admin gives the role: bookstore role grant {role} --email YOU@EXAMPLE.COM"
-        ),
-        "then sign in again: bookstore login --email YOU@EXAMPLE.COM".to_owned(),
-    ]
+    format!(
+        "the role {role} gives it; an admin gives the role: bookstore role grant {role} --email YOU@EXAMPLE.COM"
+    )
 }
 
 /// Why a token isn't accepted.
@@ -54,13 +51,28 @@ pub(super) fn lines(status: &Status) -> Vec<String> {
         "PERMISSION_MISSING" => {
             let missing =
                 status.get_details_error_info().and_then(|info| info.metadata.get("permission").cloned());
-            permission(&missing.unwrap_or_default()).into()
+            vec![permission(&missing.unwrap_or_default())]
         }
         "LAST_ADMIN" => {
             vec![
                 "make somebody else admin first: bookstore role grant admin --email SOMEBODY@EXAMPLE.COM"
                     .to_owned(),
             ]
+        }
+        "LAST_OWNER" => {
+            vec!["make somebody else owner first: bookstore shop add-member usr_… --role owner".to_owned()]
+        }
+        "ADDRESS_NOT_FOUND" => {
+            vec![
+                "your addresses: bookstore address list; another one: bookstore address add --help"
+                    .to_owned(),
+            ]
+        }
+        "CARD_MISSING" | "CARD_NOT_FOUND" => {
+            vec!["your cards: bookstore card list; another one: bookstore card add --help".to_owned()]
+        }
+        "CARD_DECLINED" | "CARD_EXPIRED" | "INCORRECT_CVC" | "CARD_LOST_OR_STOLEN" | "SUSPECTED_FRAUD" => {
+            vec!["use another card: bookstore card add --help".to_owned()]
         }
         "DEAD_LETTER_DISCARDED" | "REPLAY_FAILED" | "NO_HANDLER" => {
             vec!["what is known of it: bookstore events dead show ID".to_owned()]

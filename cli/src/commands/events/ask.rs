@@ -42,7 +42,7 @@ pub(super) async fn ask_each<T>(
 /// The dead letter, whosever it is.
 pub(super) async fn find(
     at: &Gateway,
-    session: &Session,
+    session: &Session<'_>,
     id: &str,
 ) -> Result<(Service, DeadLetter), Failure> {
     let asked = ask_each(&Service::ALL, async |service| match get(at, session, service, id).await {

@@ -16,13 +16,15 @@ const RECONNECTS: u32 = 60;
 /// again.
 pub(super) async fn until_settled(
     at: &Gateway,
-    session: &Session,
+    session: &Session<'_>,
     output: &Output,
     order_id: &str,
 ) -> Result<(), Failure> {
     let mut follower = Follower::default();
     while let Err(failure) = follow_once(at, session, output, order_id, &mut follower).await {
-        follower.bear(failure)?;
+        // A stream may be open for longer than a token is good.
+        let is_renewed = matches!(failure, Failure::SignIn { .. }) && session.renew().await?;
+        follower.bear(failure, is_renewed)?;
         tokio::time::sleep(PAUSE).await;
     }
     Ok(())
@@ -31,7 +33,7 @@ pub(super) async fn until_settled(
 /// Ends well once the order is settled.
 async fn follow_once(
     at: &Gateway,
-    session: &Session,
+    session: &Session<'_>,
     output: &Output,
     order_id: &str,
     follower: &mut Follower,
@@ -68,8 +70,8 @@ impl Follower {
     }
 
     /// Counts a stream that ended early; the failure comes back if asking again is no use.
-    fn bear(&mut self, failure: Failure) -> Result<(), Failure> {
-        if self.reconnects >= RECONNECTS || !may_pass(&failure) {
+    fn bear(&mut self, failure: Failure, is_renewed: bool) -> Result<(), Failure> {
+        if self.reconnects >= RECONNECTS || !(is_renewed || may_pass(&failure)) {
             return Err(failure);
         }
         self.reconnects += 1;
@@ -112,7 +114,7 @@ mod tests {
 
     /// How many streams may end early before the follower gives up.
     fn patience(follower: &mut Follower) -> usize {
-        std::iter::repeat_with(|| follower.bear(broken())).take_while(Result::is_ok).count()
+        std::iter::repeat_with(|| follower.bear(broken(), false)).take_while(Result::is_ok).count()
     }
 
     #[test]
@@ -120,7 +122,7 @@ mod tests {
         let mut follower = Follower::default();
 
         assert_eq!(patience(&mut follower), 60);
-        assert!(follower.bear(broken()).is_err(), "once given up it stays so");
+        assert!(follower.bear(broken(), false).is_err(), "once given up it stays so");
     }
 
     #[test]
@@ -137,7 +139,8 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_at_once() {
-        assert!(Follower::default().bear(Status::not_found("no such order").into()).is_err());
-        assert!(Follower::default().bear(Failure::sign_in("nobody is signed in")).is_err());
+        assert!(Follower::default().bear(Status::not_found("no such order").into(), false).is_err());
+        assert!(Follower::default().bear(Failure::sign_in("nobody is signed in"), false).is_err());
+        assert!(Follower::default().bear(Failure::sign_in("the token has run out"), true).is_ok());
     }
 }

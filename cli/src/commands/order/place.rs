@@ -7,12 +7,7 @@ use proto::order::v1::{OrderItem, PaymentMethod, PlaceOrderRequest};
 
 use super::{follow, print};
 use crate::{
-    commands::{address, books},
-    failure::Failure,
-    gateway::Gateway,
-    output::Output,
-    request::{self, RequestId},
-    session::Session,
+    commands::books, failure::Failure, gateway::Gateway, output::Output, request::RequestId, session::Session,
 };
 
 /// Orders books.
@@ -22,14 +17,17 @@ A book is named by its ISBN or edition (the cheapest offer with enough copies is
 
 Examples:
   bookstore order place --book 9780441172719 --watch
-  bookstore order place --book 9780441172719:2 --book ofr_…:1 --address adr_…")]
+  bookstore order place --book 9780441172719:2 --book ofr_…:1 --address adr_… --card crd_…")]
 pub(crate) struct Place {
     /// What to order, and how many copies after a colon; repeat for several
     #[arg(long = "book", required = true, value_name = "BOOK[:COPIES]")]
     books: Vec<String>,
-    /// Where to deliver, adr_…; may be left out if you have exactly one address
+    /// Where to deliver, adr_…; your default address if not given
+    #[arg(long, default_value = "")]
+    address: String,
+    /// The card that pays, crd_…; your wallet pays if not given
     #[arg(long)]
-    address: Option<String>,
+    card: Option<String>,
     /// Stay and follow the order until it is confirmed or cancelled; as JSON the order and each change are a line each
     #[arg(long)]
     watch: bool,
@@ -38,30 +36,30 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    pub(crate) async fn run(self, at: &Gateway, session: &Session, output: &Output) -> Result<(), Failure> {
+    pub(crate) async fn run(
+        self,
+        at: &Gateway,
+        session: &Session<'_>,
+        output: &Output,
+    ) -> Result<(), Failure> {
         let mut items = Vec::with_capacity(self.books.len());
         for book in &self.books {
             items.push(item(at, book).await?);
         }
         let names = names(&self.books, &items);
-        let address_id = match self.address {
-            Some(address) => address,
-            None => only_address(at, session).await?,
-        };
         let request_id = self.request_id.or_new();
         let wanted = PlaceOrderRequest {
             request_id: request_id.clone(),
             items,
-            address_id,
-            payment_method: PaymentMethod::Wallet.into(),
-            card_id: String::new(),
+            address_id: self.address,
+            payment_method: self.card.as_ref().map_or(PaymentMethod::Wallet, |_| PaymentMethod::Card).into(),
+            card_id: self.card.unwrap_or_default(),
         };
         let orders = at.order().await?;
-        let order = request::change(&request_id, async || {
-            orders.clone().place_order(session.sign(wanted.clone())).await
-        })
-        .await
-        .map_err(|failure| failure.naming(names).repeated_by(repetition(&wanted)))?;
+        let order = session
+            .change(&request_id, async || orders.clone().place_order(session.sign(wanted.clone())).await)
+            .await
+            .map_err(|failure| failure.naming(names).repeated_by(repetition(&wanted)))?;
         if self.watch {
             output.event(&order, print::details);
             return follow::until_settled(at, session, output, &order.order_id).await;
@@ -86,16 +84,18 @@ fn names(books: &[String], items: &[OrderItem]) -> HashMap<String, String> {
 fn repetition(request: &PlaceOrderRequest) -> String {
     let books = request.items.iter().map(|item| format!(" --book {}:{}", item.offer_id, item.quantity));
     let books: String = books.collect();
-    let PlaceOrderRequest { request_id, address_id, .. } = request;
-    format!("bookstore order place{books} --address {address_id} --request-id {request_id}")
+    let mut command = format!("bookstore order place{books}");
+    for (option, value) in [("--address", &request.address_id), ("--card", &request.card_id)] {
+        if !value.is_empty() {
+            command.extend([" ", option, " ", value]);
+        }
+    }
+    format!("{command} --request-id {}", request.request_id)
 }
 
 /// `BOOK[:COPIES]` as an item of an order.
 async fn item(at: &Gateway, text: &str) -> Result<OrderItem, Failure> {
-    let (book, copies) = text.rsplit_once(':').unwrap_or((text, "1"));
-    let quantity: i32 = copies.parse().map_err(|_| {
-        Failure::usage(format!("`{text}`: `{copies}` is no number of copies; write 9780441172719:2 for two"))
-    })?;
+    let (book, quantity) = books::with_copies(text)?;
     if book.starts_with("ofr_") {
         return Ok(OrderItem { offer_id: book.to_owned(), quantity });
     }
@@ -106,21 +106,4 @@ async fn item(at: &Gateway, text: &str) -> Result<OrderItem, Failure> {
         .or(found.offers.first())
         .ok_or_else(|| Failure::not_possible(format!("nobody sells `{}` at the moment", found.title)))?;
     Ok(OrderItem { offer_id: offer.offer_id.clone(), quantity })
-}
-
-async fn only_address(at: &Gateway, session: &Session) -> Result<String, Failure> {
-    let addresses = address::all(at, session).await?;
-    match addresses.as_slice() {
-        [only] => Ok(only.address_id.clone()),
-        [] => {
-            Err(Failure::not_possible("you have no delivery address yet: see bookstore address add --help"))
-        }
-        several => {
-            let list: Vec<_> = several
-                .iter()
-                .map(|address| format!("\n  --address {}  {}", address.address_id, address.city))
-                .collect();
-            Err(Failure::not_possible(format!("you have several addresses; say which:{}", list.concat())))
-        }
-    }
 }

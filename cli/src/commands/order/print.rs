@@ -5,20 +5,26 @@ use std::io;
 use proto::{
     order::v1::{
         Actor, CancelReason, GetOrderHistoryResponse, Order, OrderState, OrderStatus, OrderStep,
-        PaymentState, StockState,
+        PaymentState, Shipment, StockState,
     },
     types::v1::Money,
 };
 
-use crate::output::{self, Colour};
+use crate::{
+    choice,
+    commands::payment::reason,
+    output::{self, Colour},
+};
 
 pub(super) fn details(order: &Order) -> String {
     let facts = output::facts(&[
         ("Order", order.order_id.clone()),
         ("State", painted(order.state(), &state(order.state(), order.cancel_reason()))),
-        ("Payment", payment(order.payment_state())),
+        ("Payment", because(payment(order.payment_state()), &reason(order.payment_failure_reason()))),
+        ("Card", order.card_id.clone()),
         ("Stock", stock(order.stock_state())),
         ("Total", output::money(order.total.as_ref())),
+        ("Given back", given_back(order)),
         ("Deliver to", deliver_to(order)),
         ("Placed", output::time(order.create_time.as_ref())),
     ]);
@@ -36,6 +42,11 @@ pub(super) fn details(order: &Order) -> String {
         ]
     });
     let mut text = format!("{facts}\n\n{}", output::table(&["COPIES", "TITLE", "EACH", "TOGETHER"], lines));
+    if !order.shipments.is_empty() {
+        text.push_str("\n\n");
+        let heading = ["SHOP", "PARCEL", "TRACKING NUMBER", "CARRIER", "SENT", "ARRIVED"];
+        text.push_str(&output::table(&heading, order.shipments.iter().map(shipment)));
+    }
     if !order.history.is_empty() {
         text.push_str("\n\n");
         text.push_str(&output::table(&["WHEN", "STEP", "BY", "NOTE"], order.history.iter().map(step)));
@@ -60,6 +71,25 @@ pub(super) fn list(answer: &GetOrderHistoryResponse) -> String {
     output::table(&["ORDER", "PLACED", "STATE", "COPIES", "TOTAL"], rows)
 }
 
+/// As those see them who run the shop.
+pub(super) fn everybody(orders: &[Order]) -> String {
+    if orders.is_empty() {
+        return "No order here.".to_owned();
+    }
+    let rows = orders.iter().map(|order| {
+        vec![
+            order.order_id.clone(),
+            order.user_id.clone(),
+            output::time(order.create_time.as_ref()),
+            state(order.state(), order.cancel_reason()),
+            because(payment(order.payment_state()), &reason(order.payment_failure_reason())),
+            stock(order.stock_state()),
+            output::money(order.total.as_ref()),
+        ]
+    });
+    output::table(&["ORDER", "CUSTOMER", "PLACED", "STATE", "PAYMENT", "STOCK", "TOTAL"], rows)
+}
+
 pub(super) fn status(status: &OrderStatus) -> String {
     format!(
         "{}  {} payment {:<9} stock {}",
@@ -79,10 +109,33 @@ fn step(step: &OrderStep) -> Vec<String> {
     ]
 }
 
+fn shipment(shipment: &Shipment) -> Vec<String> {
+    vec![
+        shipment.shop_id.clone(),
+        output::word(shipment.state().as_str_name(), "SHIPMENT_STATE_"),
+        shipment.tracking_number.clone(),
+        shipment.carrier.clone(),
+        output::time(shipment.ship_time.as_ref()),
+        output::time(shipment.deliver_time.as_ref()),
+    ]
+}
+
 fn state(state: OrderState, reason: CancelReason) -> String {
-    let state = output::word(state.as_str_name(), "ORDER_STATE_");
-    let reason = output::word(reason.as_str_name(), "CANCEL_REASON_").to_lowercase().replace('_', " ");
+    because(
+        output::word(state.as_str_name(), "ORDER_STATE_"),
+        &choice::word(reason.as_str_name(), "CANCEL_REASON_"),
+    )
+}
+
+/// `CANCELLED (customer request)`.
+fn because(state: String, reason: &str) -> String {
     if reason.is_empty() { state } else { format!("{state} ({reason})") }
+}
+
+/// Empty while nothing was.
+fn given_back(order: &Order) -> String {
+    let refunded = order.refunded.as_ref().filter(|refunded| refunded.minor_units > 0);
+    output::money(refunded)
 }
 
 fn painted(state: OrderState, text: &str) -> String {

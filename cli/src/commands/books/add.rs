@@ -1,31 +1,25 @@
-//! `book add`.
+//! `books add`.
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use proto::inventory::v1::AddBookRequest;
 
 use crate::{
-    commands::wallet::parse_money,
+    commands::{shop, wallet::parse_money},
     failure::Failure,
     gateway::Gateway,
     output::{self, Output},
-    request::{self, RequestId},
+    request::RequestId,
     session::Session,
 };
 
-#[derive(Subcommand)]
-pub(crate) enum Book {
-    /// Offer a book in your shop
-    Add(Box<Add>),
-}
-
 #[derive(Args)]
 #[command(
-    after_long_help = "Example:\n  bookstore book add --shop shp_… --title Dune --author 'Frank Herbert' --isbn 978-0-441-17271-9 \\\n    --category science-fiction --price '9.99 EUR' --stock 12"
+    after_long_help = "Example:\n  bookstore books add --title Dune --author 'Frank Herbert' --isbn 978-0-441-17271-9 \\\n    --category science-fiction --price '9.99 EUR' --stock 12"
 )]
 pub(crate) struct Add {
-    /// Your shop: shp_…
+    /// Your shop, shp_…; the only one that you work in if not given
     #[arg(long)]
-    shop: String,
+    shop: Option<String>,
     /// Title of the work
     #[arg(long)]
     title: String,
@@ -60,30 +54,32 @@ pub(crate) struct Add {
     request_id: RequestId,
 }
 
-impl Book {
-    pub(crate) async fn run(self, at: &Gateway, output: &Output) -> Result<(), Failure> {
-        let Self::Add(add) = self;
-        let session = Session::load()?;
-        let request_id = add.request_id.or_new();
+impl Add {
+    pub(super) async fn run(
+        self,
+        at: &Gateway,
+        session: &Session<'_>,
+        output: &Output,
+    ) -> Result<(), Failure> {
+        let request_id = self.request_id.or_new();
         let wanted = AddBookRequest {
             request_id: request_id.clone(),
-            shop_id: add.shop,
-            title: add.title,
-            authors: add.authors,
-            isbn: add.isbn,
-            publisher: add.publisher,
-            published_year: add.year,
-            language_code: add.language,
-            description: add.description,
-            categories: add.categories,
-            price: Some(parse_money(&add.price)?),
-            initial_stock: add.stock,
+            shop_id: shop::or_only(at, session, self.shop).await?,
+            title: self.title,
+            authors: self.authors,
+            isbn: self.isbn,
+            publisher: self.publisher,
+            published_year: self.year,
+            language_code: self.language,
+            description: self.description,
+            categories: self.categories,
+            price: Some(parse_money(&self.price)?),
+            initial_stock: self.stock,
         };
         let inventory = at.inventory().await?;
-        let book = request::change(&request_id, async || {
-            inventory.clone().add_book(session.sign(wanted.clone())).await
-        })
-        .await?;
+        let book = session
+            .change(&request_id, async || inventory.clone().add_book(session.sign(wanted.clone())).await)
+            .await?;
         output.answer(&book, |book| {
             let offer = book.offers.first();
             output::facts(&[
