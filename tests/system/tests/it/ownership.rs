@@ -7,6 +7,7 @@ mod expected;
 mod identity;
 mod inventory;
 mod letters;
+mod notification;
 mod order;
 mod payment;
 mod raw;
@@ -109,10 +110,9 @@ async fn everybody_is_admitted_where_the_policy_says_and_reads_only_what_is_thei
 }
 
 fn rows() -> Vec<Row> {
-    [identity::rows(), inventory::rows(), order::rows(), payment::rows(), dead_letters::rows()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let of_services =
+        [identity::rows(), inventory::rows(), order::rows(), payment::rows(), notification::rows()];
+    of_services.into_iter().flatten().chain(dead_letters::rows()).collect()
 }
 
 fn cells<'a>(policies: &'a Policies, rows: &'a [Row]) -> Result<Vec<Cell<'a>>> {

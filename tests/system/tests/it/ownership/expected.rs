@@ -57,7 +57,15 @@ impl Row {
             && match self.whose {
                 Whose::Everybodys => false,
                 Whose::TheCallers => caller.user == User::Owner,
-                Whose::TheUsers { .. } | Whose::TheShops | Whose::TheStaffs | Whose::TheServices(_) => true,
+                Whose::TheCallersOr(permission) => {
+                    caller.user == User::Owner
+                        || caller.user.permissions().is_some_and(|all| all.contains(&permission))
+                }
+                Whose::TheUsers { .. }
+                | Whose::SomebodyElses { .. }
+                | Whose::TheShops
+                | Whose::TheStaffs
+                | Whose::TheServices(_) => true,
             }
     }
 
@@ -65,20 +73,33 @@ impl Row {
     fn not_theirs(&self, Caller { way, user }: Caller) -> Option<Outcome> {
         match self.whose {
             Whose::Everybodys => return None,
-            Whose::TheServices(service) if way == Way::Service(service) => return None,
-            Whose::TheServices(_) => return Some(services_only()),
-            Whose::TheCallers | Whose::TheUsers { .. } | Whose::TheShops | Whose::TheStaffs => {}
+            Whose::TheServices(services) => {
+                let is_one = matches!(way, Way::Service(from) if services.contains(&from));
+                return (!is_one).then(services_only);
+            }
+            Whose::TheCallers
+            | Whose::TheCallersOr(_)
+            | Whose::TheUsers { .. }
+            | Whose::SomebodyElses { .. }
+            | Whose::TheShops
+            | Whose::TheStaffs => {}
         }
         let Some(permissions) = user.permissions() else { return Some(sign_in_required()) };
         if let Some(missing) = self.takes.filter(|taken| !permissions.contains(taken)) {
             return Some(permission_missing(missing));
         }
         match self.whose {
+            Whose::SomebodyElses { but_for, .. } if permissions.contains(&but_for) => None,
+            Whose::SomebodyElses { missing, .. } => Some(Outcome::refused(Code::NotFound, missing)),
             _ if user == User::Owner => None,
             Whose::TheUsers { but_for: Some(permission), .. } if permissions.contains(&permission) => None,
             Whose::TheUsers { missing, .. } => Some(Outcome::refused(Code::NotFound, missing)),
             Whose::TheShops => Some(Outcome::refused(Code::PermissionDenied, "NOT_THE_OWNER")),
-            Whose::Everybodys | Whose::TheCallers | Whose::TheStaffs | Whose::TheServices(_) => None,
+            Whose::Everybodys
+            | Whose::TheCallers
+            | Whose::TheCallersOr(_)
+            | Whose::TheStaffs
+            | Whose::TheServices(_) => None,
         }
     }
 }

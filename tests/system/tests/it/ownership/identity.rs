@@ -1,8 +1,12 @@
 use auth::Permission;
 use prost::Name;
+use prost_types::FieldMask;
 use proto::identity::v1::{
-    AuthenticateUserRequest, CreateAddressRequest, CreateUserRequest, GetAddressRequest, GetJwksRequest,
-    GetUserRequest, GrantRoleRequest, ListAddressesRequest, LogoutRequest, RevokeRoleRequest,
+    AuthenticateUserRequest, ChangePasswordRequest, CreateAddressRequest, CreateUserRequest,
+    DeleteAddressRequest, DeleteUserRequest, GetAddressRequest, GetContactRequest, GetDeliveryAddressRequest,
+    GetJwksRequest, GetUserRequest, GrantRoleRequest, ListAddressesRequest, ListUsersRequest, LogoutRequest,
+    RefreshTokenRequest, RevokeRoleRequest, RotateSigningKeyRequest, SetDefaultAddressRequest,
+    UpdateAddressRequest, UpdateUserRequest, ValidateTokenRequest,
 };
 use system_tests::{PASSWORD, Service};
 use tonic::Code;
@@ -13,20 +17,16 @@ use super::{
 };
 
 pub(crate) fn rows() -> Vec<Row> {
+    [users(), sessions(), addresses()].into_iter().flatten().collect()
+}
+
+fn users() -> Vec<Row> {
     vec![
         row("/bookstore.identity.v1.IdentityService/CreateUser", Whose::Everybodys, |_| {
             new_user(&format!("{}@example.com", new_request_id()))
         }),
         row("/bookstore.identity.v1.IdentityService/CreateUser", Whose::Everybodys, |_| new_user(EMAIL))
             .answering(Code::AlreadyExists, "EMAIL_TAKEN"),
-        row("/bookstore.identity.v1.IdentityService/AuthenticateUser", Whose::Everybodys, |_| {
-            AuthenticateUserRequest { email: BYSTANDER.to_owned(), password: PASSWORD.to_owned() }
-        }),
-        row("/bookstore.identity.v1.IdentityService/AuthenticateUser", Whose::Everybodys, |_| {
-            AuthenticateUserRequest { email: EMAIL.to_owned(), password: "a wrong guess of it".to_owned() }
-        })
-        .answering(Code::Unauthenticated, "WRONG_CREDENTIALS"),
-        row("/bookstore.identity.v1.IdentityService/GetJwks", Whose::Everybodys, |_| GetJwksRequest {}),
         row("/bookstore.identity.v1.IdentityService/GetUser", a_user(), |world| GetUserRequest {
             user_id: world.owner.user_id.clone(),
             email: String::new(),
@@ -38,8 +38,6 @@ pub(crate) fn rows() -> Vec<Row> {
         row("/bookstore.identity.v1.IdentityService/GetUser", Whose::TheCallers, |_| {
             GetUserRequest::default()
         }),
-        row("/bookstore.identity.v1.IdentityService/Logout", Whose::TheCallers, |_| LogoutRequest {})
-            .ending_the_session(),
         // The owner has this role and not the other, so that neither outdates the tokens of the calls that follow.
         row("/bookstore.identity.v1.IdentityService/GrantRole", Whose::TheStaffs, |world| GrantRoleRequest {
             user_id: world.owner.user_id.clone(),
@@ -50,6 +48,75 @@ pub(crate) fn rows() -> Vec<Row> {
             RevokeRoleRequest { user_id: world.owner.user_id.clone(), role: "admin".to_owned() }
         })
         .taking(Permission::ROLES_GRANT),
+        row("/bookstore.identity.v1.IdentityService/GetContact", CONTACTS, |world| GetContactRequest {
+            user_id: world.owner.user_id.clone(),
+        }),
+        row("/bookstore.identity.v1.IdentityService/UpdateUser", Whose::TheCallers, |_| UpdateUserRequest {
+            display_name: "Somebody else".to_owned(),
+            update_mask: Some(mask("display_name")),
+            ..Default::default()
+        }),
+        row("/bookstore.identity.v1.IdentityService/ListUsers", Whose::TheStaffs, |_| {
+            ListUsersRequest::default()
+        })
+        .taking(Permission::USERS_READ),
+        row("/bookstore.identity.v1.IdentityService/DeleteUser", Whose::TheCallers, |_| DeleteUserRequest {
+            user_id: String::new(),
+            current_password: "a wrong guess of it".to_owned(),
+        })
+        .answering(Code::FailedPrecondition, "WRONG_PASSWORD"),
+        row(
+            "/bookstore.identity.v1.IdentityService/DeleteUser",
+            Whose::SomebodyElses { missing: "USER_NOT_FOUND", but_for: Permission::USERS_DELETE },
+            |world| DeleteUserRequest {
+                user_id: world.expendable.clone(),
+                current_password: PASSWORD.to_owned(),
+            },
+        ),
+        row("/bookstore.identity.v1.IdentityService/ChangePassword", Whose::TheCallers, |_| {
+            ChangePasswordRequest {
+                current_password: "a wrong guess of it".to_owned(),
+                new_password: "another one, long enough".to_owned(),
+            }
+        })
+        .answering(Code::FailedPrecondition, "WRONG_PASSWORD"),
+    ]
+}
+
+fn sessions() -> Vec<Row> {
+    vec![
+        row("/bookstore.identity.v1.IdentityService/AuthenticateUser", Whose::Everybodys, |_| {
+            AuthenticateUserRequest { email: BYSTANDER.to_owned(), password: PASSWORD.to_owned() }
+        }),
+        row("/bookstore.identity.v1.IdentityService/AuthenticateUser", Whose::Everybodys, |_| {
+            AuthenticateUserRequest { email: EMAIL.to_owned(), password: "a wrong guess of it".to_owned() }
+        })
+        .answering(Code::Unauthenticated, "WRONG_CREDENTIALS"),
+        row("/bookstore.identity.v1.IdentityService/GetJwks", Whose::Everybodys, |_| GetJwksRequest {}),
+        row("/bookstore.identity.v1.IdentityService/Logout", Whose::TheCallers, |_| LogoutRequest {})
+            .ending_the_session(),
+        row("/bookstore.identity.v1.IdentityService/RefreshToken", Whose::Everybodys, |world| {
+            RefreshTokenRequest {
+                request_id: "the-same-each-time".to_owned(),
+                refresh_token: world.bystander.1.clone(),
+            }
+        }),
+        row("/bookstore.identity.v1.IdentityService/RefreshToken", Whose::Everybodys, |_| {
+            RefreshTokenRequest { request_id: new_request_id(), refresh_token: "a guess".to_owned() }
+        })
+        .answering(Code::Unauthenticated, "REFRESH_TOKEN_INVALID"),
+        row("/bookstore.identity.v1.IdentityService/ValidateToken", Whose::Everybodys, |world| {
+            ValidateTokenRequest { access_token: world.bystander.0.clone() }
+        }),
+        row("/bookstore.identity.v1.IdentityService/RotateSigningKey", Whose::TheStaffs, |_| {
+            RotateSigningKeyRequest { request_id: "once".to_owned() }
+        })
+        .taking(Permission::SIGNING_KEYS_ROTATE),
+    ]
+}
+
+fn addresses() -> Vec<Row> {
+    vec![
         row("/bookstore.identity.v1.IdentityService/CreateAddress", Whose::TheCallers, |_| {
             CreateAddressRequest {
                 request_id: new_request_id(),
@@ -66,6 +133,29 @@ pub(crate) fn rows() -> Vec<Row> {
         row("/bookstore.identity.v1.IdentityService/ListAddresses", Whose::TheCallers, |_| {
             ListAddressesRequest::default()
         }),
+        row("/bookstore.identity.v1.IdentityService/UpdateAddress", an_address(), |world| {
+            UpdateAddressRequest {
+                address_id: world.spare_address.clone(),
+                city: "Leeds".to_owned(),
+                update_mask: Some(mask("city")),
+                ..Default::default()
+            }
+        }),
+        row("/bookstore.identity.v1.IdentityService/SetDefaultAddress", an_address(), |world| {
+            SetDefaultAddressRequest { address_id: world.spare_address.clone() }
+        }),
+        // What isn't the caller's is gone already.
+        row("/bookstore.identity.v1.IdentityService/DeleteAddress", Whose::TheCallers, |world| {
+            DeleteAddressRequest { address_id: world.spare_address.clone() }
+        }),
+        row(
+            "/bookstore.identity.v1.IdentityService/GetDeliveryAddress",
+            Whose::TheServices(&[Service::Order]),
+            |world| GetDeliveryAddressRequest {
+                user_id: world.owner.user_id.clone(),
+                address_id: world.owner.address_id.clone(),
+            },
+        ),
     ]
 }
 
@@ -75,6 +165,12 @@ fn row<M: Name>(
     request: impl Fn(&World) -> M + Send + Sync + 'static,
 ) -> Row {
     Row::new(path, Service::Identity, whose, request)
+}
+
+const CONTACTS: Whose = Whose::TheServices(&[Service::Notification, Service::Order]);
+
+fn mask(path: &str) -> FieldMask {
+    FieldMask { paths: vec![path.to_owned()] }
 }
 
 fn a_user() -> Whose {

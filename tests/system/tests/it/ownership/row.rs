@@ -35,14 +35,18 @@ pub(crate) enum Whose {
     Everybodys,
     /// All who may call get what is their own.
     TheCallers,
+    /// As the one before, but with the permission everybody's.
+    TheCallersOr(Permission),
     /// The owner's. For others, but those with the permission, it doesn't exist.
     TheUsers { missing: &'static str, but_for: Option<Permission> },
+    /// Somebody's whom nobody here is. For others, but those with the permission, it doesn't exist.
+    SomebodyElses { missing: &'static str, but_for: Permission },
     /// The owner's shop's. Others may know of it, and no more.
     TheShops,
     /// Of those who hold the permission that it takes; what they get is somebody's all the same.
     TheStaffs,
-    /// A service's own; what it gets is somebody's all the same.
-    TheServices(Service),
+    /// Of these services; what they get is somebody's all the same.
+    TheServices(&'static [Service]),
 }
 
 /// The answer to those who may have it.

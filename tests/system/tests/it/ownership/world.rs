@@ -6,11 +6,16 @@ use anyhow::{Context, Result};
 use auth::{Access, Issuer, Permission, SigningKey};
 use proto::{
     events::v1::ListRequest,
-    identity::v1::{CreateAddressRequest, CreateUserRequest, LogoutRequest, RevokeRoleRequest},
+    identity::v1::{
+        AuthenticateUserRequest, CreateAddressRequest, CreateUserRequest, LogoutRequest, RevokeRoleRequest,
+    },
     inventory::v1::{
         AddBookRequest, GetStockRequest, Line, RegisterShopRequest, ReserveStockRequest, Shop as Registered,
     },
-    order::v1::{CancelOrderRequest, OrderState, PaymentState},
+    order::v1::{
+        CancelOrderRequest, OrderItem, OrderState, PaymentState, RequestReturnRequest, ShipmentState,
+        UpdateOrderStatusRequest,
+    },
     payment::v1::{ListLedgerEntriesRequest, PaymentState as Paid},
     types::v1::Money,
 };
@@ -37,6 +42,8 @@ const NAME: &str = "Zxownername Lovelace";
 const RECIPIENT: &str = "Zxrecipient Lovelace";
 const STREET: &str = "Zxstreet 12";
 const NOTE: &str = "zxnote: it rained";
+const REASON_OF_RETURN: &str = "zxreturn: read it already";
+pub(crate) const TRACKING: &str = "zxtrack-4711";
 
 pub(crate) struct World {
     pub(crate) shop: Shop,
@@ -49,11 +56,28 @@ pub(crate) struct World {
     forged: String,
     logged_out: String,
     pub(crate) shop_id: String,
+    pub(crate) location_id: String,
     pub(crate) book: Book,
+    /// A book that nobody orders.
+    pub(crate) spare: Book,
+    /// An address of the owner's that nothing goes to.
+    pub(crate) spare_address: String,
+    pub(crate) card_id: String,
+    /// A card of the owner's that pays nothing.
+    pub(crate) spare_card: String,
+    /// Who works in the owner's shop, and may go.
+    pub(crate) bystander_id: String,
+    /// An access token and a refresh token of a bystander's.
+    pub(crate) bystander: (String, String),
+    /// Users whom an admin may delete.
+    pub(crate) expendable: String,
     /// An order that is CONFIRMED.
     pub(crate) kept: String,
     /// An order that the owner has cancelled, with a note.
     pub(crate) withdrawn: String,
+    /// An order that has arrived, and one book of which is to go back.
+    pub(crate) arrived: String,
+    pub(crate) return_id: String,
     pub(crate) payment_id: String,
     /// What the order service has reserved: the key, and the reservation.
     pub(crate) reservation: (String, String),
@@ -78,17 +102,24 @@ impl World {
         let (clients, admin) = (shop.clients()?, shop.admin().await?);
 
         let owner = sign_up(&clients, EMAIL, NAME).await?;
-        sign_up(&clients, BYSTANDER, "Bystander").await?;
+        let bystander = sign_up(&clients, BYSTANDER, "Bystander").await?;
+        let tokens = tokens(&clients, BYSTANDER).await?;
+        let expendable = sign_up(&clients, "expendable@example.com", "Expendable").await?;
         let owner = with_address(&clients, seller(&admin, owner).await?).await?;
+        let spare_address = with_address(&clients, owner.clone()).await?.address_id;
         owner.top_up(987_643).await?;
+        let spare_card = owner.add_card("tok_mastercard").await?.card_id;
+        let card_id = owner.add_card("tok_visa").await?.card_id;
         let registered = register_shop(&clients, &owner, "The owner's").await?;
         let book = add_book(&clients, &owner, &registered.shop_id).await?;
-        let location = &registered.locations.first().context("a shop without a location")?.location_id;
+        let spare = add_book(&clients, &owner, &registered.shop_id).await?;
+        let location = registered.locations.first().context("a shop without a location")?.location_id.clone();
 
         let kept = owner.place(&book, 2).await?.order_id;
         anyhow::ensure!(owner.ended(&kept).await?.state() == OrderState::Confirmed);
         let payment_id = owner.payment_becomes(&kept, Paid::Captured).await?.payment_id;
         let withdrawn = withdrawn(&clients, &owner, &book).await?;
+        let (arrived, return_id) = arrived(&clients, &owner, &book, &registered.shop_id).await?;
         let key_of_reservation = new_request_id();
         let lines = vec![Line { offer_id: book.offer_id.clone(), quantity: 3 }];
         let reserve = ReserveStockRequest { key: key_of_reservation.clone(), lines };
@@ -98,7 +129,7 @@ impl World {
         eventually("what was cancelled is on the shelf again", SOON, async || {
             let request = owner.request(GetStockRequest { offer_id: book.offer_id.clone() }).ok()?;
             let levels = clients.inventory().get_stock(request).await.ok()?.into_inner().levels;
-            matches!(&levels[..], [level] if (level.on_hand, level.reserved) == (98, 3)).then_some(())
+            matches!(&levels[..], [level] if (level.on_hand, level.reserved) == (96, 3)).then_some(())
         })
         .await?;
 
@@ -115,9 +146,16 @@ impl World {
             Secret::text("note", NOTE),
             Secret::text("user", &owner.user_id),
             Secret::text("address", &owner.address_id),
-            Secret::text("location", location),
+            Secret::text("location", &location),
             Secret::text("order kept", &kept),
             Secret::text("order withdrawn", &withdrawn),
+            Secret::text("order that has arrived", &arrived),
+            Secret::text("return", &return_id),
+            Secret::text("reason of the return", REASON_OF_RETURN),
+            Secret::text("tracking number", TRACKING),
+            Secret::text("card", &card_id),
+            Secret::text("spare card", &spare_card),
+            Secret::text("spare address", &spare_address),
             Secret::text("payment", &payment_id),
             Secret::text("reservation", &reservation_id),
             Secret::text("reason", REASON),
@@ -137,7 +175,17 @@ impl World {
             logged_out: logged_out(&shop, &owner).await?,
             roleless: roleless(&clients, &admin, shop.customer(0).await?).await?,
             other_customer: shop.customer(0).await?,
+            location_id: location,
             shop_id: registered.shop_id,
+            spare,
+            spare_address,
+            card_id,
+            spare_card,
+            bystander_id: bystander.user_id,
+            bystander: tokens,
+            expendable: expendable.user_id,
+            arrived,
+            return_id,
             reservation: (key_of_reservation, reservation_id),
             shop,
             owner,
@@ -189,6 +237,14 @@ async fn sign_up(clients: &Clients, email: &str, name: &str) -> Result<Customer>
     Customer::sign_in(clients.clone(), email, PASSWORD).await
 }
 
+/// An access token and a refresh token.
+async fn tokens(clients: &Clients, email: &str) -> Result<(String, String)> {
+    let request = AuthenticateUserRequest { email: email.to_owned(), password: PASSWORD.to_owned() };
+    let session = clients.identity().authenticate_user(request).await.context("AuthenticateUser")?;
+    let session = session.into_inner();
+    Ok((session.access_token, session.refresh_token))
+}
+
 async fn seller(admin: &Customer, customer: Customer) -> Result<Customer> {
     admin.grant(&customer.user_id, "shop_owner").await?;
     customer.signed_in_again().await
@@ -225,7 +281,7 @@ async fn add_book(clients: &Clients, owner: &Customer, shop_id: &str) -> Result<
     let request = AddBookRequest {
         request_id: new_request_id(),
         shop_id: shop_id.to_owned(),
-        title: "Notes on the Analytical Engine".to_owned(),
+        title: format!("Notes on the Analytical Engine, {}", new_request_id()),
         authors: vec!["Ada Lovelace".to_owned()],
         price: Some(euros(1_000)),
         initial_stock: 100,
@@ -249,6 +305,39 @@ async fn withdrawn(clients: &Clients, owner: &Customer, book: &Book) -> Result<S
     })
     .await?;
     Ok(order_id)
+}
+
+/// An order that has arrived, and a return of a book of it.
+async fn arrived(
+    clients: &Clients,
+    owner: &Customer,
+    book: &Book,
+    shop_id: &str,
+) -> Result<(String, String)> {
+    let order_id = owner.place(book, 2).await?.order_id;
+    anyhow::ensure!(owner.ended(&order_id).await?.state() == OrderState::Confirmed);
+    let mut order = clients.order();
+    for state in [ShipmentState::Shipped, ShipmentState::Delivered] {
+        let tracking = if state == ShipmentState::Shipped { TRACKING } else { "" };
+        let request = UpdateOrderStatusRequest {
+            request_id: new_request_id(),
+            order_id: order_id.clone(),
+            shop_id: shop_id.to_owned(),
+            state: state.into(),
+            tracking_number: tracking.to_owned(),
+            ..Default::default()
+        };
+        order.update_order_status(owner.request(request)?).await.context("UpdateOrderStatus")?;
+    }
+    let request = RequestReturnRequest {
+        request_id: new_request_id(),
+        order_id: order_id.clone(),
+        items: vec![OrderItem { offer_id: book.offer_id.clone(), quantity: 1 }],
+        reason: REASON_OF_RETURN.to_owned(),
+        ..Default::default()
+    };
+    let returned = order.request_return(owner.request(request)?).await.context("RequestReturn")?;
+    Ok((order_id, returned.into_inner().return_id))
 }
 
 /// A token of the owner's from so long ago.
