@@ -5,11 +5,15 @@
 //! question. No transaction is open while the gateway is asked.
 
 mod charge;
+mod refund;
 
 use std::{sync::Arc, time::Duration};
 
-use events::Wake;
-use sea_orm::{DatabaseConnection, DbErr};
+use events::{
+    Wake,
+    outbox::{self, Outgoing, TooLarge},
+};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -115,7 +119,14 @@ impl Errands {
     async fn ask(&self, errand: &Errand) -> Result<bool, DbErr> {
         match errand.kind {
             Kind::Charge => self.charge(errand).await,
-            Kind::Refund | Kind::PayOut => Ok(false),
+            Kind::Refund => self.refund(errand).await,
+            Kind::PayOut => Ok(false),
         }
     }
+}
+
+/// Writes an event in the transaction of what it tells of.
+async fn tell(tx: &impl ConnectionTrait, event: Result<Outgoing, TooLarge>) -> Result<(), DbErr> {
+    let event = event.map_err(|error| DbErr::Custom(error.to_string()))?;
+    outbox::append(tx, &[event]).await
 }

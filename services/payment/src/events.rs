@@ -2,18 +2,23 @@
 
 mod on_order_cancelled;
 mod on_order_placed;
+mod on_order_returned;
 mod on_user_deleted;
 mod on_user_registered;
-mod published;
+pub(crate) mod published;
 
 pub(crate) use on_order_cancelled::OnOrderCancelled;
 pub(crate) use on_order_placed::OnOrderPlaced;
+pub(crate) use on_order_returned::OnOrderReturned;
 pub(crate) use on_user_deleted::OnUserDeleted;
 pub(crate) use on_user_registered::OnUserRegistered;
 
 use std::collections::HashMap;
 
-use events::{Delivery, HandleError, outbox::Outgoing};
+use events::{
+    Delivery, HandleError,
+    outbox::{Outgoing, TooLarge},
+};
 use tracing::Span;
 use values::OrderId;
 
@@ -25,6 +30,14 @@ fn reference<T: std::str::FromStr<Err: std::fmt::Display>>(field: &str, text: &s
 /// Another transaction settled the same order at this moment.
 fn settled_meanwhile() -> HandleError {
     HandleError::Conflict("an order was settled by another transaction".to_owned())
+}
+
+/// Events that are written for a batch.
+fn written(
+    events: impl IntoIterator<Item = Result<Outgoing, TooLarge>>,
+) -> Result<Vec<Outgoing>, HandleError> {
+    let events: Result<Vec<_>, _> = events.into_iter().collect();
+    events.map_err(|error| HandleError::Failed(error.to_string()))
 }
 
 /// The trace of each order in a batch: what is told of an order goes on in its own, not in its neighbours'.
@@ -42,5 +55,10 @@ impl<'a> Traces<'a> {
             Some(span) => event.within(span),
             None => event,
         }
+    }
+
+    /// The order's trace, for what happens in it later.
+    fn traceparent(&self, order: OrderId) -> Option<String> {
+        self.0.get(&order).and_then(|span| telemetry::propagation::traceparent_of(span))
     }
 }

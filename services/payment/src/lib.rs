@@ -16,7 +16,7 @@ use server::{Application, BuildError, Context, Service, SqlMigration};
 
 use crate::{
     errands::Errands,
-    events::{OnOrderCancelled, OnOrderPlaced, OnUserDeleted, OnUserRegistered},
+    events::{OnOrderCancelled, OnOrderPlaced, OnOrderReturned, OnUserDeleted, OnUserRegistered},
     gateway::{Gateway, Simulated},
     rpc::Payments,
 };
@@ -28,7 +28,8 @@ pub struct Payment;
 impl Application for Payment {
     const NAME: &'static str = "payment";
     const PORT: u16 = 50054;
-    const MIGRATIONS: &'static [SqlMigration] = server::migrations!("0001_ledger", "0002_cards");
+    const MIGRATIONS: &'static [SqlMigration] =
+        server::migrations!("0001_ledger", "0002_cards", "0003_card_payments");
     type Config = Config;
 
     async fn build(config: Config, context: &Context) -> Result<Service, BuildError> {
@@ -42,9 +43,16 @@ impl Application for Payment {
         Ok(Service::new(Self::NAME, server::jwks(identity))
             .rpc(PaymentServiceServer::new(rpc))
             .task("relay", relay.run(context.stop.clone()))
-            .task("errands", errands.run(context.stop.clone()))
-            .task("order.placed", context.consume("ORDER", OnOrderPlaced { wake: wake.clone() }))
-            .task("order.cancelled", context.consume("ORDER", OnOrderCancelled { wake }))
+            .task("errands", errands.clone().run(context.stop.clone()))
+            .task(
+                "order.placed",
+                context.consume("ORDER", OnOrderPlaced { wake: wake.clone(), errands: errands.clone() }),
+            )
+            .task(
+                "order.cancelled",
+                context.consume("ORDER", OnOrderCancelled { wake: wake.clone(), errands: errands.clone() }),
+            )
+            .task("order.returned", context.consume("ORDER", OnOrderReturned { wake, errands }))
             .task(
                 "user_registered",
                 context.consume("IDENTITY", OnUserRegistered { currency: config.currency }),

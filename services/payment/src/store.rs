@@ -5,11 +5,13 @@
 //! House accounts are never locked: their balance is a sum.
 
 pub(crate) mod card_charges;
+pub(crate) mod card_payments;
 pub(crate) mod cards;
 pub(crate) mod charges;
 pub(crate) mod entries;
 pub(crate) mod errands;
 pub(crate) mod payments;
+pub(crate) mod records;
 pub(crate) mod refunds;
 pub(crate) mod top_ups;
 pub(crate) mod wallets;

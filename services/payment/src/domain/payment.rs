@@ -1,13 +1,17 @@
 //! The payment of an order.
 
 use chrono::{DateTime, Utc};
-use values::{Money, OrderId, PaymentId, UserId};
+use values::{CardId, Money, OrderId, PaymentId, UserId};
 
 use super::failure::Failure;
 
 /// Where a payment stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
+    /// The gateway has not said anything yet.
+    Pending,
+    /// The card's bank has promised the amount.
+    Authorised,
     /// The amount was taken.
     Captured,
     /// Nothing was taken, and nothing will be.
@@ -25,6 +29,8 @@ pub(crate) struct Payment {
     pub(crate) order: OrderId,
     /// Whose order.
     pub(crate) user: UserId,
+    /// The card that pays, if not the wallet.
+    pub(crate) card: Option<CardId>,
     /// Where it stands.
     pub(crate) state: State,
     /// The order's total.

@@ -2,21 +2,30 @@ use std::collections::{BTreeMap, HashSet};
 
 use events::{
     Delivery, HandleError, Handler, Verdict, Wake,
-    outbox::{self, TooLarge},
+    outbox::{self, Outgoing},
 };
 use proto::order::v1::OrderCancelled;
 use sea_orm::DatabaseTransaction;
-use values::{Money, OrderId, UserId};
+use values::{Money, OrderId, PaymentId, UserId};
 
-use super::{Traces, published, reference, settled_meanwhile};
+use super::{Traces, published, reference, settled_meanwhile, written};
 use crate::{
-    domain::refund::due_on_cancel,
-    store::refunds::{self, Locked, Refund},
+    domain::{
+        failure::Failure,
+        refund::{OnCancel, on_cancel},
+    },
+    errands::Errands,
+    store::{
+        card_payments,
+        records::{self, Locked, Tombstone},
+        refunds::{self, Due, Origin},
+    },
 };
 
 /// Gives back what was captured for cancelled orders, and makes sure that what was not will never be.
 pub(crate) struct OnOrderCancelled {
     pub(crate) wake: Wake,
+    pub(crate) errands: Errands,
 }
 
 impl Handler for OnOrderCancelled {
@@ -41,6 +50,7 @@ impl Handler for OnOrderCancelled {
 
     fn committed(&self, _: &[(Delivery<OrderCancelled>, ())]) {
         self.wake.wake();
+        self.errands.wake();
     }
 }
 
@@ -49,34 +59,87 @@ async fn settle(
     orders: &BTreeMap<OrderId, UserId>,
     traces: &Traces<'_>,
 ) -> Result<(), HandleError> {
-    let locked = refunds::lock(tx, &orders.keys().copied().collect()).await?;
+    let locked = records::lock(tx, &orders.keys().copied().collect()).await?;
     let known: HashSet<OrderId> = locked.iter().map(|payment| payment.order).collect();
-
-    let due: Vec<Refund> = locked.into_iter().filter_map(refund).collect();
-    if !due.is_empty() {
-        refunds::book(tx, &due).await?;
-        let events: Result<Vec<_>, TooLarge> = due
-            .iter()
-            .map(|refund| Ok(traces.go_on(refund.payment.order, published::refunded(refund)?)))
-            .collect();
-        outbox::append(tx, &events.map_err(|error| HandleError::Failed(error.to_string()))?).await?;
+    let (mut dues, mut under_way) = (Vec::new(), Vec::new());
+    for payment in locked {
+        let Some(amount) = payment.amount else { continue };
+        let decided = payment.refunded + payment.refund_due;
+        match on_cancel(payment.record, amount.minor_units(), decided) {
+            OnCancel::GiveBack(back) => {
+                let back = Money::new(back, amount.currency());
+                let due = Due::new(payment, back, Origin::Cancelled);
+                dues.push(Due { traceparent: traces.traceparent(payment.order), ..due });
+            }
+            OnCancel::GiveUp => under_way.push(payment),
+            OnCancel::Nothing => {}
+        }
     }
+    give_back(tx, &dues, traces).await?;
+    give_up(tx, &under_way, traces).await?;
 
-    let unknown: Vec<(OrderId, UserId)> = orders
+    let unknown: Vec<Tombstone> = orders
         .iter()
         .filter(|(order, _)| !known.contains(order))
-        .map(|(order, user)| (*order, *user))
+        .map(|(order, user)| Tombstone { payment: PaymentId::new(), order: *order, user: *user })
         .collect();
-    if !unknown.is_empty() && !refunds::bury(tx, &unknown).await? {
-        return Err(settled_meanwhile());
+    bury(tx, &unknown, traces).await
+}
+
+async fn give_back(tx: &DatabaseTransaction, dues: &[Due], traces: &Traces<'_>) -> Result<(), HandleError> {
+    if dues.is_empty() {
+        return Ok(());
     }
+    refunds::decide(tx, dues).await?;
+    let done = dues.iter().filter(|due| due.is_done_at_once());
+    let events = done.map(|due| {
+        let event = published::refunded(&due.payment, due.amount)?;
+        Ok(traces.go_on(due.payment.order, event))
+    });
+    outbox::append(tx, &written(events)?).await?;
     Ok(())
 }
 
-fn refund(payment: Locked) -> Option<Refund> {
-    let amount = payment.amount?;
-    let back = due_on_cancel(payment.record, amount.minor_units(), payment.refunded)?;
-    Some(Refund { payment, amount: Money::new(back, amount.currency()) })
+/// What the gateway has never heard of has failed; of the rest it has to say what became.
+async fn give_up(
+    tx: &DatabaseTransaction,
+    under_way: &[Locked],
+    traces: &Traces<'_>,
+) -> Result<(), HandleError> {
+    if under_way.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<PaymentId> = under_way.iter().map(|payment| payment.payment).collect();
+    let ended = card_payments::give_up(tx, &ids).await?;
+    card_payments::failed(tx, &ended, Failure::OrderCancelled).await?;
+    let ended = under_way.iter().filter(|payment| ended.contains(&payment.payment));
+    let events = ended.map(|payment| {
+        let (version, failure) = (payment.version + 1, Failure::OrderCancelled);
+        let event = published::failed(payment.payment, payment.order, version, failure)?;
+        Ok(traces.go_on(payment.order, event))
+    });
+    outbox::append(tx, &written(events)?).await?;
+    Ok(())
+}
+
+async fn bury(
+    tx: &DatabaseTransaction,
+    unknown: &[Tombstone],
+    traces: &Traces<'_>,
+) -> Result<(), HandleError> {
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    if !records::bury(tx, unknown).await? {
+        return Err(settled_meanwhile());
+    }
+    let events = unknown.iter().map(|tombstone| {
+        let (version, failure) = (published::FIRST_VERSION, Failure::OrderCancelled);
+        let event: Outgoing = published::failed(tombstone.payment, tombstone.order, version, failure)?;
+        Ok(traces.go_on(tombstone.order, event))
+    });
+    outbox::append(tx, &written(events)?).await?;
+    Ok(())
 }
 
 fn cancelled(event: &OrderCancelled) -> Result<(OrderId, UserId), String> {

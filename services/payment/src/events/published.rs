@@ -1,38 +1,52 @@
 use events::outbox::{Outgoing, TooLarge};
 use proto::payment::v1::{FailureReason, PaymentCaptured, PaymentFailed, PaymentRefunded};
 use server::wire::money;
-use values::Money;
+use values::{Money, OrderId, PaymentId};
 
-use crate::store::{charges::Decided, refunds::Refund};
+use crate::{domain::failure::Failure, store::records::Locked};
 
 /// The version of a payment that was just attempted.
-const FIRST_VERSION: i64 = 1;
+pub(crate) const FIRST_VERSION: i64 = 1;
 
-/// What became of charging an order.
-pub(super) fn charged(decided: &Decided) -> Result<Outgoing, TooLarge> {
-    let (payment_id, order_id) = (decided.payment.to_string(), decided.due.order.to_string());
-    match decided.outcome {
-        Ok(_) => {
-            let amount = Some(money(decided.due.total));
-            Outgoing::new(decided.payment, FIRST_VERSION, &PaymentCaptured { payment_id, order_id, amount })
-        }
-        Err(failure) => {
-            let reason = FailureReason::from(failure).into();
-            Outgoing::new(decided.payment, FIRST_VERSION, &PaymentFailed { payment_id, order_id, reason })
-        }
-    }
+/// The total of an order was taken, which made this `version` of its payment.
+pub(crate) fn captured(
+    payment: PaymentId,
+    order: OrderId,
+    version: i64,
+    total: Money,
+) -> Result<Outgoing, TooLarge> {
+    let event = PaymentCaptured {
+        payment_id: payment.to_string(),
+        order_id: order.to_string(),
+        amount: Some(money(total)),
+    };
+    Outgoing::new(payment, version, &event)
 }
 
-/// What was given back for an order.
-pub(super) fn refunded(refund: &Refund) -> Result<Outgoing, TooLarge> {
-    let refunded =
-        Money::new(refund.payment.refunded + refund.amount.minor_units(), refund.amount.currency());
+/// Nothing was taken for an order, and nothing will be, which made this `version` of its payment.
+pub(crate) fn failed(
+    payment: PaymentId,
+    order: OrderId,
+    version: i64,
+    failure: Failure,
+) -> Result<Outgoing, TooLarge> {
+    let event = PaymentFailed {
+        payment_id: payment.to_string(),
+        order_id: order.to_string(),
+        reason: FailureReason::from(failure).into(),
+    };
+    Outgoing::new(payment, version, &event)
+}
+
+/// So much was given back for an order; `before` is its payment without that.
+pub(crate) fn refunded(before: &Locked, amount: Money) -> Result<Outgoing, TooLarge> {
+    let refunded = Money::new(before.refunded + amount.minor_units(), amount.currency());
     let event = PaymentRefunded {
-        payment_id: refund.payment.payment.to_string(),
-        order_id: refund.payment.order.to_string(),
-        amount: Some(money(refund.amount)),
-        user_id: refund.payment.user.to_string(),
+        payment_id: before.payment.to_string(),
+        order_id: before.order.to_string(),
+        amount: Some(money(amount)),
+        user_id: before.user.to_string(),
         refunded: Some(money(refunded)),
     };
-    Outgoing::new(refund.payment.payment, refund.payment.version + 1, &event)
+    Outgoing::new(before.payment, before.version + 1, &event)
 }

@@ -8,12 +8,17 @@ use crate::{
     domain::{
         failure::Failure,
         payment::{Payment, State},
+        refund::{Cause, Refund},
     },
     error::Error,
-    store::payments::{self, Name},
+    store::{
+        payments::{self, Name},
+        refunds,
+    },
 };
 
-/// Reads the payment of an order of the caller.
+/// Reads the payment of an order of the caller, and what has been given back of it; with the permission `payments.read`
+/// of anybody.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` malformed id, or none · `NOT_FOUND` no such payment, or another user's
@@ -32,13 +37,21 @@ pub(super) async fn get_payment(
         }
     };
     let name = violations.finish(name)?;
-    let payment = payments::find_for(&payments.db, caller.user_id, name).await?;
-    payment.map(Into::into).ok_or(Error::NoSuchPayment(text))
+    let payment = payments::find_for(&payments.db, caller, name).await?;
+    with_refunds(payments, payment.ok_or(Error::NoSuchPayment(text))?).await
+}
+
+/// A payment with its refunds, the oldest first.
+pub(super) async fn with_refunds(payments: &Payments, payment: Payment) -> Result<wire::Payment, Error> {
+    let refunds = refunds::of(&payments.db, payment.id).await?;
+    Ok(wire::Payment { refunds: refunds.into_iter().map(Into::into).collect(), ..payment.into() })
 }
 
 impl From<Payment> for wire::Payment {
     fn from(payment: Payment) -> Self {
         let (state, failure_reason) = match payment.state {
+            State::Pending => (wire::PaymentState::Pending, wire::FailureReason::Unspecified),
+            State::Authorised => (wire::PaymentState::Authorised, wire::FailureReason::Unspecified),
             State::Captured => (wire::PaymentState::Captured, wire::FailureReason::Unspecified),
             State::Refunded => (wire::PaymentState::Refunded, wire::FailureReason::Unspecified),
             State::Failed(failure) => (wire::PaymentState::Failed, failure.into()),
@@ -53,8 +66,28 @@ impl From<Payment> for wire::Payment {
             create_time: Some(timestamp(payment.created_at)),
             update_time: Some(timestamp(payment.updated_at)),
             user_id: payment.user.to_string(),
-            card_id: String::new(),
+            card_id: payment.card.map(|card| card.to_string()).unwrap_or_default(),
             refunds: Vec::new(),
+        }
+    }
+}
+
+impl From<Refund> for wire::Refund {
+    fn from(refund: Refund) -> Self {
+        let cause = match refund.cause {
+            Cause::Cancelled => wire::RefundCause::Cancelled,
+            Cause::Returned => wire::RefundCause::Returned,
+            Cause::Staff => wire::RefundCause::Staff,
+        };
+        let state = if refund.is_done { wire::PayoutState::Done } else { wire::PayoutState::Pending };
+        Self {
+            refund_id: refund.id.to_string(),
+            payment_id: refund.payment.to_string(),
+            state: state.into(),
+            amount: Some(money(refund.amount)),
+            cause: cause.into(),
+            note: refund.note,
+            create_time: Some(timestamp(refund.created_at)),
         }
     }
 }

@@ -82,6 +82,18 @@ pub(crate) async fn lock(tx: &impl ConnectionTrait, id: Uuid) -> Result<Option<C
     Row::find_by_statement(sql(&lock, [id.into()])).one(tx).await?.map(CardCharge::try_from).transpose()
 }
 
+#[derive(FromQueryResult)]
+struct Captured {
+    capture: String,
+}
+
+/// What the gateway calls the capture of a charge, once there is one.
+pub(crate) async fn capture(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<Reference>, DbErr> {
+    let read = "SELECT capture FROM card_charges WHERE id = $1 AND capture IS NOT NULL";
+    let row = Captured::find_by_statement(sql(read, [id.into()])).one(db).await?;
+    Ok(row.map(|row| Reference(row.capture)))
+}
+
 /// Takes a locked charge on, with what the gateway has just made.
 pub(crate) async fn go_on(
     tx: &impl ConnectionTrait,

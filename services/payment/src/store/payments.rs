@@ -1,7 +1,8 @@
+use auth::{Customer, Permission};
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use uuid::Uuid;
-use values::{OrderId, PaymentId, UserId};
+use values::{CardId, OrderId, PaymentId, UserId};
 
 use super::{money, sql, stored};
 use crate::domain::{
@@ -24,6 +25,7 @@ struct Row {
     id: Uuid,
     order_id: Uuid,
     user_id: Uuid,
+    card_id: Option<Uuid>,
     state: String,
     failure_reason: Option<String>,
     currency: String,
@@ -33,22 +35,67 @@ struct Row {
     updated_at: DateTime<Utc>,
 }
 
-/// A payment of this user. The tombstone of an order that was cancelled in time is none.
+/// The tombstone of an order that was cancelled in time is no payment.
+const READ: &str = "
+    SELECT id, order_id, user_id, card_id, state, failure_reason, currency, amount, refunded, created_at, updated_at
+    FROM payments WHERE state <> 'CANCELLED'";
+
+/// A payment that the caller may read.
 pub(crate) async fn find_for(
     db: &impl ConnectionTrait,
-    user: UserId,
+    caller: &Customer,
     name: Name,
 ) -> Result<Option<Payment>, DbErr> {
     let (column, id) = match name {
         Name::Payment(id) => ("id", id.uuid()),
         Name::Order(id) => ("order_id", id.uuid()),
     };
-    let read = format!(
-        "SELECT id, order_id, user_id, state, failure_reason, currency, amount, refunded, created_at, updated_at
-         FROM payments WHERE {column} = $1 AND user_id = $2 AND state <> 'CANCELLED'"
-    );
-    let row = Row::find_by_statement(sql(&read, [id.into(), user.uuid().into()])).one(db).await?;
+    let of_whom = (!caller.may(Permission::PAYMENTS_READ)).then_some(caller.user_id.uuid());
+    let read = format!("{READ} AND {column} = $1 AND ($2::uuid IS NULL OR user_id = $2)");
+    let row = Row::find_by_statement(sql(&read, [id.into(), of_whom.into()])).one(db).await?;
     row.map(Payment::try_from).transpose()
+}
+
+/// A payment, for staff who look after it.
+pub(crate) async fn find(db: &impl ConnectionTrait, id: PaymentId) -> Result<Option<Payment>, DbErr> {
+    let read = format!("{READ} AND id = $1");
+    Row::find_by_statement(sql(&read, [id.uuid().into()])).one(db).await?.map(Payment::try_from).transpose()
+}
+
+/// Which payments are asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) user: Option<UserId>,
+    /// As the database calls it.
+    pub(crate) state: Option<&'static str>,
+}
+
+/// At most `limit` payments that the caller may read, the newest first, older than `before`.
+pub(crate) async fn page_for(
+    db: &impl ConnectionTrait,
+    caller: &Customer,
+    wanted: Wanted,
+    before: Option<PaymentId>,
+    limit: u64,
+) -> Result<Vec<Payment>, DbErr> {
+    let user = match wanted.user {
+        _ if caller.may(Permission::PAYMENTS_READ) => wanted.user,
+        Some(other) if other != caller.user_id => return Ok(Vec::new()),
+        _ => Some(caller.user_id),
+    };
+    // Two statements, so that each is planned for its index.
+    let of_whom = if user.is_some() { "user_id = $1" } else { "$1::uuid IS NULL" };
+    let read = format!(
+        "{READ} AND {of_whom} AND ($2::text IS NULL OR state = $2) AND id < $3 ORDER BY id DESC LIMIT $4"
+    );
+    let values = [
+        user.map(UserId::uuid).into(),
+        wanted.state.into(),
+        before.map_or(Uuid::max(), PaymentId::uuid).into(),
+        i64::try_from(limit).unwrap_or(i64::MAX).into(),
+    ];
+    let rows = Row::find_by_statement(sql(&read, values)).all(db).await?;
+    rows.into_iter().map(Payment::try_from).collect()
 }
 
 impl TryFrom<Row> for Payment {
@@ -63,6 +110,7 @@ impl TryFrom<Row> for Payment {
             id: PaymentId::from_uuid(row.id),
             order: OrderId::from_uuid(row.order_id),
             user: UserId::from_uuid(row.user_id),
+            card: row.card_id.map(CardId::from_uuid),
             state: stored(state)?,
             amount: money(row.amount, &row.currency)?,
             refunded: money(row.refunded, &row.currency)?,
@@ -75,6 +123,8 @@ impl TryFrom<Row> for Payment {
 /// Reads the columns `state` and `failure_reason`.
 pub(super) fn record(state: &str, failure_reason: Option<&str>) -> Result<Record, DbErr> {
     stored(match (state, failure_reason) {
+        ("PENDING", None) => Ok(Record::Payment(State::Pending)),
+        ("AUTHORISED", None) => Ok(Record::Payment(State::Authorised)),
         ("CAPTURED", None) => Ok(Record::Payment(State::Captured)),
         ("REFUNDED", None) => Ok(Record::Payment(State::Refunded)),
         ("FAILED", Some(reason)) => {

@@ -48,18 +48,24 @@ pub(crate) async fn open(
     Ok(())
 }
 
+/// Opens the house's accounts in one currency where they are missing.
+pub(crate) async fn open_house(tx: &impl ConnectionTrait, currency: Currency) -> Result<(), DbErr> {
+    let open = "
+        INSERT INTO accounts (id, kind, currency)
+        SELECT gen_random_uuid(), kind, $1 FROM unnest(ARRAY['CARDS', 'SALES']) AS kind
+        ON CONFLICT (kind, currency) WHERE kind <> 'WALLET' DO NOTHING";
+    tx.execute_raw(sql(open, [currency.code().into()])).await?;
+    Ok(())
+}
+
 /// Opens the wallet of a user who has money to get, even of one who is gone: it stays closed to everything else.
 pub(crate) async fn open_for_money_back(
     tx: &impl ConnectionTrait,
     user: UserId,
     currency: Currency,
 ) -> Result<(), DbErr> {
+    open_house(tx, currency).await?;
     let open = "
-        WITH house AS (
-            INSERT INTO accounts (id, kind, currency)
-            SELECT gen_random_uuid(), kind, $2 FROM unnest(ARRAY['CARDS', 'SALES']) AS kind
-            ON CONFLICT (kind, currency) WHERE kind <> 'WALLET' DO NOTHING
-        )
         INSERT INTO accounts (id, kind, user_id, currency, balance)
         VALUES (gen_random_uuid(), 'WALLET', $1, $2, 0)
         ON CONFLICT (user_id, currency) WHERE kind = 'WALLET' DO NOTHING";

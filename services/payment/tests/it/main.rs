@@ -1,5 +1,7 @@
 //! The payment service as others see it: over gRPC and through events, on real Postgres and NATS.
 
+mod card_orders;
+mod cards;
 mod charges;
 mod faults;
 mod input;

@@ -139,6 +139,13 @@ pub(crate) async fn ledger_adds_up(shop: &Shop) -> Result<()> {
              (SELECT COALESCE(sum(amount), 0) FROM transfers
               WHERE kind = 'REFUND' AND transfers.order_id = payments.order_id)",
         ),
+        (
+            "refunds that differ from what was decided",
+            "SELECT count(*) FROM payments WHERE (refunded, refund_due) <>
+             (SELECT COALESCE(sum(amount) FILTER (WHERE refunds.state = 'DONE'), 0),
+                     COALESCE(sum(amount) FILTER (WHERE refunds.state = 'PENDING'), 0)
+              FROM refunds WHERE payment_id = payments.id)",
+        ),
     ] {
         let found = shop.number(query).await.with_context(|| what.to_owned())?;
         ensure!(found == 0, "{what}: {found}");

@@ -1,7 +1,7 @@
 //! Orders that are cancelled get back what was captured, and are not charged afterwards.
 
 use anyhow::{Context as _, Result};
-use proto::payment::v1::{PaymentRefunded, PaymentState, TransferKind};
+use proto::payment::v1::{FailureReason, PaymentFailed, PaymentRefunded, PaymentState, TransferKind};
 use testkit::{eventually, published};
 use tonic::Code;
 use values::{EventId, OrderId};
@@ -69,11 +69,13 @@ async fn an_order_cancelled_before_it_is_known_is_never_charged() -> Result<()> 
     assert_eq!(shop.balance(&reader).await?, 50_00);
     let tombstone = shop.payment(&reader, order).await?;
     assert_eq!(tombstone.expect_err("a payment").code(), Code::NotFound);
-    assert_eq!(
-        shop.number("SELECT count(*) FROM outbox").await?,
-        0,
-        "nothing happened that others should know"
-    );
+    let told = eventually("payment.failed", SOON, async || {
+        published::<PaymentFailed>(&shop.broker).await.ok()?.into_iter().next()
+    })
+    .await?;
+    assert_eq!(told.event.order_id, order.to_string());
+    assert_eq!(told.event.reason(), FailureReason::OrderCancelled);
+    assert_eq!(shop.number("SELECT count(*) FROM outbox").await?, 1, "it is told once");
     Ok(())
 }
 

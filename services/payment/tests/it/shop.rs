@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use payment::{Cards, Config, Payment};
 use proto::{
     identity::v1::{UserDeleted, UserRegistered},
-    order::v1::{CancelReason, OrderCancelled, OrderPlaced, PaymentMethod},
+    order::v1::{CancelReason, OrderCancelled, OrderPlaced, OrderReturned, PaymentMethod},
     payment::v1::{
         self as wire, AddCardRequest, Card, GetBalanceRequest, GetPaymentRequest, LedgerEntry,
         ListLedgerEntriesRequest, PaymentState, TopUpRequest, get_payment_request::Payment as Asked,
@@ -17,7 +17,7 @@ use proto::{
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 use testkit::{Broker, Database, Running, TestIdentity, as_user, eventually};
 use tonic::{Status, transport::Channel};
-use values::{EventId, OrderId, ReservationId, UserId};
+use values::{EventId, OrderId, ReservationId, ReturnId, UserId};
 
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
@@ -47,8 +47,18 @@ impl Shop {
         Self::open_on(testkit::database::<Payment>().await?, str::to_owned).await
     }
 
+    /// A service that waits so long for its card gateway, and as long before it asks again.
+    pub(crate) async fn open_with_patience(patience: Duration) -> Result<Self> {
+        let cards = Cards { card_patience: patience, card_pause: patience };
+        Self::open_as(testkit::database::<Payment>().await?, str::to_owned, cards).await
+    }
+
     /// A service that reaches its database under another address than the test does.
     pub(crate) async fn open_on(database: Database, reached_at: impl Fn(&str) -> String) -> Result<Self> {
+        Self::open_as(database, reached_at, Cards::default()).await
+    }
+
+    async fn open_as(database: Database, reached_at: impl Fn(&str) -> String, cards: Cards) -> Result<Self> {
         let broker = Broker::start().await?;
         let identity = TestIdentity::start().await?;
         let config = Config {
@@ -58,7 +68,7 @@ impl Shop {
             },
             identity_target: identity.target().parse()?,
             currency: "EUR".parse()?,
-            cards: Cards::default(),
+            cards,
         };
         let running = testkit::running::<Payment>(config.clone()).await?;
         let channel = running.channel()?;
@@ -184,6 +194,50 @@ impl Shop {
             card_id: String::new(),
         };
         testkit::publish_as(&self.broker, event, &placed.order_id, 1, &placed).await
+    }
+
+    /// An order that this card of the reader's is to pay.
+    pub(crate) async fn place_by(&self, card_id: &str, reader: &Reader, minor_units: i64) -> Result<OrderId> {
+        let order = OrderId::new();
+        self.place_by_as(EventId::new(), order, card_id, reader, minor_units).await?;
+        Ok(order)
+    }
+
+    pub(crate) async fn place_by_as(
+        &self,
+        event: EventId,
+        order: OrderId,
+        card_id: &str,
+        reader: &Reader,
+        minor_units: i64,
+    ) -> Result<()> {
+        let placed = OrderPlaced {
+            order_id: order.to_string(),
+            user_id: reader.user.to_string(),
+            total: Some(euros(minor_units)),
+            payment_method: PaymentMethod::Card.into(),
+            card_id: card_id.to_owned(),
+        };
+        testkit::publish_as(&self.broker, event, &placed.order_id, 1, &placed).await
+    }
+
+    /// Books for so much have come back.
+    pub(crate) async fn returned(
+        &self,
+        id: ReturnId,
+        reader: &Reader,
+        order: OrderId,
+        minor_units: i64,
+    ) -> Result<EventId> {
+        let event = OrderReturned {
+            return_id: id.to_string(),
+            order_id: order.to_string(),
+            user_id: reader.user.to_string(),
+            reservation_id: ReservationId::new().to_string(),
+            amount: Some(euros(minor_units)),
+            ..OrderReturned::default()
+        };
+        testkit::publish(&self.broker, &event.return_id, 1, &event).await
     }
 
     pub(crate) async fn cancel(&self, reader: &Reader, order: OrderId) -> Result<EventId> {

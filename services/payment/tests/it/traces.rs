@@ -43,7 +43,7 @@ async fn a_call_and_its_sql_are_one_trace_without_personal_data() -> Result<()> 
     assert_eq!(server.parent.as_deref(), Some(CLICK));
     assert_eq!(server.attribute("rpc.grpc.status_code"), Some("0"));
 
-    let insert = spans.iter().find(|span| span.name == "INSERT transfers").context("no SQL span")?;
+    let insert = spans.iter().find(|span| span.name == "INSERT card_charges").context("no SQL span")?;
     assert_eq!(insert.attribute("db.system.name"), Some("postgresql"));
     assert_eq!(insert.attribute("db.operation.name"), Some("INSERT"));
     assert!(insert.attribute("db.query.text").context("no text")?.contains("$1"));
@@ -55,6 +55,7 @@ async fn a_call_and_its_sql_are_one_trace_without_personal_data() -> Result<()> 
         reader.user.uuid().to_string(),
         "my-request".to_owned(),
         "31415".to_owned(),
+        "tok_visa".to_owned(),
     ];
     for value in values {
         assert!(!said.contains(&value), "{value} is in the trace");
