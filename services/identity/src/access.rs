@@ -1,5 +1,5 @@
-//! Changes of what a user may do: the row, the version that outdates earlier tokens, the audit entry and the event are
-//! one transaction.
+//! Changes of what a user may do, up to being there at all: the row, the version that outdates earlier tokens, the audit
+//! entry and the events are one transaction.
 
 use auth::{Customer, Permission};
 use sea_orm::DatabaseTransaction;
@@ -8,7 +8,9 @@ use values::UserId;
 use crate::domain::Role;
 use crate::error::{Error, Result};
 use crate::events::published;
+use crate::proof::Proof;
 use crate::store::audit::Action;
+use crate::store::users::UserWithRoles;
 use crate::store::{audit, roles, users};
 
 /// A change that has been written and is in force with the commit.
@@ -27,7 +29,7 @@ pub(crate) async fn grant(
     role: &Role,
 ) -> Result<Option<Changed>> {
     if let Some(caller) = by {
-        permit(tx, caller).await?;
+        permit(tx, caller, Permission::ROLES_GRANT).await?;
     }
     let by = by.map(|caller| caller.user_id);
     lock(tx, user, role).await?;
@@ -44,7 +46,7 @@ pub(crate) async fn revoke(
     user: UserId,
     role: &Role,
 ) -> Result<Option<Changed>> {
-    permit(tx, by).await?;
+    permit(tx, by, Permission::ROLES_GRANT).await?;
     lock(tx, user, role).await?;
     if !roles::revoke(tx, user, role).await? {
         return Ok(None);
@@ -56,14 +58,58 @@ pub(crate) async fn revoke(
     written(tx, Some(by.user_id), Action::RoleRevoked, user, role).await.map(Some)
 }
 
+/// Deletes the caller, who has shown the password. `None` if they are gone already.
+pub(crate) async fn delete_self(
+    tx: &DatabaseTransaction,
+    caller: &Customer,
+    proof: &Proof,
+) -> Result<Option<Changed>> {
+    roles::lock(tx, &Role::admin()).await?;
+    match users::lock_and_read(tx, caller.user_id).await? {
+        Some(locked) => {
+            proof.check(&locked.user)?;
+            deleted(tx, caller.user_id, &locked).await.map(Some)
+        }
+        None => Ok(None),
+    }
+}
+
+/// Deletes another user than the caller. `None` if they are gone already.
+pub(crate) async fn delete_other(
+    tx: &DatabaseTransaction,
+    caller: &Customer,
+    user: UserId,
+) -> Result<Option<Changed>> {
+    permit(tx, caller, Permission::USERS_DELETE).await?;
+    match users::lock_and_read(tx, user).await? {
+        Some(locked) => deleted(tx, caller.user_id, &locked).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn deleted(tx: &DatabaseTransaction, by: UserId, locked: &UserWithRoles) -> Result<Changed> {
+    let user = locked.user.user_id();
+    let least_version = users::raise_access_version(tx, user).await?;
+    users::delete(tx, user).await?;
+    let admin = Role::admin();
+    if locked.roles.iter().any(|role| role == admin.as_str()) && !roles::is_held(tx, &admin).await? {
+        return Err(Error::LastAdmin);
+    }
+    audit::append(tx, Some(by), Action::UserDeleted, user, None).await?;
+    let events =
+        [published::access_changed(user, least_version)?, published::user_deleted(user, least_version)?];
+    ::events::outbox::append(tx, &events).await?;
+    Ok(Changed { user, least_version })
+}
+
 /// The caller's token says so, but may be outdated where no event has come to tell: neither an admin who was dismissed nor
 /// whoever stole the token of one who has signed out since may use the time to make themselves admin for good.
 ///
 /// Under the lock of the role admin, which a dismissal holds until its commit: what is read here is still so at ours.
-async fn permit(tx: &DatabaseTransaction, caller: &Customer) -> Result<()> {
+async fn permit(tx: &DatabaseTransaction, caller: &Customer, permission: Permission) -> Result<()> {
     roles::lock(tx, &Role::admin()).await?;
-    let is_permitted = roles::allow(tx, caller, Permission::ROLES_GRANT).await?;
-    if is_permitted { Ok(()) } else { Err(Error::MayNot(Permission::ROLES_GRANT)) }
+    let is_permitted = roles::allow(tx, caller, permission).await?;
+    if is_permitted { Ok(()) } else { Err(Error::MayNot(permission)) }
 }
 
 async fn lock(tx: &DatabaseTransaction, user: UserId, role: &Role) -> Result<()> {
@@ -83,7 +129,7 @@ async fn written(
     user: UserId,
     role: &Role,
 ) -> Result<Changed> {
-    audit::append(tx, by, action, user, role).await?;
+    audit::append(tx, by, action, user, Some(role)).await?;
     let least_version = users::raise_access_version(tx, user).await?;
     let event = published::access_changed(user, least_version)?;
     ::events::outbox::append(tx, &[event]).await?;

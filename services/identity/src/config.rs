@@ -11,6 +11,7 @@ use server::config::duration_in;
 pub(crate) use first_admin::Account;
 pub use first_admin::FirstAdmin;
 
+const REFRESH_TOKEN_TTL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(365 * 24);
 const TOKEN_TTL: RangeInclusive<Duration> = Duration::from_secs(1)..=AccessToken::LONGEST;
 
 /// What identity is configured with.
@@ -38,6 +39,15 @@ pub struct Config {
         value_parser = duration_in(TOKEN_TTL)
     )]
     pub token_ttl: Duration,
+    /// How long a refresh token is valid: a session that isn't gone on with for longer ends.
+    #[arg(
+        long,
+        env = "BOOKSTORE_REFRESH_TOKEN_TTL",
+        help = "how long a refresh token is valid, so how long a session lasts that nobody uses: `30d`",
+        default_value = "30d",
+        value_parser = duration_in(REFRESH_TOKEN_TTL)
+    )]
+    pub refresh_token_ttl: Duration,
     /// How many passwords are hashed at once.
     #[arg(
         long,
@@ -59,6 +69,7 @@ impl Config {
             server,
             signing_key,
             token_ttl: AccessToken::LONGEST,
+            refresh_token_ttl: Duration::from_hours(30 * 24),
             password_hashes: cores(),
             first_admin: FirstAdmin::default(),
         }

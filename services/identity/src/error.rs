@@ -4,9 +4,10 @@ use auth::Permission;
 use sea_orm::{DbErr, SqlErr};
 use server::status;
 use tonic::Status;
-use values::{AddressId, Violations};
+use values::{AddressId, UserId, Violations};
 
 use crate::passwords::HashError;
+use crate::refresh::NoRandomness;
 
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
@@ -27,6 +28,16 @@ pub(crate) enum Error {
     CallerGone,
     #[error("wrong e-mail address or password")]
     WrongCredentials,
+    #[error("no refresh token of a session")]
+    RefreshTokenInvalid,
+    #[error("the refresh token has expired")]
+    RefreshTokenExpired,
+    #[error("the refresh token was used before")]
+    RefreshTokenReused,
+    #[error("the session has ended")]
+    SessionEnded,
+    #[error("the keys to verify access tokens with are unavailable")]
+    KeysUnavailable,
     #[error("no such {kind}")]
     NotFound { kind: &'static str, id: String },
     #[error("the user has no role that allows {0}")]
@@ -38,12 +49,19 @@ pub(crate) enum Error {
     #[error(transparent)]
     Signing(#[from] auth::IssueError),
     #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+    #[error(transparent)]
     Event(#[from] ::events::outbox::TooLarge),
     #[error(transparent)]
     Database(#[from] DbErr),
 }
 
 impl Error {
+    /// There is no such user for the caller.
+    pub(crate) fn user_not_found(user: UserId) -> Self {
+        Self::NotFound { kind: "user", id: user.to_string() }
+    }
+
     /// There is no such address for the caller.
     pub(crate) fn address_not_found(address: AddressId) -> Self {
         Self::NotFound { kind: "address", id: address.to_string() }
@@ -52,6 +70,8 @@ impl Error {
 
 /// As long as a full queue of passwords takes to be hashed.
 const QUEUE_DRAINED: Duration = Duration::from_secs(1);
+/// When to come back while tokens can't be verified.
+const KEYS_MISSING: Duration = Duration::from_secs(1);
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
@@ -66,6 +86,11 @@ impl From<Error> for Status {
                 status::precondition("WRONG_PASSWORD", "the current password is wrong", violations)
             }
             Error::WrongCredentials => status::unauthenticated("WRONG_CREDENTIALS"),
+            Error::RefreshTokenInvalid => status::unauthenticated("REFRESH_TOKEN_INVALID"),
+            Error::RefreshTokenExpired => status::unauthenticated("REFRESH_TOKEN_EXPIRED"),
+            Error::RefreshTokenReused => status::unauthenticated("REFRESH_TOKEN_REUSED"),
+            Error::SessionEnded => status::unauthenticated("SESSION_REVOKED"),
+            Error::KeysUnavailable => status::unavailable(KEYS_MISSING),
             Error::NotFound { kind, id } => status::not_found(kind, id),
             Error::MayNot(permission) => status::permission_missing(permission),
             Error::LastAdmin => {
@@ -81,6 +106,7 @@ impl From<Error> for Status {
             Error::Database(error) => status::from_db(&error),
             Error::Hashing(HashError::Argon2(_) | HashError::Stored(_) | HashError::Panicked(_))
             | Error::Signing(_)
+            | Error::Randomness(_)
             | Error::Event(_) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a defect");
                 status::internal()

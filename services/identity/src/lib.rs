@@ -8,7 +8,9 @@ mod events;
 mod first_admin;
 mod passwords;
 mod proof;
+mod refresh;
 mod rpc;
+mod sign_in;
 mod store;
 mod sweeper;
 
@@ -31,7 +33,9 @@ impl Application for Identity {
         "0003_roles",
         "0004_sessions",
         "0005_permissions",
-        "0006_profiles"
+        "0006_profiles",
+        "0007_refresh_tokens",
+        "0008_deleted_users"
     );
     type Config = Config;
 
@@ -43,15 +47,20 @@ impl Application for Identity {
             db: context.db.clone(),
             clock: context.clock.clone(),
             passwords: passwords::Passwords::new(config.password_hashes.get().into()),
+            refresh_tokens: refresh::RefreshTokens::new(&config.signing_key, config.refresh_token_ttl),
             issuer: Issuer::new(config.signing_key, config.token_ttl),
             public_keys,
             relay: relay.wake_handle(),
             revocations: verifier.revocations().clone(),
+            verifier: verifier.clone(),
         };
         first_admin::appoint(&identity, config.first_admin).await?;
         Ok(Service::new(Self::NAME, verifier)
             .rpc(IdentityServiceServer::new(identity))
             .task("relay", relay.run(context.stop.clone()))
-            .task("sweeper", sweeper::run(context.db.clone(), context.stop.clone())))
+            .task(
+                "sweeper",
+                sweeper::run(context.db.clone(), config.refresh_token_ttl, context.stop.clone()),
+            ))
     }
 }

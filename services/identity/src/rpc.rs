@@ -1,9 +1,11 @@
 //! The RPCs, a file each: parse, authorise, call domain and store, answer.
 
 mod authenticate_user;
+mod change_password;
 mod create_address;
 mod create_user;
 mod delete_address;
+mod delete_user;
 mod get_address;
 mod get_contact;
 mod get_delivery_address;
@@ -13,13 +15,15 @@ mod grant_role;
 mod list_addresses;
 mod list_users;
 mod logout;
+mod refresh_token;
 mod revoke_role;
 mod set_default_address;
 mod update_address;
 mod update_user;
+mod validate_token;
 
 use ::events::Wake;
-use auth::{Issuer, PublicKey, Revocations};
+use auth::{Issuer, PublicKey, Revocations, Verifier};
 use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_server;
 use sea_orm::DatabaseConnection;
@@ -31,6 +35,7 @@ use values::Clock;
 use crate::access::Changed;
 use crate::error::Error;
 use crate::passwords::Passwords;
+use crate::refresh::RefreshTokens;
 use crate::store::addresses;
 use crate::store::users::UserWithRoles;
 
@@ -44,6 +49,8 @@ pub(crate) struct IdentityService {
     pub(crate) public_keys: Vec<PublicKey>,
     pub(crate) relay: Wake,
     pub(crate) revocations: Revocations,
+    pub(crate) verifier: Verifier,
+    pub(crate) refresh_tokens: RefreshTokens,
 }
 
 impl IdentityService {
@@ -83,6 +90,33 @@ impl identity_service_server::IdentityService for IdentityService {
 
     async fn list_users(&self, request: Request<pb::ListUsersRequest>) -> Answer<pb::ListUsersResponse> {
         Ok(Response::new(list_users::list_users(self, request.into_inner()).await?))
+    }
+
+    async fn delete_user(&self, request: Request<pb::DeleteUserRequest>) -> Answer<pb::DeleteUserResponse> {
+        let caller = caller::customer(&request)?;
+        Ok(Response::new(delete_user::delete_user(self, &caller, request.into_inner()).await?))
+    }
+
+    async fn refresh_token(
+        &self,
+        request: Request<pb::RefreshTokenRequest>,
+    ) -> Answer<pb::AuthenticateUserResponse> {
+        Ok(Response::new(refresh_token::refresh_token(self, request.into_inner()).await?))
+    }
+
+    async fn validate_token(
+        &self,
+        request: Request<pb::ValidateTokenRequest>,
+    ) -> Answer<pb::ValidateTokenResponse> {
+        Ok(Response::new(validate_token::validate_token(self, request.into_inner()).await?))
+    }
+
+    async fn change_password(
+        &self,
+        request: Request<pb::ChangePasswordRequest>,
+    ) -> Answer<pb::ChangePasswordResponse> {
+        let caller = caller::customer(&request)?;
+        Ok(Response::new(change_password::change_password(self, &caller, request.into_inner()).await?))
     }
 
     async fn logout(&self, request: Request<pb::LogoutRequest>) -> Answer<pb::LogoutResponse> {

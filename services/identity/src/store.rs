@@ -2,6 +2,7 @@
 
 pub(crate) mod addresses;
 pub(crate) mod audit;
+pub(crate) mod refresh_tokens;
 pub(crate) mod roles;
 pub(crate) mod sessions;
 pub(crate) mod users;

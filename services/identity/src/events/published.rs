@@ -1,5 +1,7 @@
 use ::events::outbox::{Outgoing, TooLarge};
-use proto::identity::v1::{AccessChanged, AddressChanged, ProfileUpdated, SessionRevoked, UserRegistered};
+use proto::identity::v1::{
+    AccessChanged, AddressChanged, ProfileUpdated, SessionRevoked, UserDeleted, UserRegistered,
+};
 use values::{AddressId, SessionId, UserId};
 
 /// A user exists now: payment opens their wallet.
@@ -26,4 +28,9 @@ pub(crate) fn profile_updated(user: UserId, version: i64) -> Result<Outgoing, To
 pub(crate) fn address_changed(user: UserId, address: AddressId, version: i64) -> Result<Outgoing, TooLarge> {
     let event = AddressChanged { user_id: user.to_string(), address_id: address.to_string() };
     Outgoing::new(address, version, &event)
+}
+
+/// A user is gone: every service erases what it keeps of them.
+pub(crate) fn user_deleted(user: UserId, version: i64) -> Result<Outgoing, TooLarge> {
+    Outgoing::new(user, version, &UserDeleted { user_id: user.to_string() })
 }

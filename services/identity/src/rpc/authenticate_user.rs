@@ -1,14 +1,15 @@
 use proto::identity::v1 as pb;
-use secrecy::ExposeSecret;
+use sea_orm::TransactionTrait;
 use values::{EmailAddress, Violations};
 
 use super::IdentityService;
 use crate::domain::Password;
 use crate::error::{Error, Result};
-use crate::store::users::UserWithRoles;
-use crate::store::{sessions, users};
+use crate::refresh::RefreshToken;
+use crate::sign_in::{self, GoesOnWith};
+use crate::store::{refresh_tokens, sessions, users};
 
-/// Exchanges an e-mail address and a password for an access token, the first of a session.
+/// Exchanges an e-mail address and a password for the first tokens of a session.
 ///
 /// An unknown address and a wrong password take the same path, the same work and get the same answer (OWASP ASVS
 /// 6.3.8), so that nobody can find out here who is a customer.
@@ -25,16 +26,18 @@ pub(super) async fn authenticate_user(
     let stored = known.as_ref().map(|known| known.user.password_hash.as_str());
     let is_right = identity.passwords.verify(password, stored).await?;
     let user = known.filter(|_| is_right).ok_or(Error::WrongCredentials)?.user;
-    // After the password, which takes long: what the user may do is read as late as can be.
-    let begun = sessions::begin(&identity.db, user.user_id()).await?.ok_or(Error::WrongCredentials)?;
-    let issued = identity.issuer.issue(user.user_id(), begun.session, &begun.access, identity.clock.now())?;
-    Ok(pb::AuthenticateUserResponse {
-        access_token: issued.token.expose_secret().to_owned(),
-        expire_time: Some(server::wire::timestamp(issued.expires_at)),
-        user: Some(UserWithRoles { user, roles: begun.roles }.into()),
-        refresh_token: String::new(),
-        refresh_expire_time: None,
-    })
+    let token = RefreshToken::random()?;
+    let tx = identity.db.begin().await?;
+    // After the password, which takes long: it may have been changed meanwhile, to end all sessions.
+    if !users::lock_with_password(&tx, user.user_id(), &user.password_hash).await? {
+        return Err(Error::WrongCredentials);
+    }
+    let session = sessions::begin(&tx, user.user_id()).await?;
+    let ttl = identity.refresh_tokens.ttl();
+    let expires_at = refresh_tokens::issue(&tx, session, &token.hash(), ttl).await?;
+    let user = users::find_with_access(&tx, user.user_id()).await?.ok_or(Error::WrongCredentials)?;
+    tx.commit().await?;
+    sign_in::answer(identity, user, &GoesOnWith { session, token, expires_at })
 }
 
 fn parse(wire: &pb::AuthenticateUserRequest) -> std::result::Result<(EmailAddress, Password), Violations> {

@@ -15,7 +15,7 @@ pub(super) async fn get_contact(
 ) -> Result<pb::Contact> {
     let user = parse(&wire)?;
     let found = users::find(&identity.db, user).await?;
-    let found = found.ok_or_else(|| Error::NotFound { kind: "user", id: user.to_string() })?.user;
+    let found = found.ok_or_else(|| Error::user_not_found(user))?.user;
     Ok(pb::Contact { user_id: user.to_string(), email: found.email, display_name: found.display_name })
 }
 

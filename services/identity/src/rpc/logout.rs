@@ -13,7 +13,7 @@ use crate::store::sessions;
 pub(super) async fn logout(identity: &IdentityService, caller: &Customer) -> Result<pb::LogoutResponse> {
     let session = caller.session_id;
     let tx = identity.db.begin().await?;
-    if sessions::end(&tx, caller).await? {
+    if sessions::end(&tx, session, caller.user_id).await? {
         ::events::outbox::append(&tx, &[published::session_revoked(session)?]).await?;
     }
     tx.commit().await?;

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use auth::{Customer, Permission};
+use auth::{Access, Customer, Permission};
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
@@ -69,6 +69,24 @@ impl UserWithRoles {
     }
 }
 
+/// A user with the roles that they have and what these allow, all at one moment: a change that commits later raises the
+/// access version above the one that is read here, so that no token tells of more than its version stands for.
+#[derive(FromQueryResult, Clone, Debug)]
+pub(crate) struct UserWithAccess {
+    #[sea_orm(nested)]
+    pub(crate) user: Model,
+    pub(crate) roles: Vec<String>,
+    permissions: Vec<String>,
+}
+
+impl UserWithAccess {
+    /// What a token tells of it. What a newer release allows means nothing here: its own replicas issue tokens that tell.
+    pub(crate) fn access(&self) -> Access {
+        let permissions = self.permissions.iter().filter_map(|name| name.parse().ok()).collect();
+        Access { version: self.user.access_version, permissions }
+    }
+}
+
 /// How a user is named.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Named {
@@ -110,6 +128,62 @@ pub(crate) async fn lock_and_read(
     user: UserId,
 ) -> Result<Option<UserWithRoles>, DbErr> {
     if lock(tx, user).await? { find(tx, user).await } else { Ok(None) }
+}
+
+/// The user as they may be told to other services.
+pub(crate) async fn find_with_access(
+    db: &impl ConnectionTrait,
+    user: UserId,
+) -> Result<Option<UserWithAccess>, DbErr> {
+    let statement = sql(
+        "SELECT users.*, ARRAY(SELECT role FROM user_roles WHERE user_id = users.id ORDER BY role) AS roles,
+                ARRAY(SELECT DISTINCT permission FROM user_roles JOIN role_permissions USING (role)
+                      WHERE user_id = users.id) AS permissions
+         FROM users WHERE id = $1",
+        [user.uuid().into()],
+    );
+    UserWithAccess::find_by_statement(statement).one(db).await
+}
+
+/// Locks a user who signs in against changes of access and password until the session is there; `false` if the password
+/// is another one by now. Others may sign in meanwhile.
+pub(crate) async fn lock_with_password(
+    tx: &impl ConnectionTrait,
+    user: UserId,
+    password_hash: &str,
+) -> Result<bool, DbErr> {
+    let statement = sql(
+        "SELECT id FROM users WHERE id = $1 AND password_hash = $2 FOR SHARE",
+        [user.uuid().into(), password_hash.into()],
+    );
+    Ok(tx.query_one_raw(statement).await?.is_some())
+}
+
+/// Whether the caller's token is good by what is stored: the user is there, has no other access by now, and the session
+/// has not ended. A session that is not known is one of the release that didn't note them.
+pub(crate) async fn is_token_good(db: &impl ConnectionTrait, caller: &Customer) -> Result<bool, DbErr> {
+    let statement = sql(
+        "SELECT 1 FROM users WHERE id = $1 AND access_version <= $2
+             AND NOT EXISTS (SELECT 1 FROM sessions WHERE id = $3 AND ended_at IS NOT NULL)",
+        [caller.user_id.uuid().into(), caller.version().into(), caller.session_id.uuid().into()],
+    );
+    Ok(db.query_one_raw(statement).await?.is_some())
+}
+
+/// Gives a locked user another password.
+pub(crate) async fn set_password(
+    tx: &impl ConnectionTrait,
+    user: UserId,
+    password_hash: &str,
+) -> Result<(), DbErr> {
+    let statement =
+        sql("UPDATE users SET password_hash = $2 WHERE id = $1", [user.uuid().into(), password_hash.into()]);
+    tx.execute_raw(statement).await.map(drop)
+}
+
+/// Deletes a locked user, and all that belongs to them.
+pub(crate) async fn delete(tx: &impl ConnectionTrait, user: UserId) -> Result<(), DbErr> {
+    Entity::delete_by_id(user.uuid()).exec(tx).await.map(drop)
 }
 
 /// At most `limit` users, the oldest first, those after the last one seen; of a role if one is named.

@@ -8,7 +8,8 @@ use auth::{Access, Customer, Issuer, SigningKey, Verifier};
 use identity::{Config, FirstAdmin, Identity};
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::{
-    AuthenticateUserRequest, CreateAddressRequest, CreateUserRequest, GetUserRequest, GrantRoleRequest, User,
+    AuthenticateUserRequest, AuthenticateUserResponse, CreateAddressRequest, CreateUserRequest,
+    GetUserRequest, GrantRoleRequest, User,
 };
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use secrecy::ExposeSecret;
@@ -45,6 +46,8 @@ pub(crate) struct Replica {
 pub(crate) struct Reader {
     pub(crate) id: UserId,
     pub(crate) token: String,
+    /// Gets the next tokens.
+    pub(crate) refresh_token: String,
 }
 
 impl Desk {
@@ -106,7 +109,7 @@ impl Desk {
 
     pub(crate) async fn sign_in(&self, email: &str) -> Result<Reader> {
         let answer = self.client.clone().authenticate_user(sign_in(email, PASSWORD)).await?.into_inner();
-        Ok(Reader { id: user_of(answer.user)?.user_id.parse()?, token: answer.access_token })
+        reader(answer)
     }
 
     /// Gives a role to a user.
@@ -148,6 +151,12 @@ fn config(database: &Database, broker: &Broker, key: &SigningKey) -> Result<Conf
     // Tests of crowds want the same queue on every machine.
     config.password_hashes = NonZeroU16::MIN.saturating_add(3);
     Ok(config)
+}
+
+/// Who signed in, or goes on.
+pub(crate) fn reader(answer: AuthenticateUserResponse) -> Result<Reader> {
+    let AuthenticateUserResponse { access_token, refresh_token, user, .. } = answer;
+    Ok(Reader { id: user_of(user)?.user_id.parse()?, token: access_token, refresh_token })
 }
 
 /// Reads the user whose token it is.

@@ -2,17 +2,21 @@
 
 mod address_changes;
 mod addresses;
+mod changing_password;
 mod configuration;
 mod contacts;
 mod database_down;
+mod deleting;
 mod desk;
 mod first_admin;
 mod get_user;
 mod list_users;
 mod profile;
+mod refreshing;
 mod registered_event;
 mod registering;
 mod roles;
 mod sessions;
 mod signing_in;
 mod upgrade;
+mod validating;

@@ -167,8 +167,8 @@ async fn sessions_are_kept_for_a_month() -> Result<()> {
     let desk = Desk::open().await?;
     let (ada, grace) = (desk.reader("ada@example.org").await?, desk.reader("grace@example.org").await?);
     let ages = format!(
-        "UPDATE sessions SET created_at = now() - interval '30 days 1 minute' WHERE user_id = '{}';
-         UPDATE sessions SET created_at = now() - interval '29 days', ended_at = now() WHERE user_id = '{}'",
+        "UPDATE sessions SET last_issued_at = now() - interval '30 days 1 minute' WHERE user_id = '{}';
+         UPDATE sessions SET last_issued_at = now() - interval '29 days', ended_at = now() WHERE user_id = '{}'",
         ada.id.uuid(),
         grace.id.uuid()
     );

@@ -1,0 +1,115 @@
+use anyhow::Result;
+use proto::identity::v1::{ChangePasswordRequest, RefreshTokenRequest, SessionRevoked};
+use testkit::{as_user, eventually};
+use tonic::Code;
+
+use crate::desk::{Desk, PASSWORD, SOON, events, refused, sign_in, whoami, wrong_fields};
+
+const NEW: &str = "staple battery horse correct";
+
+fn change(current: &str, new: &str) -> ChangePasswordRequest {
+    ChangePasswordRequest { current_password: current.to_owned(), new_password: new.to_owned() }
+}
+
+#[tokio::test]
+async fn the_new_password_is_the_only_one_and_every_other_session_has_ended() -> Result<()> {
+    let desk = Desk::open().await?;
+    let (mut client, other) = (desk.client.clone(), desk.replica().await?);
+    let ada = desk.reader("ada@example.org").await?;
+    let thief = desk.sign_in("ada@example.org").await?;
+    let grace = desk.reader("grace@example.org").await?;
+    let session = desk.told_by(&thief.token).await?.session_id;
+
+    client.change_password(as_user(&ada.token, change(PASSWORD, NEW))?).await?;
+    assert_eq!(refused(whoami(&client, &thief.token).await, Code::Unauthenticated)?, "SESSION_REVOKED");
+    eventually("another replica refuses it", SOON, async || whoami(&other.client, &thief.token).await.err())
+        .await?;
+    let request = RefreshTokenRequest { request_id: "r-1".to_owned(), refresh_token: thief.refresh_token };
+    assert_eq!(refused(client.refresh_token(request).await, Code::Unauthenticated)?, "SESSION_REVOKED");
+    let told = events::<SessionRevoked>(&desk.broker, 1).await?;
+    assert_eq!((told.len(), told[0].event.session_id.clone()), (1, session.to_string()));
+
+    whoami(&client, &ada.token).await?;
+    whoami(&client, &grace.token).await?;
+    client.authenticate_user(sign_in("ada@example.org", NEW)).await?;
+    let old = client.authenticate_user(sign_in("ada@example.org", PASSWORD)).await;
+    assert_eq!(refused(old, Code::Unauthenticated)?, "WRONG_CREDENTIALS");
+    assert_eq!(desk.count("audit_log WHERE action = 'PASSWORD_CHANGED'").await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_repeat_finds_it_done_and_ends_no_session_that_began_since() -> Result<()> {
+    let desk = Desk::open().await?;
+    let (mut client, ada) = (desk.client.clone(), desk.reader("ada@example.org").await?);
+    client.change_password(as_user(&ada.token, change(PASSWORD, NEW))?).await?;
+    client.authenticate_user(sign_in("ada@example.org", NEW)).await?;
+    client.change_password(as_user(&ada.token, change(PASSWORD, NEW))?).await?;
+    assert_eq!(desk.count("sessions WHERE ended_at IS NULL").await?, 2);
+    assert_eq!(desk.count("audit_log WHERE action = 'PASSWORD_CHANGED'").await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_does_not_know_the_password_changes_nothing() -> Result<()> {
+    let desk = Desk::open().await?;
+    let (mut client, ada) = (desk.client.clone(), desk.reader("ada@example.org").await?);
+    let phone = desk.sign_in("ada@example.org").await?;
+    let answer = client.change_password(as_user(&ada.token, change("wrong horse battery", NEW))?).await;
+    assert_eq!(refused(answer, Code::FailedPrecondition)?, "WRONG_PASSWORD");
+    client.authenticate_user(sign_in("ada@example.org", PASSWORD)).await?;
+    whoami(&client, &phone.token).await?;
+
+    let answer = client.change_password(as_user(&ada.token, change("", "too short"))?).await;
+    assert_eq!(wrong_fields(answer)?, ["current_password", "new_password"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_signs_in_with_the_old_password_meanwhile_is_out_too() -> Result<()> {
+    let desk = Desk::open().await?;
+    let ada = desk.reader("ada@example.org").await?;
+    let mut calls = Vec::new();
+    for _ in 0..12 {
+        let mut client = desk.client.clone();
+        calls.push(tokio::spawn(async move {
+            client.authenticate_user(sign_in("ada@example.org", PASSWORD)).await
+        }));
+    }
+    desk.client.clone().change_password(as_user(&ada.token, change(PASSWORD, NEW))?).await?;
+    for call in calls {
+        match call.await? {
+            Ok(answer) => {
+                let token = answer.into_inner().access_token;
+                assert_eq!(
+                    refused(whoami(&desk.client, &token).await, Code::Unauthenticated)?,
+                    "SESSION_REVOKED"
+                );
+            }
+            refusal => assert_eq!(refused(refusal, Code::Unauthenticated)?, "WRONG_CREDENTIALS"),
+        }
+    }
+    assert_eq!(desk.count("sessions WHERE ended_at IS NULL").await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_many_changes_at_once_one_is_made() -> Result<()> {
+    let desk = Desk::open().await?;
+    let ada = desk.reader("ada@example.org").await?;
+    let mut calls = Vec::new();
+    for index in 0..6 {
+        let request = as_user(&ada.token, change(PASSWORD, &format!("{NEW} {index}")))?;
+        let mut client = desk.client.clone();
+        calls.push(tokio::spawn(async move { client.change_password(request).await }));
+    }
+    let mut made = 0;
+    for call in calls {
+        match call.await? {
+            Ok(_) => made += 1,
+            refusal => assert_eq!(refused(refusal, Code::FailedPrecondition)?, "WRONG_PASSWORD"),
+        }
+    }
+    assert_eq!(made, 1);
+    Ok(())
+}
