@@ -7,3 +7,4 @@ pub(crate) mod failure;
 pub(crate) mod payment;
 pub(crate) mod refund;
 pub(crate) mod wallet;
+pub(crate) mod withdrawal;

@@ -5,6 +5,7 @@
 //! question. No transaction is open while the gateway is asked.
 
 mod charge;
+mod pay_out;
 mod refund;
 
 use std::{sync::Arc, time::Duration};
@@ -55,6 +56,11 @@ impl Errands {
     /// To be called after a commit that added errands which nobody sees through.
     pub(crate) fn wake(&self) {
         self.due.notify_one();
+    }
+
+    /// To be called after a commit that [wrote an event](tell).
+    pub(crate) fn told(&self) {
+        self.wake.wake();
     }
 
     /// Asks until this errand has ended or the gateway says nothing.
@@ -120,13 +126,13 @@ impl Errands {
         match errand.kind {
             Kind::Charge => self.charge(errand).await,
             Kind::Refund => self.refund(errand).await,
-            Kind::PayOut => Ok(false),
+            Kind::PayOut => self.pay_out(errand).await,
         }
     }
 }
 
 /// Writes an event in the transaction of what it tells of.
-async fn tell(tx: &impl ConnectionTrait, event: Result<Outgoing, TooLarge>) -> Result<(), DbErr> {
+pub(crate) async fn tell(tx: &impl ConnectionTrait, event: Result<Outgoing, TooLarge>) -> Result<(), DbErr> {
     let event = event.map_err(|error| DbErr::Custom(error.to_string()))?;
     outbox::append(tx, &[event]).await
 }

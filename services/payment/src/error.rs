@@ -7,7 +7,9 @@ use server::status;
 use tonic::Status;
 use values::Violations;
 
-use crate::domain::card_charge::Refusal;
+use values::CardId;
+
+use crate::domain::{card_charge::Refusal, refund::Refused};
 
 /// When to ask again what the card gateway has not said yet.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -33,12 +35,22 @@ pub(crate) enum Error {
     /// A card or a wallet refuses the money.
     #[error(transparent)]
     Refused(Refusal),
+    /// So much can't be given back.
+    #[error(transparent)]
+    NotRefunded(#[from] Refused),
     /// The card gateway may say later.
     #[error("the card gateway says nothing yet")]
     GatewaySilent,
     /// The database.
     #[error(transparent)]
     Database(#[from] DbErr),
+}
+
+impl Error {
+    /// The card that was asked for isn't there; nothing asks for the newest.
+    pub(crate) fn no_card(asked: Option<CardId>) -> Self {
+        asked.map_or(Self::NoCard, |card| Self::NoSuchCard(card.to_string()))
+    }
 }
 
 impl From<Error> for Status {
@@ -50,6 +62,13 @@ impl From<Error> for Status {
             Error::NoSuchCard(id) => status::not_found("card", id),
             Error::NoCard => status::precondition("CARD_MISSING", error.to_string(), vec![]),
             Error::Refused(refusal) => status::precondition(refusal.name(), refusal.to_string(), vec![]),
+            Error::NotRefunded(refused) => {
+                let reason = match refused {
+                    Refused::NothingCaptured => "NOTHING_CAPTURED",
+                    Refused::TooMuch => "REFUND_TOO_LARGE",
+                };
+                status::precondition(reason, refused.to_string(), vec![])
+            }
             Error::GatewaySilent => status::unavailable(ASK_AGAIN),
             Error::Database(error) => status::from_db(&error),
         }

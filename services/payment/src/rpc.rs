@@ -6,7 +6,13 @@ mod get_balance;
 mod get_payment;
 mod list_cards;
 mod list_ledger_entries;
+mod list_payments;
+mod process_payment;
+mod refund_payment;
 mod top_up;
+mod withdraw;
+
+use std::str::FromStr;
 
 use proto::payment::v1 as wire;
 use sea_orm::DatabaseConnection;
@@ -72,6 +78,37 @@ impl wire::payment_service_server::PaymentService for Payments {
         Ok(Response::new(delete_card::delete_card(self, &caller, call.into_inner()).await?))
     }
 
+    async fn withdraw(
+        &self,
+        call: Request<wire::WithdrawRequest>,
+    ) -> Result<Response<wire::Withdrawal>, Status> {
+        let caller = customer(&call)?;
+        Ok(Response::new(withdraw::withdraw(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn list_payments(
+        &self,
+        call: Request<wire::ListPaymentsRequest>,
+    ) -> Result<Response<wire::ListPaymentsResponse>, Status> {
+        let caller = customer(&call)?;
+        Ok(Response::new(list_payments::list_payments(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn process_payment(
+        &self,
+        call: Request<wire::ProcessPaymentRequest>,
+    ) -> Result<Response<wire::Payment>, Status> {
+        Ok(Response::new(process_payment::process_payment(self, call.into_inner()).await?))
+    }
+
+    async fn refund_payment(
+        &self,
+        call: Request<wire::RefundPaymentRequest>,
+    ) -> Result<Response<wire::Refund>, Status> {
+        let caller = customer(&call)?;
+        Ok(Response::new(refund_payment::refund_payment(self, &caller, call.into_inner()).await?))
+    }
+
     async fn list_ledger_entries(
         &self,
         call: Request<wire::ListLedgerEntriesRequest>,
@@ -95,6 +132,8 @@ impl From<Entry> for wire::LedgerEntry {
             Kind::TopUp => wire::TransferKind::TopUp,
             Kind::Capture => wire::TransferKind::Capture,
             Kind::Refund => wire::TransferKind::Refund,
+            Kind::Withdrawal => wire::TransferKind::Withdrawal,
+            Kind::WithdrawalReversal => wire::TransferKind::WithdrawalReversal,
         };
         Self {
             transfer_id: entry.transfer.to_string(),
@@ -117,11 +156,8 @@ fn currency_or(
 }
 
 /// The id that an optional field names; nothing where it is empty.
-fn optional<T>(violations: &mut Violations, field: &str, text: &str) -> Option<Option<T>>
-where
-    T: std::str::FromStr<Err: std::fmt::Display>,
-{
-    if text.is_empty() { Some(None) } else { violations.parse(field, text).map(Some) }
+fn optional<T: FromStr>(text: &str) -> Result<Option<T>, T::Err> {
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some) }
 }
 
 /// The page out of what was found, one more than which tells that another follows; and what asks for that.

@@ -15,5 +15,6 @@ pub(crate) mod records;
 pub(crate) mod refunds;
 pub(crate) mod top_ups;
 pub(crate) mod wallets;
+pub(crate) mod withdrawals;
 
 use server::database::{money, sql, stored};

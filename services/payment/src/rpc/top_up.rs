@@ -86,10 +86,7 @@ async fn begun(
         return if is_made { Ok(None) } else { Err(Error::Refused(refusal)) };
     }
     let card = cards::to_charge(&payments.db, caller.user_id, body.card).await?;
-    let (card, token) = card.ok_or_else(|| match body.card {
-        Some(card) => Error::NoSuchCard(card.to_string()),
-        None => Error::NoCard,
-    })?;
+    let (card, token) = card.ok_or_else(|| Error::no_card(body.card))?;
 
     let id = Uuid::now_v7();
     let begun = card_charges::TopUp { id, fingerprint };
@@ -136,7 +133,7 @@ impl TopUp {
         let mut violations = Violations::new();
         let request_id = violations.parse("request_id", &request.request_id);
         let amount = parse_money(&mut violations, "amount", request.amount, top_up_amount);
-        let card = super::optional(&mut violations, "card_id", &request.card_id);
+        let card = violations.take("card_id", super::optional(&request.card_id));
         let parsed = request_id.zip(amount).zip(card);
         violations.finish(
             parsed.map(|((request_id, amount), card)| Self { request_id, body: Body { amount, card } }),

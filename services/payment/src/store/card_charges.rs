@@ -152,7 +152,7 @@ pub(crate) async fn top_up(
 /// Begins a top-up by card; `false` if the same request has begun it.
 pub(crate) async fn begin_top_up(
     tx: &impl ConnectionTrait,
-    begun: TopUp,
+    top_up: TopUp,
     (user, request): (UserId, &RequestId),
     card: CardId,
     amount: Money,
@@ -162,13 +162,13 @@ pub(crate) async fn begin_top_up(
         VALUES ($1, 'TOP_UP', $2, $3, $4, $5, $6, $7)
         ON CONFLICT (user_id, request_id) WHERE purpose = 'TOP_UP' AND NOT told DO NOTHING";
     let values = [
-        begun.id.into(),
+        top_up.id.into(),
         user.uuid().into(),
         card.uuid().into(),
         amount.currency().code().into(),
         amount.minor_units().into(),
         request.as_str().into(),
-        begun.fingerprint.as_bytes().to_vec().into(),
+        top_up.fingerprint.as_bytes().to_vec().into(),
     ];
     Ok(tx.execute_raw(sql(begin, values)).await?.rows_affected() == 1)
 }

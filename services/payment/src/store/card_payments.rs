@@ -66,9 +66,9 @@ pub(crate) async fn begin(tx: &impl ConnectionTrait, dues: &[Due]) -> Result<Vec
         dues.iter().map(|due| due.total.minor_units()).collect::<Vec<_>>().into(),
         dues.iter().map(|due| due.traceparent.clone().unwrap_or_default()).collect::<Vec<_>>().into(),
     ];
-    let begun = Begun::find_by_statement(sql(begin, values)).all(tx).await?;
-    let failed = begun.into_iter().filter(|begun| begun.state == "FAILED");
-    Ok(failed.map(|begun| PaymentId::from_uuid(begun.id)).collect())
+    let made = Begun::find_by_statement(sql(begin, values)).all(tx).await?;
+    let failed = made.into_iter().filter(|payment| payment.state == "FAILED");
+    Ok(failed.map(|payment| PaymentId::from_uuid(payment.id)).collect())
 }
 
 /// Notes that a card's bank has promised the amount of a locked payment.

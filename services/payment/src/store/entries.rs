@@ -14,6 +14,10 @@ pub(crate) enum Kind {
     Capture,
     /// From the house back into a wallet.
     Refund,
+    /// From a wallet out to a card.
+    Withdrawal,
+    /// Back into the wallet, since the card refused it.
+    WithdrawalReversal,
 }
 
 /// One side of a transfer, as a wallet sees it.
@@ -45,6 +49,8 @@ impl TryFrom<Row> for Entry {
             "TOP_UP" => Ok(Kind::TopUp),
             "CAPTURE" => Ok(Kind::Capture),
             "REFUND" => Ok(Kind::Refund),
+            "WITHDRAWAL" => Ok(Kind::Withdrawal),
+            "WITHDRAWAL_REVERSAL" => Ok(Kind::WithdrawalReversal),
             _ => Err("is no kind of transfer"),
         };
         Ok(Self {

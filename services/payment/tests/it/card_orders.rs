@@ -212,9 +212,10 @@ async fn a_returned_book_is_refunded_once_and_never_more_than_was_paid() -> Resu
     let reader = shop.reader_with(10_00).await?;
     let card = shop.add_card(&reader, "tok_visa").await??.card_id;
     for by_card in [false, true] {
-        let order = match by_card {
-            true => shop.place_by(&card, &reader, 10_00).await?,
-            false => shop.place(&reader, 10_00).await?,
+        let order = if by_card {
+            shop.place_by(&card, &reader, 10_00).await?
+        } else {
+            shop.place(&reader, 10_00).await?
         };
         shop.payment_in(PaymentState::Captured, &reader, order).await?;
         let (first, second) = (ReturnId::new(), ReturnId::new());

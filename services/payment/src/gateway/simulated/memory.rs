@@ -139,15 +139,13 @@ impl Memory {
             tx.commit().await?;
             return Ok(Said::TooLate);
         }
-        let answer = match row.answer {
-            Some(answer) => answer,
-            None => {
-                let answer =
-                    decide(operation.kind, &subject).map_or_else(Failure::name, |()| DONE).to_owned();
-                let say = "UPDATE simulated_gateway.operations SET answer = $2 WHERE key = $1";
-                tx.execute_raw(sql(say, [operation.key.as_str().into(), answer.as_str().into()])).await?;
-                answer
-            }
+        let answer = if let Some(answer) = row.answer {
+            answer
+        } else {
+            let answer = decide(operation.kind, &subject).map_or_else(Failure::name, |()| DONE).to_owned();
+            let say = "UPDATE simulated_gateway.operations SET answer = $2 WHERE key = $1";
+            tx.execute_raw(sql(say, [operation.key.as_str().into(), answer.as_str().into()])).await?;
+            answer
         };
         tx.commit().await?;
         if subject.card.answers_late(row.calls) {
