@@ -63,14 +63,15 @@ CREATE FUNCTION folded_names(names text[]) RETURNS text[]
 CREATE INDEX works_by_author ON works USING gin (folded_names(authors));
 
 -- The words of a text: runs of letters and digits, whatever the case and without accents. Postgres' own parser would
--- take "J.R.R" for a host and "and/or" for a file.
+-- take "J.R.R" for a host and "and/or" for a file. Cut where an index would refuse them.
 CREATE FUNCTION words_of(content text) RETURNS text[]
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN array_remove(
-        regexp_split_to_array(
+    RETURN ARRAY(
+        SELECT left(word, 100)
+        FROM regexp_split_to_table(
             regexp_replace(normalize(folded(content), NFKD), '[\u0300-\u036f]', '', 'g'),
-            '[\s\u0021-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00bf\u2000-\u206f\u3000-\u303f]+'),
-        '');
+            '[\s\u0021-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00bf\u2000-\u206f\u3000-\u303f]+') AS word
+        WHERE word <> '');
 
 -- By which words a work is found.
 CREATE FUNCTION work_words(title text, authors text[]) RETURNS tsvector

@@ -5,8 +5,10 @@
 //! shelf at most. So nobody waits in a circle.
 
 pub(crate) mod availability;
+pub(crate) mod book_list;
 pub(crate) mod books;
 pub(crate) mod changes;
+pub(crate) mod feeds;
 pub(crate) mod locations;
 pub(crate) mod members;
 pub(crate) mod movements;

@@ -1,11 +1,9 @@
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value};
-use serde::{Deserialize, Serialize};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Value};
 use std::collections::HashMap;
 use uuid::Uuid;
-use values::{EditionId, Fingerprint, Isbn, page::PageSize};
+use values::{EditionId, Fingerprint, Isbn, ShopId};
 
 use super::sql;
-use crate::domain::Category;
 
 /// An edition with what is known of its work.
 #[derive(Clone, Debug, FromQueryResult)]
@@ -13,7 +11,7 @@ pub(crate) struct EditionRow {
     pub(crate) id: Uuid,
     pub(crate) work_id: Uuid,
     pub(crate) title: String,
-    sort_title: String,
+    pub(super) sort_title: String,
     pub(crate) authors: Vec<String>,
     pub(crate) isbn: Option<String>,
     pub(crate) publisher: String,
@@ -33,7 +31,7 @@ impl EditionRow {
 }
 
 /// The columns of an [`EditionRow`] of `works` and `editions`.
-const COLUMNS: &str = "editions.id, editions.work_id, works.title, works.sort_title, works.authors, editions.isbn,
+pub(super) const COLUMNS: &str = "editions.id, editions.work_id, works.title, works.sort_title, works.authors, editions.isbn,
     editions.publisher, editions.published_year, editions.language_code, editions.description,
     ARRAY(SELECT category FROM work_categories WHERE work_categories.work_id = works.id ORDER BY category) AS categories";
 
@@ -63,14 +61,6 @@ pub(crate) enum BookName {
     Isbn(Isbn),
 }
 
-/// Where a page of books ended.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Cursor {
-    sort_title: String,
-    work: Uuid,
-    edition: Uuid,
-}
-
 /// A book with all its offers.
 pub(crate) async fn find(db: &impl ConnectionTrait, name: &BookName) -> Result<Option<BookRow>, DbErr> {
     let (column, value): (_, Value) = match name {
@@ -82,7 +72,7 @@ pub(crate) async fn find(db: &impl ConnectionTrait, name: &BookName) -> Result<O
     );
     let found = EditionRow::find_by_statement(sql(&find, [value])).one(db).await?;
     let Some(edition) = found else { return Ok(None) };
-    Ok(with_offers(db, vec![edition], None).await?.pop())
+    Ok(with_offers(db, vec![edition], Offers::All).await?.pop())
 }
 
 /// The books of these editions with all their offers, in no particular order; unknown ones are missing.
@@ -95,75 +85,33 @@ pub(crate) async fn find_all(
         "SELECT {COLUMNS} FROM editions JOIN works ON works.id = editions.work_id WHERE editions.id = ANY($1)"
     );
     let editions = EditionRow::find_by_statement(sql(&find, [ids.into()])).all(db).await?;
-    with_offers(db, editions, None).await
+    with_offers(db, editions, Offers::All).await
 }
 
-/// How many offers a book of a list carries at most.
-const OFFERS_IN_A_LIST: i64 = 3;
-
-/// A page of the books on offer after `cursor`, by title, and where the next page begins.
-pub(crate) async fn list(
-    db: &impl ConnectionTrait,
-    category: Option<&Category>,
-    cursor: Option<Cursor>,
-    size: PageSize,
-) -> Result<(Vec<BookRow>, Option<Cursor>), DbErr> {
-    let mut editions = EditionRow::find_by_statement(page(category, cursor, size)).all(db).await?;
-    let full = usize::try_from(size.get()).unwrap_or(usize::MAX);
-    let mut next = None;
-    if editions.len() > full {
-        editions.truncate(full);
-        next = editions.last().map(|last| Cursor {
-            sort_title: last.sort_title.clone(),
-            work: last.work_id,
-            edition: last.id,
-        });
-    }
-    Ok((with_offers(db, editions, Some(OFFERS_IN_A_LIST)).await?, next))
+/// Which offers of each edition are read.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Offers {
+    /// Every one.
+    All,
+    /// The cheapest few.
+    Cheapest(i64),
+    /// That of one shop.
+    Of(ShopId),
 }
 
-/// Reads one book more than fits on the page, to know whether there is another page.
-///
-/// The works' index gives the order; the editions of one work are few. The limit is written out, because a generic plan
-/// for a limit that it doesn't know reads everything.
-fn page(category: Option<&Category>, cursor: Option<Cursor>, size: PageSize) -> Statement {
-    // Sorts before everything: no title is empty.
-    let start = Cursor { sort_title: String::new(), work: Uuid::nil(), edition: Uuid::nil() };
-    let after = cursor.unwrap_or(start);
-    let (listed, place) = match category {
-        Some(_) => (
-            "work_categories JOIN works ON works.id = work_categories.work_id",
-            "work_categories.category = $4 AND (work_categories.sort_title, work_categories.work_id)",
-        ),
-        None => ("works", "$4 = '' AND (works.sort_title, works.id)"),
-    };
-    let order = match category {
-        Some(_) => "work_categories.sort_title, work_categories.work_id",
-        None => "works.sort_title, works.id",
-    };
-    let limit = size.get() + 1;
-    let text = format!(
-        "SELECT {COLUMNS}
-         FROM {listed}
-         JOIN editions ON editions.work_id = works.id
-         WHERE {place} >= ($1, $2)
-           AND ({order}, editions.id) > ($1, $2, $3)
-           AND EXISTS (SELECT FROM offers WHERE offers.edition_id = editions.id AND withdrawn_at IS NULL)
-         ORDER BY {order}, editions.id
-         LIMIT {limit}"
-    );
-    let category = category.map_or("", Category::as_str);
-    sql(&text, [after.sort_title.into(), after.work.into(), after.edition.into(), category.into()])
-}
-
-/// The editions in their order, each with its offers, the cheapest first, at most `limit` each.
+/// The editions in their order, each with its `offers`, the cheapest first.
 ///
 /// Prices of several currencies can't be compared: offers are grouped by currency.
-async fn with_offers(
+pub(super) async fn with_offers(
     db: &impl ConnectionTrait,
     editions: Vec<EditionRow>,
-    limit: Option<i64>,
+    offers: Offers,
 ) -> Result<Vec<BookRow>, DbErr> {
+    let (limit, shop) = match offers {
+        Offers::All => (None, None),
+        Offers::Cheapest(few) => (Some(few), None),
+        Offers::Of(shop) => (None, Some(shop.uuid())),
+    };
     let ids: Vec<Uuid> = editions.iter().map(|edition| edition.id).collect();
     let read = sql(
         "SELECT edition.id AS edition_id, offer.*
@@ -174,11 +122,12 @@ async fn with_offers(
              FROM offers
              JOIN shops ON shops.id = offers.shop_id
              WHERE offers.edition_id = edition.id AND withdrawn_at IS NULL
+               AND ($3::uuid IS NULL OR offers.shop_id = $3)
              ORDER BY currency_code, price_minor_units, offers.id
              LIMIT $2
          ) AS offer
          ORDER BY currency_code, price_minor_units, offer.id",
-        [ids.into(), limit.into()],
+        [ids.into(), limit.into(), shop.into()],
     );
     let mut by_edition: HashMap<Uuid, Vec<OfferRow>> = HashMap::new();
     for offer in OfferRow::find_by_statement(read).all(db).await? {

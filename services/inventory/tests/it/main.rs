@@ -4,6 +4,7 @@ mod books;
 mod concurrency;
 mod faults;
 mod harness;
+mod lists;
 mod members;
 mod orders;
 mod reservations;
