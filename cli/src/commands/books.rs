@@ -1,6 +1,7 @@
 //! `books list|show|add|update|withdraw|import`.
 
 mod add;
+mod import;
 mod update;
 
 use std::io::{self, IsTerminal as _};
@@ -31,6 +32,8 @@ pub(crate) enum Books {
     Update(Box<update::Update>),
     /// For booksellers: offer a book no more
     Withdraw(update::Withdraw),
+    /// For booksellers: offer all the books of a file
+    Import(Box<import::Import>),
 }
 
 #[derive(Args)]
@@ -72,6 +75,7 @@ impl Books {
             }
             Self::Add(add) => add.run(at, &Session::open(at, output).await?, output).await,
             Self::Update(update) => update.run(at, &Session::open(at, output).await?, output, details).await,
+            Self::Import(import) => import.run(at, output).await,
             Self::Withdraw(withdraw) => withdraw.run(at, &Session::open(at, output).await?, output).await,
         }
     }
