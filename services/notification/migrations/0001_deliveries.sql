@@ -25,6 +25,7 @@ CREATE TABLE deliveries (
 
 CREATE INDEX deliveries_due ON deliveries (due_at) WHERE state = 'PENDING';
 CREATE INDEX deliveries_of_user ON deliveries (user_id, id);
+CREATE INDEX deliveries_ended ON deliveries (created_at) WHERE state <> 'PENDING';
 CREATE INDEX deliveries_failed ON deliveries (id) WHERE state = 'FAILED';
 
 -- Where each stream ended when the service was first started: what lies before happened when nobody was to be told.

@@ -8,6 +8,7 @@ mod events;
 mod first_start;
 mod mailer;
 mod metrics;
+mod retention;
 mod rpc;
 mod sender;
 mod store;
@@ -69,6 +70,7 @@ impl Application for Notification {
             .task("order.shipped", desk.tell::<OrderShipped>())
             .task("order.cancelled", desk.tell::<OrderCancelled>())
             .task("payment.refunded", desk.tell::<PaymentRefunded>())
+            .task("retention", retention::run(db.clone(), context.stop.clone()))
             .task("sender", sender.run(context.stop.clone())))
     }
 }

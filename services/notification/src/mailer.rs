@@ -1,6 +1,7 @@
 //! Hands mails to the mail server.
 
 use std::{
+    error::Error as _,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -13,7 +14,7 @@ use lettre::{
         authentication::{Credentials, DEFAULT_MECHANISMS},
         client::{AsyncSmtpConnection, TlsParameters},
         commands::{Data, Mail, Rcpt},
-        extension::{ClientId, Extension, MailParameter},
+        extension::{ClientId, Extension, MailBodyParameter, MailParameter},
     },
 };
 use secrecy::ExposeSecret as _;
@@ -110,7 +111,12 @@ impl Mailer {
                 return Ok(connection);
             }
         }
-        self.connect().await.map_err(|error| NotSent::Later(format!("the mail server {}", said(&error))))
+        self.connect().await.map_err(|error| {
+            // Nobody has been named yet, so that the cause may be.
+            let cause = error.source().filter(|_| error.status().is_none());
+            let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+            NotSent::Later(format!("the mail server {}{cause}", said(&error)))
+        })
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, SmtpError> {
@@ -133,12 +139,15 @@ impl Mailer {
     async fn converse(&self, connection: &mut AsyncSmtpConnection, message: &Message) -> Result<(), NotSent> {
         let later = |error: SmtpError| NotSent::Later(format!("the mail server {}", said(&error)));
         let envelope = message.envelope();
+        let text = message.formatted();
         let mut parameters = Vec::new();
-        if envelope.to().iter().any(|address| !address.to_string().is_ascii()) {
+        // The text itself is encoded as ASCII; addresses stay as their owners write them (RFC 6531).
+        if !text.is_ascii() || envelope.to().iter().any(|address| !address.to_string().is_ascii()) {
             if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
                 return Err(NotSent::Refused("the mail server takes no such address".to_owned()));
             }
             parameters.push(MailParameter::SmtpUtfEight);
+            parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
         connection.command(Mail::new(Some(self.sender.clone()), parameters)).await.map_err(later)?;
         for recipient in envelope.to() {
@@ -146,7 +155,7 @@ impl Mailer {
             told.map_err(|error| refused_or_later("the recipient", &error))?;
         }
         connection.command(Data).await.map_err(later)?;
-        let told = connection.message(&message.formatted()).await;
+        let told = connection.message(&text).await;
         told.map_err(|error| refused_or_later("the mail", &error))?;
         Ok(())
     }

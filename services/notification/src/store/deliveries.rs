@@ -44,6 +44,18 @@ pub(crate) async fn insert(tx: &impl ConnectionTrait, new: &[NewDelivery]) -> Re
     Ok(())
 }
 
+/// Deletes some that ended long ago. Whether there may be more.
+pub(crate) async fn delete_ended(db: &impl ConnectionTrait, days: i32) -> Result<bool, DbErr> {
+    const AT_ONCE: u32 = 5_000;
+    let delete = "
+        DELETE FROM deliveries WHERE ctid = ANY(ARRAY(
+            SELECT ctid FROM deliveries
+            WHERE state <> 'PENDING' AND created_at < now() - make_interval(days => $1) LIMIT $2
+        ))";
+    let deleted = db.execute_raw(sql(delete, [days.into(), i64::from(AT_ONCE).into()])).await?;
+    Ok(deleted.rows_affected() == u64::from(AT_ONCE))
+}
+
 /// Where a delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {

@@ -1,14 +1,12 @@
 //! The process dies while it sends.
 
-use std::{path::Path, process::Child, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-use notification::Config;
+use anyhow::Result;
 use proto::notification::v1::DeliveryState;
-use secrecy::ExposeSecret as _;
 use values::OrderId;
 
-use crate::shop::{SOON, Shop};
+use crate::shop::Shop;
 
 /// Whoever took a mail keeps it for this long and some seconds more, alive or not.
 const TIMEOUT: Duration = Duration::from_millis(500);
@@ -33,16 +31,11 @@ async fn letters_after_a_crash_at(point: &str) -> Result<Vec<testkit::Letter>> {
     let mut shop = Shop::closed().await?;
     shop.config.mail_timeout = TIMEOUT;
     let logs = tempfile::tempdir()?;
-    let mut process = launch(&shop.config, point, &logs.path().join("notification.log"))?;
-    // It has noted its first start, and so tells what happens from here on.
-    testkit::eventually("it has started", SOON, async || {
-        (shop.count("SELECT count(*) FROM first_start").await.ok()? == 3).then_some(())
-    })
-    .await?;
+    let fault = [("BOOKSTORE_FAULT", point.to_owned())];
+    let mut process = shop.launch(fault, &logs.path().join("notification.log")).await?;
     let reader = shop.reader("Ada");
     shop.confirm(&reader, OrderId::new()).await?;
-    let ended = testkit::eventually("it dies", SOON, async || process.try_wait().ok().flatten()).await?;
-    assert!(!ended.success(), "{ended}");
+    assert!(!process.ended().await?);
     assert_eq!(
         shop.count("SELECT count(*) FROM deliveries WHERE state = 'PENDING' AND attempts = 1").await?,
         1
@@ -53,27 +46,4 @@ async fn letters_after_a_crash_at(point: &str) -> Result<Vec<testkit::Letter>> {
     let sent = shop.delivery_in(DeliveryState::Sent, &reader).await?;
     assert_eq!(sent.attempts, 2);
     Ok(shop.mailbox.letters_to(&reader.email))
-}
-
-fn launch(config: &Config, point: &str, log: &Path) -> Result<Child> {
-    let base = &config.server.base;
-    let path = |path: &Option<std::path::PathBuf>| {
-        path.as_ref().map(|path| path.display().to_string()).context("no certificate")
-    };
-    let environment = [
-        ("BOOKSTORE_FAULT", point.to_owned()),
-        ("BOOKSTORE_LISTEN", "127.0.0.1:0".to_owned()),
-        ("BOOKSTORE_ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
-        ("BOOKSTORE_DATABASE_URL", config.server.database_url.expose_secret().to_owned()),
-        ("BOOKSTORE_NATS_URL", config.server.nats_url.expose_secret().to_owned()),
-        ("BOOKSTORE_TLS_CERTIFICATE", path(&base.tls_certificate)?),
-        ("BOOKSTORE_TLS_KEY", path(&base.tls_key)?),
-        ("BOOKSTORE_TLS_ROOTS", path(&base.tls_roots)?),
-        ("BOOKSTORE_IDENTITY_TARGET", config.identity_target.to_string()),
-        ("BOOKSTORE_SMTP_URL", format!("smtp://{}:{}", config.smtp_url.host, config.smtp_url.port)),
-        ("BOOKSTORE_MAIL_FROM", config.mail_from.to_string()),
-        ("BOOKSTORE_MAIL_TIMEOUT", format!("{}ms", config.mail_timeout.as_millis())),
-    ];
-    let environment = environment.map(|(name, value)| (name.to_owned(), value));
-    localservers::launch(Path::new(env!("CARGO_BIN_EXE_notification")), &environment, log)
 }

@@ -97,6 +97,25 @@ async fn each_step_of_an_order_that_concerns_its_customer_is_told() -> Result<()
 }
 
 #[tokio::test]
+async fn people_are_reached_in_their_own_script() -> Result<()> {
+    let shop = Shop::open().await?;
+    for email in ["用户@例子.广告", "jürgen@bücher.example", "o'neill+books@example.org"] {
+        let mut reader = shop.reader("Jürgen");
+        shop.identity.set_contact(reader.user, email, "Jürgen");
+        reader.email = email.to_owned();
+        shop.register(&reader).await?;
+
+        let sent =
+            shop.delivery(email, &reader, |delivery| delivery.state() != DeliveryState::Pending).await?;
+        assert_eq!((sent.state(), sent.last_error.as_str()), (DeliveryState::Sent, ""), "{email}");
+        let letters = shop.letters(&reader, 1).await?;
+        assert_eq!(letters[0].header("To").as_deref(), Some(email));
+        assert!(letters[0].text().starts_with("Hello Jürgen,\n"), "{}", letters[0].text());
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_event_that_comes_again_is_told_once() -> Result<()> {
     let shop = Shop::open().await?;
     let _other = shop.replica().await?;

@@ -8,7 +8,7 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 use values::OrderId;
 
-use crate::shop::Shop;
+use crate::shop::{SOON, Shop};
 
 #[tokio::test]
 async fn deliveries_are_listed_the_newest_first_page_by_page() -> Result<()> {
@@ -20,10 +20,10 @@ async fn deliveries_are_listed_the_newest_first_page_by_page() -> Result<()> {
         shop.handled(&[event]).await?;
         events.push(event.to_string());
     }
+    shop.letters(&ada, 3).await?;
     shop.mailbox.behave(Manners::RefuseRecipient(550));
     shop.register(&grace).await?;
     shop.delivery_in(DeliveryState::Failed, &grace).await?;
-    shop.letters(&ada, 3).await?;
     events.reverse();
 
     let mut seen = Vec::new();
@@ -51,6 +51,35 @@ async fn deliveries_are_listed_the_newest_first_page_by_page() -> Result<()> {
         ..Default::default()
     };
     assert_eq!(shop.list(none).await?.deliveries, []);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_told_long_ago_is_forgotten_and_what_is_to_be_told_is_not() -> Result<()> {
+    let mut shop = Shop::open().await?;
+    let reader = shop.reader("Ada");
+    shop.confirm(&reader, OrderId::new()).await?;
+    shop.delivery_in(DeliveryState::Sent, &reader).await?;
+    shop.mailbox.behave(Manners::RefuseRecipient(450));
+    shop.confirm(&reader, OrderId::new()).await?;
+    shop.delivery("it was tried", &reader, |delivery| delivery.attempts > 0).await?;
+    shop.confirm(&reader, OrderId::new()).await?;
+    shop.delivery("it was tried", &reader, |delivery| delivery.attempts > 0).await?;
+    shop.stop().await?;
+    shop.database
+        .execute(
+            "UPDATE deliveries SET created_at = now() - interval '91 days', due_at = now() + interval '1 day'
+             WHERE id <> (SELECT id FROM deliveries ORDER BY id DESC LIMIT 1)",
+        )
+        .await?;
+
+    shop.start().await?;
+
+    testkit::eventually("the old one is gone", SOON, async || {
+        (shop.deliveries(&reader).await.ok()?.len() == 2).then_some(())
+    })
+    .await?;
+    assert_eq!(shop.count("SELECT count(*) FROM deliveries WHERE state = 'PENDING'").await?, 2);
     Ok(())
 }
 
