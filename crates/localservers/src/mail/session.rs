@@ -33,7 +33,7 @@ pub(super) fn converse(stream: &TcpStream, shared: &Shared) -> Result<()> {
             "MAIL" => {
                 envelope = Envelope { manners: shared.manners(), ..Envelope::default() };
                 match envelope.manners {
-                    Manners::RefuseSender(code) => refuse(stream, code)?,
+                    Manners::RefuseSender(code) => refuse(stream, code, &path(&line))?,
                     manners => {
                         if manners == Manners::Hang {
                             shared.hang();
@@ -45,7 +45,7 @@ pub(super) fn converse(stream: &TcpStream, shared: &Shared) -> Result<()> {
             }
             "RCPT" => match envelope.manners {
                 _ if envelope.sender.is_none() => say(stream, "503 who is it from?")?,
-                Manners::RefuseRecipient(code) => refuse(stream, code)?,
+                Manners::RefuseRecipient(code) => refuse(stream, code, &path(&line))?,
                 _ => {
                     envelope.recipients.push(path(&line));
                     say(stream, "250 go on")?;
@@ -57,7 +57,7 @@ pub(super) fn converse(stream: &TcpStream, shared: &Shared) -> Result<()> {
                 let Some(source) = read_text(&mut reader)? else { return Ok(()) };
                 let Envelope { sender, recipients, manners } = std::mem::take(&mut envelope);
                 if let Manners::RefuseText(code) = manners {
-                    refuse(stream, code)?;
+                    refuse(stream, code, &recipients.join(", "))?;
                     continue;
                 }
                 shared.keep(Letter { sender: sender.unwrap_or_default(), recipients, source })?;
@@ -75,8 +75,9 @@ fn say(mut stream: &TcpStream, line: &str) -> Result<()> {
     stream.write_all(format!("{line}\r\n").as_bytes())
 }
 
-fn refuse(stream: &TcpStream, code: u16) -> Result<()> {
-    say(stream, &format!("{code} not now, not ever, or not here"))
+/// As real ones do it names whom it is about, who is not to appear in anybody's log.
+fn refuse(stream: &TcpStream, code: u16, whom: &str) -> Result<()> {
+    say(stream, &format!("{code} not now, not ever, or not here: {whom}"))
 }
 
 /// What stands between the angle brackets of `MAIL FROM:<…>` and `RCPT TO:<…>`.
