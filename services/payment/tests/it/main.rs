@@ -9,6 +9,8 @@ mod ledger;
 mod random;
 mod refunds;
 mod shop;
+mod staff;
 mod traces;
 mod users;
 mod wallets;
+mod withdrawals;

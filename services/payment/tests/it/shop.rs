@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use auth::Permission;
 use payment::{Cards, Config, Payment};
 use proto::{
     identity::v1::{UserDeleted, UserRegistered},
@@ -92,6 +93,12 @@ impl Shop {
     pub(crate) fn reader(&self) -> Result<Reader> {
         let user = UserId::new();
         Ok(Reader { user, token: self.identity.token(user)? })
+    }
+
+    /// Somebody who may do these things and nothing else.
+    pub(crate) fn staff(&self, permissions: &[Permission]) -> Result<Reader> {
+        let user = UserId::new();
+        Ok(Reader { user, token: self.identity.token_with(user, permissions)? })
     }
 
     /// A reader whose wallet holds so much.
