@@ -28,8 +28,16 @@ fn turned(name: &str) -> String {
     match parts.as_slice() {
         [] => String::new(),
         [only] => (*only).to_owned(),
-        [last, first] => format!("{first} {last}"),
-        [last, first, rest @ ..] => format!("{first} {last}, {}", rest.join(", ")),
+        [last, first, titles @ ..] => {
+            // Peers are written with their family name twice: `Tennyson, Alfred Tennyson, Baron`.
+            let name = if first.ends_with(last) { (*first).to_owned() } else { format!("{first} {last}") };
+            // Of the titles those stay without which it would be somebody else.
+            match titles.iter().find(|title| ["Jr.", "Sr.", "Mrs."].contains(title)) {
+                Some(&"Mrs.") => format!("Mrs. {name}"),
+                Some(generation) => format!("{name} {generation}"),
+                None => name,
+            }
+        }
     }
 }
 
@@ -63,7 +71,11 @@ mod tests {
             ("Kennedy, John F. (John Fitzgerald), 1917-1963", "John F. Kennedy"),
             ("Aesop, 621? BCE-565? BCE", "Aesop"),
             ("Library of Congress", "Library of Congress"),
-            ("King, Martin Luther, Jr., 1929-1968", "Martin Luther King, Jr."),
+            ("Smith, Joseph, Jr., 1805-1844", "Joseph Smith Jr."),
+            ("Wood, Henry, Mrs., 1814-1887", "Mrs. Henry Wood"),
+            ("Tolstoy, Leo, graf, 1828-1910", "Leo Tolstoy"),
+            ("Tennyson, Alfred Tennyson, Baron, 1809-1892", "Alfred Tennyson"),
+            ("Augustine, Saint, Bishop of Hippo, 354-430", "Saint Augustine"),
             ("Lowell, Amy", "Amy Lowell"),
             ("Anonymous", "Anonymous"),
             ("Raymond, Eric S., 1957-", "Eric S. Raymond"),
