@@ -31,8 +31,8 @@ use crate::{
 const AT_ONCE: usize = 16;
 /// The longest delay between two attempts.
 const LONGEST_DELAY: Duration = Duration::from_hours(1);
-/// For how long a mail is tried: as mail servers do (RFC 5321, section 4.5.4.1).
-const PATIENCE: Duration = Duration::from_hours(5 * 24);
+/// For how long a mail is tried: later than that it is no news any more.
+const PATIENCE: Duration = Duration::from_hours(24);
 /// Beyond the mail server's time, for all else that an attempt takes: asking identity has its own limit of two seconds.
 const MARGIN: Duration = Duration::from_secs(5);
 /// Between two tries to write down what became of an attempt.

@@ -208,14 +208,14 @@ async fn replicas_share_the_work_and_send_nothing_twice() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_mail_that_nobody_takes_for_days_is_given_up() -> Result<()> {
+async fn a_mail_that_nobody_takes_for_a_day_is_given_up() -> Result<()> {
     let shop = Shop::open().await?;
     let reader = shop.reader("Ada");
     shop.mailbox.behave(Manners::RefuseRecipient(450));
     shop.register(&reader).await?;
     shop.delivery("it was tried", &reader, |delivery| delivery.attempts >= 1).await?;
 
-    shop.database.execute("UPDATE deliveries SET created_at = now() - interval '6 days'").await?;
+    shop.database.execute("UPDATE deliveries SET created_at = now() - interval '25 hours'").await?;
 
     let failed = shop.delivery_in(DeliveryState::Failed, &reader).await?;
     assert_eq!(failed.last_error, "the mail server did not take the recipient yet: 450");
