@@ -7,7 +7,11 @@ use server::status;
 use tonic::Status;
 use values::Violations;
 
-use crate::{clients::CallError, domain::TotalError, settle::SettleError};
+use crate::{
+    clients::CallError,
+    domain::{ReturnError, TotalError},
+    settle::SettleError,
+};
 
 /// Why a call has no answer but a status.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +34,21 @@ pub(crate) enum Error {
     /// A shipment does not go there from where it stands.
     #[error("the shipment is {0}")]
     ShipmentStep(&'static str),
+    /// The order does not go there from where it stands.
+    #[error("the order is {0}")]
+    OrderStep(&'static str),
+    /// There is no such return for the caller.
+    #[error("there is no such return for the caller")]
+    NoSuchReturn(String),
+    /// The order has not arrived, or has gone back.
+    #[error("nothing of the order can be returned while it is {0}")]
+    NotReturnable(&'static str),
+    /// The books cannot be returned.
+    #[error(transparent)]
+    Return(#[from] ReturnError),
+    /// The shop has said something else before.
+    #[error("the return is {0}")]
+    ReturnResolved(&'static str),
     /// The `request_id` was used for another request.
     #[error("the request id was used for another request")]
     RequestIdReused,
@@ -96,18 +115,30 @@ impl From<Error> for Status {
                 "the shipment does not go there from where it stands",
                 vec![("state".to_owned(), format!("it is {state}"))],
             ),
+            Error::OrderStep(state) => status::precondition(
+                "ORDER_STEP_ILLEGAL",
+                "the order does not go there from where it stands",
+                vec![("order_id".to_owned(), format!("it is {state}"))],
+            ),
+            Error::NoSuchReturn(id) => status::not_found("return", id),
+            Error::NotReturnable(state) => status::precondition(
+                "ORDER_NOT_DELIVERED",
+                "only what has been delivered can be returned",
+                vec![("order_id".to_owned(), format!("it is {state}"))],
+            ),
+            Error::Return(error) => refused_return(&error),
+            Error::ReturnResolved(state) => status::precondition(
+                "RETURN_RESOLVED",
+                "the return has been resolved the other way",
+                vec![("return_id".to_owned(), format!("it is {state}"))],
+            ),
             Error::RequestIdReused => status::request_id_reused(),
             Error::ReservationClosed => status::precondition(
                 "RESERVATION_CLOSED",
                 "the stock of this request was given back: order again with a new request_id",
                 vec![("request_id".to_owned(), "its reservation has ended".to_owned())],
             ),
-            Error::Total(error @ TotalError::SeveralCurrencies) => {
-                status::precondition("SEVERAL_CURRENCIES", error.to_string(), vec![])
-            }
-            Error::Total(error @ (TotalError::NoLines | TotalError::TooLarge)) => {
-                status::precondition("NO_TOTAL", error.to_string(), vec![])
-            }
+            Error::Total(error) => no_total(error),
             Error::NotCancellable => status::precondition(
                 "ORDER_NOT_CANCELLABLE",
                 "the order cannot be cancelled any more",
@@ -128,4 +159,22 @@ impl From<Error> for Status {
             }
         }
     }
+}
+
+fn no_total(error: TotalError) -> Status {
+    let reason = match error {
+        TotalError::SeveralCurrencies => "SEVERAL_CURRENCIES",
+        TotalError::NoLines | TotalError::TooLarge => "NO_TOTAL",
+    };
+    status::precondition(reason, error.to_string(), vec![])
+}
+
+fn refused_return(error: &ReturnError) -> Status {
+    let subject = match error {
+        ReturnError::NothingLeft => "order_id".to_owned(),
+        ReturnError::TooMany { offer, .. } => offer.to_string(),
+        ReturnError::Total(error) => return no_total(*error),
+    };
+    let message = "more copies than are left to return";
+    status::precondition("NOT_LEFT_TO_RETURN", message, vec![(subject, error.to_string())])
 }

@@ -1,9 +1,12 @@
 //! What the service hears of others, one file an event, and what it tells them.
 
+pub(crate) mod on_address_changed;
 pub(crate) mod on_payment_captured;
 pub(crate) mod on_payment_failed;
 pub(crate) mod on_payment_refunded;
+pub(crate) mod on_profile_updated;
 pub(crate) mod on_shop_member_changed;
+pub(crate) mod on_user_deleted;
 pub(crate) mod published;
 
 use events::{Delivery, Event, HandleError, Verdict};
@@ -13,6 +16,7 @@ use values::{IdError, OrderId};
 use crate::{
     domain::Happening,
     settle::{Report, SettleError, settle},
+    store::refreshes::{self, Change},
 };
 
 /// Lets what payments tell happen to their orders. An order that isn't known yet will be, since payments learn of
@@ -32,6 +36,20 @@ async fn settle_deliveries<'a, E: Event>(
         Err(error) => Verdict::Reject(format!("order_id {error}")),
         Ok(_) if effects.next().flatten().is_some() => Verdict::Done,
         Ok(_) => Verdict::TooEarly,
+    });
+    Ok(verdicts.collect())
+}
+
+/// Notes what identity told has changed, as far as it can be read.
+async fn note_changes(
+    tx: &DatabaseTransaction,
+    told: impl Iterator<Item = Result<Change, IdError>>,
+) -> Result<Vec<Verdict>, HandleError> {
+    let told: Vec<Result<Change, IdError>> = told.collect();
+    refreshes::note(tx, told.iter().flatten().copied().collect()).await?;
+    let verdicts = told.into_iter().map(|change| match change {
+        Ok(_) => Verdict::Done,
+        Err(error) => Verdict::Reject(error.to_string()),
     });
     Ok(verdicts.collect())
 }

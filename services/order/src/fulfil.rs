@@ -33,6 +33,10 @@ pub(crate) async fn record(
 ) -> Result<(), Error> {
     let returns = returns::standing(&order.lines, deed.returns);
     let state = fulfilment::state(order.shipments.iter().map(|part| part.state), returns);
+    let before = locked.standing.state;
+    if state != before && !before.may_become(state) {
+        return Err(Error::OrderStep(before.name()));
+    }
     let now = Locked { standing: locked.standing.fulfilled(state), version: locked.version + 1, ..locked };
     let step = NewStep {
         order: now.id,

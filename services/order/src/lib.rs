@@ -24,8 +24,10 @@ use server::{Application, BuildError, Context, Service, SqlMigration};
 use crate::{
     clients::{Identity, Inventory},
     events::{
-        on_payment_captured::OnPaymentCaptured, on_payment_failed::OnPaymentFailed,
-        on_payment_refunded::OnPaymentRefunded, on_shop_member_changed::OnShopMemberChanged,
+        on_address_changed::OnAddressChanged, on_payment_captured::OnPaymentCaptured,
+        on_payment_failed::OnPaymentFailed, on_payment_refunded::OnPaymentRefunded,
+        on_profile_updated::OnProfileUpdated, on_shop_member_changed::OnShopMemberChanged,
+        on_user_deleted::OnUserDeleted,
     },
     notifier::Notifier,
     place::Place,
@@ -51,12 +53,13 @@ impl Application for Order {
         let notifier = Notifier::new(relay.wake_handle(), watchers.clone());
 
         let to_identity = context.client("identity", &config.identity_target);
+        let identity = Identity::new(to_identity.clone());
         let inventory = Inventory::new(context.client("inventory", &config.inventory_target));
 
         let place = Place { db: db.clone(), notifier: notifier.clone() };
         let rpc = OrderService {
             db: db.clone(),
-            identity: Identity::new(to_identity.clone()),
+            identity: identity.clone(),
             inventory: inventory.clone(),
             new_orders: Batcher::spawn("place", place, Limits::default()),
             notifier: notifier.clone(),
@@ -69,6 +72,7 @@ impl Application for Order {
         let refunded = OnPaymentRefunded { notifier: notifier.clone() };
         let sweeper = Sweeper {
             db,
+            identity,
             inventory,
             broker: Broker::new(context.nats.clone(), context.reconnects.clone()),
             notifier,
@@ -83,6 +87,9 @@ impl Application for Order {
             .task("payment.captured", context.consume("PAYMENT", captured))
             .task("payment.failed", context.consume("PAYMENT", failed))
             .task("payment.refunded", context.consume("PAYMENT", refunded))
+            .task("profile_updated", context.consume("IDENTITY", OnProfileUpdated))
+            .task("address_changed", context.consume("IDENTITY", OnAddressChanged))
+            .task("user_deleted", context.consume("IDENTITY", OnUserDeleted))
             .task("shop_member_changed", context.consume("INVENTORY", OnShopMemberChanged))
             .task("sweeper", sweeper.run(stop.clone()))
             .task("watchers", watchers.follow(context.nats.clone(), stop.clone())))

@@ -5,8 +5,12 @@ mod get_order;
 mod get_order_history;
 mod get_order_status;
 mod hands;
+mod list_orders;
+mod list_returns;
 mod list_shipments;
 mod place_order;
+mod request_return;
+mod resolve_return;
 mod update_order_status;
 mod watch_order;
 pub(crate) mod wire;
@@ -76,6 +80,25 @@ impl order_service_server::OrderService for OrderService {
     ) -> Answer<pb::ListShipmentsResponse> {
         let caller = customer(&call)?;
         Ok(Response::new(list_shipments::list_shipments(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn request_return(&self, call: Request<pb::RequestReturnRequest>) -> Answer<pb::Return> {
+        let caller = customer(&call)?;
+        Ok(Response::new(request_return::request_return(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn resolve_return(&self, call: Request<pb::ResolveReturnRequest>) -> Answer<pb::Return> {
+        let caller = customer(&call)?;
+        Ok(Response::new(resolve_return::resolve_return(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn list_returns(&self, call: Request<pb::ListReturnsRequest>) -> Answer<pb::ListReturnsResponse> {
+        let caller = customer(&call)?;
+        Ok(Response::new(list_returns::list_returns(self, &caller, call.into_inner()).await?))
+    }
+
+    async fn list_orders(&self, call: Request<pb::ListOrdersRequest>) -> Answer<pb::ListOrdersResponse> {
+        Ok(Response::new(list_orders::list_orders(self, call.into_inner()).await?))
     }
 
     async fn get_order_history(

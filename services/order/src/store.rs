@@ -9,9 +9,11 @@ pub(crate) mod erasure;
 pub(crate) mod members;
 pub(crate) mod new_orders;
 pub(crate) mod orders;
+pub(crate) mod refreshes;
 pub(crate) mod requests;
 pub(crate) mod returns;
 mod rows;
+pub(crate) mod search;
 pub(crate) mod shipments;
 pub(crate) mod sweep;
 

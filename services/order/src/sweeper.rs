@@ -4,6 +4,7 @@ mod broker;
 mod commit_paid;
 mod complaints;
 mod end_unpaid;
+mod refresh;
 
 use std::time::Duration;
 
@@ -12,7 +13,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 pub(crate) use self::{broker::Broker, complaints::Complaints};
-use crate::{clients::Inventory, notifier::Notifier, settle::SettleError, store::sweep::Waiting};
+use crate::{
+    clients::{Identity, Inventory},
+    notifier::Notifier,
+    settle::SettleError,
+    store::sweep::Waiting,
+};
 
 /// Orders in one transaction.
 const BATCH: u32 = 128;
@@ -20,6 +26,7 @@ const BATCH: u32 = 128;
 /// What the sweeper works with.
 pub(crate) struct Sweeper {
     pub(crate) db: DatabaseConnection,
+    pub(crate) identity: Identity,
     pub(crate) inventory: Inventory,
     pub(crate) broker: Broker,
     pub(crate) notifier: Notifier,
@@ -29,11 +36,12 @@ pub(crate) struct Sweeper {
 }
 
 impl Sweeper {
-    /// Sweeps until `stop`. An inventory that is slow to answer holds up nothing but what is asked of it.
+    /// Sweeps until `stop`. A service that is slow to answer holds up nothing but what is asked of it.
     pub(crate) async fn run(self, stop: CancellationToken) {
         tokio::join!(
             self.repeat("unpaid orders can't be ended", &stop, || self.end_unpaid()),
             self.repeat("paid orders can't be confirmed", &stop, || self.commit_paid()),
+            self.repeat("changed addresses and names can't be written", &stop, || self.refresh()),
         );
     }
 

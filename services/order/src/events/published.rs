@@ -2,9 +2,10 @@
 
 use events::outbox::{Outgoing, TooLarge};
 use proto::order::v1 as pb;
+use values::ReservationId;
 
 use crate::{
-    domain::{NewOrder, Order, Shipment, ShipmentState, State},
+    domain::{NewOrder, Order, Return, ReturnState, Shipment, ShipmentState, State},
     rpc::wire,
     store::changes::Locked,
 };
@@ -71,4 +72,41 @@ pub(crate) fn shipment(
             Outgoing::new(id, version, &pb::OrderDelivered { order_id, user_id, shop_id }).map(Some)
         }
     }
+}
+
+/// A customer wants to return books; the order is at `version` by that.
+pub(crate) fn return_requested(
+    order: &Order,
+    version: i64,
+    asked: &Return,
+) -> Result<Option<Outgoing>, TooLarge> {
+    let event = pb::ReturnRequested {
+        return_id: asked.id.to_string(),
+        order_id: order.status.id.to_string(),
+        user_id: order.user.to_string(),
+        shop_id: asked.shop.to_string(),
+    };
+    Outgoing::new(order.status.id, version, &event).map(Some)
+}
+
+/// A shop has resolved a return; the order is at `version` by that. Nothing is told of a rejected one.
+pub(crate) fn returned(
+    order: &Order,
+    reservation: ReservationId,
+    version: i64,
+    resolved: &Return,
+) -> Result<Option<Outgoing>, TooLarge> {
+    if resolved.state != ReturnState::Accepted {
+        return Ok(None);
+    }
+    let event = pb::OrderReturned {
+        return_id: resolved.id.to_string(),
+        order_id: order.status.id.to_string(),
+        user_id: order.user.to_string(),
+        reservation_id: reservation.to_string(),
+        amount: Some(server::wire::money(resolved.amount)),
+        restock: resolved.restocked,
+        items: wire::items(&resolved.items),
+    };
+    Outgoing::new(order.status.id, version, &event).map(Some)
 }

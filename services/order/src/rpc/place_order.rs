@@ -5,7 +5,7 @@ use proto::order::v1 as pb;
 use serde::Serialize;
 use values::{AddressId, Fingerprint, OfferId, OrderId, Quantity, RequestId, Violations};
 
-use super::OrderService;
+use super::{OrderService, wire::optional};
 use crate::{
     clients::Reservation,
     domain::{self, NewOrder, Order, PaymentMethod, ShippingAddress},
@@ -33,10 +33,7 @@ impl PlaceOrder {
         let mut violations = Violations::new();
         let request_id = violations.parse("request_id", &wire.request_id);
         let items = parse_items(&mut violations, &wire.items);
-        let address = match wire.address_id.as_str() {
-            "" => Some(None),
-            id => violations.parse("address_id", id).map(Some),
-        };
+        let address = optional(&mut violations, "address_id", &wire.address_id);
         let payment_method = parse_payment(&mut violations, wire);
         let request =
             request_id.zip(address).zip(payment_method).map(|((request_id, address), payment_method)| Self {

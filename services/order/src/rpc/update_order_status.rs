@@ -4,7 +4,11 @@ use sea_orm::TransactionTrait;
 use serde::Serialize;
 use values::{Fingerprint, OrderId, RequestId, ShopId, Violations, text};
 
-use super::{OrderService, hands::Hands, wire::shipment_of};
+use super::{
+    OrderService,
+    hands::Hands,
+    wire::{optional, shipment_of},
+};
 use crate::{
     domain::{Actor, Order, ShipmentState},
     error::Error,
@@ -43,10 +47,7 @@ impl UpdateOrderStatus {
         let mut violations = Violations::new();
         let request_id = violations.parse("request_id", &wire.request_id);
         let order = violations.parse("order_id", &wire.order_id);
-        let shop = match wire.shop_id.as_str() {
-            "" => Some(None),
-            id => violations.parse("shop_id", id).map(Some),
-        };
+        let shop = optional(&mut violations, "shop_id", &wire.shop_id);
         let parcel = parse_parcel(&mut violations, wire);
         let note = violations.take("note", text(&wire.note, 0..=200));
         let request = request_id.zip(order).zip(shop).zip(parcel).zip(note);

@@ -2,19 +2,56 @@
 
 pub(super) mod states;
 
+use std::{fmt::Display, str::FromStr};
+
 use proto::order::v1 as pb;
 use server::wire::{money, timestamp};
-use values::{Money, OrderId, ShopId, Violations};
+use values::{Money, OfferId, OrderId, Quantity, ShopId, Violations};
 
-use self::states::{actor, failure_reason, payment_state, shipment_state, state, stock_state};
+use self::states::{actor, failure_reason, payment_state, return_state, shipment_state, state, stock_state};
 pub(crate) use self::states::{cancel_reason, payment_method};
-use crate::domain::{Line, Order, Shipment, ShipmentState, ShippingAddress, Status, Step};
+use crate::domain::{Line, Order, Return, Shipment, ShipmentState, ShippingAddress, Status, Step};
 
 /// The one field of a request that names an order.
 pub(super) fn order_id(field: &str) -> Result<OrderId, Violations> {
     let mut violations = Violations::new();
     let id = violations.parse("order_id", field);
     violations.finish(id)
+}
+
+/// An id that may be left out.
+pub(super) fn optional<T: FromStr<Err: Display>>(
+    violations: &mut Violations,
+    field: &str,
+    id: &str,
+) -> Option<Option<T>> {
+    if id.is_empty() { Some(None) } else { violations.parse(field, id).map(Some) }
+}
+
+pub(crate) fn items(items: &[(OfferId, Quantity)]) -> Vec<pb::OrderItem> {
+    let item = |&(offer, quantity): &(OfferId, Quantity)| pb::OrderItem {
+        offer_id: offer.to_string(),
+        quantity: quantity.into(),
+    };
+    items.iter().map(item).collect()
+}
+
+impl From<Return> for pb::Return {
+    fn from(one: Return) -> Self {
+        Self {
+            return_id: one.id.to_string(),
+            order_id: one.order.to_string(),
+            shop_id: one.shop.to_string(),
+            state: return_state(one.state).into(),
+            items: items(&one.items),
+            amount: Some(money(one.amount)),
+            restocked: one.restocked,
+            reason: one.reason,
+            answer: one.answer,
+            create_time: Some(timestamp(one.created_at)),
+            resolve_time: one.resolved_at.map(timestamp),
+        }
+    }
 }
 
 /// What a filter asks for, by the number that came; nothing for any.

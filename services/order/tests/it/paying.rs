@@ -5,7 +5,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use proto::{
     inventory::v1::ReservationState,
-    order::v1::{Actor, CancelReason, OrderCancelled, OrderConfirmed, OrderState, PaymentState, StockState},
+    order::v1::{
+        Actor, CancelReason, Order, OrderCancelled, OrderConfirmed, OrderState, PaymentState, StockState,
+    },
     payment::v1::FailureReason,
 };
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
@@ -128,6 +130,65 @@ async fn a_refused_payment_cancels_the_order_and_says_why() -> Result<()> {
         assert_eq!(order.stock_state(), StockState::Released);
     }
     assert_eq!(shop.inventory.commit_calls(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_refused_card_says_why() -> Result<()> {
+    let shop = Shop::open().await?;
+    let reader = shop.reader()?;
+    for (failure, reason) in [
+        (FailureReason::CardDeclined, CancelReason::PaymentDeclined),
+        (FailureReason::CardExpired, CancelReason::PaymentDeclined),
+        (FailureReason::IncorrectCvc, CancelReason::PaymentDeclined),
+        (FailureReason::CardLostOrStolen, CancelReason::PaymentDeclined),
+        (FailureReason::SuspectedFraud, CancelReason::PaymentDeclined),
+        (FailureReason::ProcessingError, CancelReason::PaymentDeclined),
+        (FailureReason::CardUnknown, CancelReason::PaymentDeclined),
+        (FailureReason::InsufficientFunds, CancelReason::InsufficientFunds),
+    ] {
+        let order = shop.pending(&reader).await?;
+        shop.fail(&order, failure).await?;
+        let order = shop.in_state(OrderState::Cancelled, &reader, &order).await?;
+        assert_eq!((order.cancel_reason(), order.payment_failure_reason()), (reason, failure));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn that_nothing_was_taken_for_a_cancelled_order_is_noted() -> Result<()> {
+    let shop = Shop::open().await?;
+    let reader = shop.reader()?;
+    let order = shop.pending(&reader).await?;
+    shop.cancel(&reader, "cancel", &order.order_id).await??;
+
+    shop.fail(&order, FailureReason::OrderCancelled).await?;
+
+    let order = shop.in_payment(PaymentState::Failed, &reader, &order).await?;
+    assert_eq!(order.cancel_reason(), CancelReason::CustomerRequest);
+    assert_eq!((order.history.len(), order.version), (2, 3));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_given_back_in_parts_adds_up_in_whatever_order_it_is_told() -> Result<()> {
+    let shop = Shop::open().await?;
+    let reader = shop.reader()?;
+    let order = shop.confirmed(&reader).await?;
+    let total = order.total.as_ref().context("no total")?.minor_units;
+    let refunded = |order: &Order| order.refunded.as_ref().map(|refunded| refunded.minor_units);
+    assert_eq!(refunded(&order), Some(0));
+
+    shop.refund_up_to(&order, 7_00).await?;
+    shop.until("it is noted", &reader, &order, |order| refunded(order) == Some(7_00)).await?;
+    let late = shop.refund_up_to(&order, 5_00).await?;
+    shop.handled(&[late]).await?;
+    let part = shop.get(&reader, &order.order_id).await??;
+    assert_eq!((refunded(&part), part.payment_state()), (Some(7_00), PaymentState::Captured));
+
+    shop.refund(&order).await?;
+    let whole = shop.in_payment(PaymentState::Refunded, &reader, &order).await?;
+    assert_eq!((refunded(&whole), whole.state()), (Some(total), OrderState::Confirmed));
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use testkit::{as_user, eventually, published};
 use tokio::time::{Instant, timeout};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
-use values::AddressId;
+use values::{AddressId, CardId};
 
 use crate::{
     inventory::{Behaviour, PRICE},
@@ -39,6 +39,8 @@ async fn an_order_is_pending_at_the_reserved_prices_and_asks_for_its_payment() -
     let address = order.shipping_address.clone().context("no address")?;
     assert_eq!(address.address_id, reader.address.to_string());
     assert_eq!((address.recipient.as_str(), address.country_code.as_str()), ("Ada Lovelace", "GB"));
+    assert_eq!((order.user_id.clone(), order.customer_name.as_str()), (reader.user.to_string(), "Ada"));
+    assert_eq!((order.shipments.len(), order.card_id.as_str()), (0, ""));
 
     let stored = shop.get(&reader, &order.order_id).await??;
     let [step] = &stored.history[..] else { anyhow::bail!("history: {:?}", stored.history) };
@@ -56,6 +58,50 @@ async fn an_order_is_pending_at_the_reserved_prices_and_asks_for_its_payment() -
     assert_eq!(placed.event.payment_method(), PaymentMethod::Wallet);
     let keys: Vec<_> = shop.inventory.reservations().into_iter().map(|(key, _)| key).collect();
     assert_eq!(keys, [format!("{}/{}", reader.user, request.request_id)]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_card_is_named_to_who_charges_it() -> Result<()> {
+    let shop = Shop::open().await?;
+    let reader = shop.reader()?;
+    let card_id = CardId::new().to_string();
+    let by_card = PlaceOrderRequest {
+        payment_method: PaymentMethod::Card.into(),
+        card_id: card_id.clone(),
+        ..request(&reader)
+    };
+
+    let order = shop.place(&reader, by_card.clone()).await??;
+
+    assert_eq!((order.payment_method(), &order.card_id), (PaymentMethod::Card, &card_id));
+    assert_eq!(shop.place(&reader, by_card.clone()).await??, order);
+    let other = PlaceOrderRequest { card_id: CardId::new().to_string(), ..by_card };
+    assert_eq!(shop.place(&reader, other).await?.expect_err("placed").code(), Code::AlreadyExists);
+    let placed = eventually("the order is announced", SOON, async || {
+        published::<OrderPlaced>(&shop.broker).await.ok()?.pop()
+    })
+    .await?;
+    assert_eq!((placed.event.payment_method(), placed.event.card_id), (PaymentMethod::Card, card_id));
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_an_address_it_goes_to_the_default_one() -> Result<()> {
+    let shop = Shop::open().await?;
+    let reader = shop.reader()?;
+    shop.another_address(&reader);
+    let nowhere = PlaceOrderRequest { address_id: String::new(), ..request(&reader) };
+
+    let order = shop.place(&reader, nowhere.clone()).await??;
+
+    let address = order.shipping_address.context("no address")?;
+    assert_eq!(address.address_id, reader.address.to_string());
+    shop.identity.remove_user(reader.user);
+    shop.identity.set_contact(reader.user, "ada@example.org", "Ada");
+    let homeless = PlaceOrderRequest { request_id: "another".to_owned(), ..nowhere };
+    let status = shop.place(&reader, homeless).await?.expect_err("placed");
+    assert_eq!(status.get_details_error_info().context("no ErrorInfo")?.reason, "ADDRESS_NOT_FOUND");
     Ok(())
 }
 

@@ -3,7 +3,8 @@
 use proto::{order::v1 as pb, payment::v1 as payment};
 
 use crate::domain::{
-    Actor, CancelReason, FailureReason, PaymentMethod, PaymentState, ShipmentState, State, StockState,
+    Actor, CancelReason, FailureReason, PaymentMethod, PaymentState, ReturnState, ShipmentState, State,
+    StockState,
 };
 
 pub(crate) const fn payment_method(method: PaymentMethod) -> pb::PaymentMethod {
@@ -146,5 +147,23 @@ pub(in crate::rpc) const fn reason_filter(state: pb::CancelReason) -> Option<Can
         pb::CancelReason::PaymentTimeout => Some(CancelReason::PaymentTimeout),
         pb::CancelReason::StockLost => Some(CancelReason::StockLost),
         pb::CancelReason::Staff => Some(CancelReason::Staff),
+    }
+}
+
+pub(super) const fn return_state(state: ReturnState) -> pb::ReturnState {
+    match state {
+        ReturnState::Requested => pb::ReturnState::Requested,
+        ReturnState::Accepted => pb::ReturnState::Accepted,
+        ReturnState::Rejected => pb::ReturnState::Rejected,
+    }
+}
+
+/// What a filter asks for; nothing for any.
+pub(in crate::rpc) const fn return_filter(state: pb::ReturnState) -> Option<ReturnState> {
+    match state {
+        pb::ReturnState::Unspecified => None,
+        pb::ReturnState::Requested => Some(ReturnState::Requested),
+        pb::ReturnState::Accepted => Some(ReturnState::Accepted),
+        pb::ReturnState::Rejected => Some(ReturnState::Rejected),
     }
 }

@@ -1,0 +1,52 @@
+use auth::{Customer, Permission};
+use proto::order::v1 as pb;
+use values::{OrderId, ReturnId, ShopId, Violations, page};
+
+use super::{
+    OrderService,
+    list_shipments::admit,
+    wire::{self, states::return_filter},
+};
+use crate::{
+    error::Error,
+    store::returns::{self, Pile},
+};
+
+/// Lists returns, the oldest first: of a shop for those who work there, else the caller's own; with the permission
+/// `orders.read` of any shop and any order.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` malformed field · `NOT_FOUND` no such shop, or not the caller's
+pub(super) async fn list_returns(
+    shop: &OrderService,
+    caller: &Customer,
+    wire: pb::ListReturnsRequest,
+) -> Result<pb::ListReturnsResponse, Error> {
+    let list = format!("ListReturns shop={} state={} order={}", wire.shop_id, wire.state, wire.order_id);
+    let mut violations = Violations::new();
+    let seller: Option<Option<ShopId>> = wire::optional(&mut violations, "shop_id", &wire.shop_id);
+    let order: Option<Option<OrderId>> = wire::optional(&mut violations, "order_id", &wire.order_id);
+    let size = violations.take("page_size", page::PageSize::parse(wire.page_size));
+    let after = violations.take("page_token", page::decode::<ReturnId>(&list, &wire.page_token));
+    let state = wire::filter(&mut violations, "state", wire.state, return_filter);
+    let request = seller.zip(order).zip(size).zip(after).zip(state);
+    let ((((seller, order), size), after), state) = violations.finish(request)?;
+
+    let pile = match (seller, order) {
+        (Some(seller), _) => {
+            admit(shop, caller, seller).await?;
+            Pile::OfShop(seller)
+        }
+        (None, Some(order)) if caller.may(Permission::ORDERS_READ) => Pile::OfOrder(order),
+        (None, _) => Pile::OfUser(caller.user_id),
+    };
+    let mut found = returns::page_of(&shop.db, pile, order, state, after, size).await?;
+    let size = usize::try_from(size.get()).unwrap_or(usize::MAX);
+    let has_more = found.len() > size;
+    found.truncate(size);
+    let next_page_token = match found.last() {
+        Some(last) if has_more => page::encode(&list, &last.id),
+        _ => String::new(),
+    };
+    Ok(pb::ListReturnsResponse { returns: found.into_iter().map(Into::into).collect(), next_page_token })
+}
