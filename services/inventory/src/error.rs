@@ -38,6 +38,12 @@ pub(crate) enum Error {
     /// Not made yet.
     #[error("unimplemented")]
     Unimplemented,
+    /// What is asked for meets others who change the same, again and again.
+    #[error("too many change the same books")]
+    Busy,
+    /// The caller's stream ended before its time.
+    #[error("the stream broke off")]
+    Broken(Status),
     /// The `request_id` has made something out of another request.
     #[error("the request id was used for another request")]
     RequestIdReused,
@@ -85,6 +91,7 @@ impl From<Error> for Status {
             }
             Error::EtagMismatch => status::etag_mismatch(),
             Error::Unimplemented => Status::unimplemented(""),
+            Error::Broken(status) => status,
             Error::RequestIdReused => status::request_id_reused(),
             Error::AlreadyOffered => {
                 status::already_exists("OFFER_EXISTS", "the shop offers this edition already")
@@ -100,7 +107,7 @@ impl From<Error> for Status {
                 "too many reservations are waiting",
                 Duration::from_millis(100),
             ),
-            Error::Batch(SubmitError::Stopped) => status::unavailable(Duration::from_secs(1)),
+            Error::Busy | Error::Batch(SubmitError::Stopped) => status::unavailable(Duration::from_secs(1)),
             // The worker has logged the panic.
             Error::Batch(SubmitError::Broken) => status::internal(),
             Error::Batch(SubmitError::Failed(StepError(error))) => status::from_db(&error),

@@ -1,4 +1,4 @@
-//! Frees the stock of reservations whose time is up.
+//! Frees the stock of reservations whose time is up, and forgets which rows of old feeds were which books.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(crate) async fn run(db: DatabaseConnection, interval: Duration, stop: Cancel
     }
 }
 
-/// Expires every reservation whose time is up, and tells how many.
+/// Expires every reservation whose time is up, and tells how many. Deletes some of what else has had its time.
 async fn sweep(db: &DatabaseConnection) -> Result<usize, DbErr> {
     let mut expired = 0;
     loop {
@@ -41,7 +41,9 @@ async fn sweep(db: &DatabaseConnection) -> Result<usize, DbErr> {
         tx.commit().await?;
         expired += found;
         if found < BATCH as usize {
-            return Ok(expired);
+            break;
         }
     }
+    store::feeds::delete_old_marks(db).await?;
+    Ok(expired)
 }

@@ -3,6 +3,7 @@
 mod books;
 mod concurrency;
 mod faults;
+mod feeds;
 mod harness;
 mod lists;
 mod members;
