@@ -4,6 +4,7 @@ mod simulated;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
+use tracing::Instrument as _;
 use values::Money;
 
 pub(crate) use simulated::Simulated;
@@ -90,6 +91,10 @@ impl Gateway {
     where
         F: Future<Output = Answer<T>>,
     {
-        tokio::time::timeout(self.patience, question(&*self.behind)).await.unwrap_or(Answer::Unknown)
+        let span = tracing::info_span!("card gateway", otel.kind = "client");
+        let answer = tokio::time::timeout(self.patience, question(&*self.behind)).instrument(span);
+        let answer = answer.await.unwrap_or(Answer::Unknown);
+        fault::point("card.answered");
+        answer
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     store::{
         records,
         refunds::{self, Due, Origin},
+        wallets,
     },
 };
 
@@ -25,7 +26,7 @@ impl Handler for OnOrderReturned {
     type Prepared = ();
     const DURABLE: &'static str = "payment_order_returned";
 
-    /// Payments are locked together, in the order of their orders' ids; then returns are handled in their turn, since
+    /// Payments and wallets are locked together, as everybody locks them; then returns are handled in their turn, since
     /// an order may have several.
     async fn apply(
         &self,
@@ -34,7 +35,11 @@ impl Handler for OnOrderReturned {
     ) -> Result<Vec<Verdict>, HandleError> {
         let parsed: Vec<Result<Returned, String>> =
             batch.iter().map(|(delivery, ())| returned(&delivery.event)).collect();
-        records::lock(tx, &parsed.iter().flatten().map(|returned| returned.order).collect()).await?;
+        let orders = parsed.iter().flatten().map(|returned| returned.order).collect();
+        let locked = records::lock(tx, &orders).await?;
+        let by_wallet = locked.iter().filter(|payment| payment.card.is_none());
+        let of_whom = by_wallet.filter_map(|payment| Some((payment.user, payment.amount?.currency())));
+        wallets::lock(tx, &of_whom.collect::<Vec<_>>()).await?;
         let mut verdicts = Vec::with_capacity(batch.len());
         for ((delivery, ()), parsed) in batch.iter().zip(parsed) {
             verdicts.push(match parsed {

@@ -8,6 +8,7 @@ mod memory;
 use sea_orm::DbErr;
 use secrecy::SecretString;
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 use values::Money;
 
 use self::memory::{Kind, Memory, Operation, Said};
@@ -30,7 +31,7 @@ impl Simulated {
     async fn perform(&self, operation: Operation) -> Answer<Reference> {
         let (answer, heard) = oneshot::channel();
         let memory = self.memory.clone();
-        tokio::spawn(async move {
+        let work = async move {
             let mut answer = answer;
             match memory.perform(&operation).await {
                 // Nobody may be there to hear it.
@@ -38,7 +39,8 @@ impl Simulated {
                 Ok(Said::TooLate) => answer.closed().await,
                 Err(error) => tracing::warn!(%error, "the simulated card gateway can't remember"),
             }
-        });
+        };
+        tokio::spawn(work.in_current_span());
         heard.await.unwrap_or(Answer::Unknown)
     }
 }

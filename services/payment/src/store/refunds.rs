@@ -1,7 +1,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use uuid::Uuid;
-use values::{Fingerprint, Money, PaymentId, RefundId, RequestId, ReturnId, TransferId, UserId};
+use values::{Currency, Fingerprint, Money, PaymentId, RefundId, RequestId, ReturnId, TransferId, UserId};
 
 use super::{
     errands::{self, Errand, Kind},
@@ -162,11 +162,9 @@ async fn give_to_wallets(tx: &impl ConnectionTrait, dues: &[&Due]) -> Result<(),
     let causes: Vec<String> =
         dues.iter().map(|due| ledger_cause(due.id, matches!(due.cause, Origin::Cancelled))).collect();
 
-    let lock = "
-        SELECT id FROM accounts
-        WHERE kind = 'WALLET' AND (user_id, currency) IN (SELECT * FROM unnest($1::uuid[], $2::text[]))
-        ORDER BY id FOR NO KEY UPDATE";
-    tx.query_all_raw(sql(lock, [users.clone().into(), currencies.clone().into()])).await?;
+    let wallets: Vec<(UserId, Currency)> =
+        dues.iter().map(|due| (due.payment.user, due.amount.currency())).collect();
+    wallets::lock(tx, &wallets).await?;
 
     let book = "
         WITH refund AS (

@@ -73,6 +73,18 @@ pub(crate) async fn open_for_money_back(
     Ok(())
 }
 
+/// Locks wallets that money is put into, in the order of their ids.
+pub(crate) async fn lock(tx: &impl ConnectionTrait, wallets: &[(UserId, Currency)]) -> Result<(), DbErr> {
+    let (users, currencies): (Vec<Uuid>, Vec<String>) =
+        wallets.iter().map(|(user, currency)| (user.uuid(), currency.to_string())).unzip();
+    let lock = "
+        SELECT id FROM accounts
+        WHERE kind = 'WALLET' AND (user_id, currency) IN (SELECT * FROM unnest($1::uuid[], $2::text[]))
+        ORDER BY id FOR NO KEY UPDATE";
+    tx.query_all_raw(sql(lock, [users.into(), currencies.into()])).await?;
+    Ok(())
+}
+
 /// Closes all wallets of these users for good, those too that aren't open yet.
 pub(crate) async fn close(tx: &impl ConnectionTrait, users: &[UserId]) -> Result<(), DbErr> {
     let mut users: Vec<Uuid> = users.iter().map(|user| user.uuid()).collect();

@@ -260,3 +260,23 @@ async fn a_return_that_overtakes_the_payment_waits_for_it() -> Result<()> {
     assert_eq!(refunded, euros(4_00));
     Ok(())
 }
+
+#[tokio::test]
+async fn what_a_replica_has_asked_and_never_heard_is_finished_by_another() -> Result<()> {
+    let mut shop = Shop::open_with_patience(PATIENCE).await?;
+    let reader = shop.reader()?;
+    let card = shop.add_card(&reader, "tok_late_success").await??.card_id;
+    shop.place_by(&card, &reader, 10_00).await?;
+    eventually("the card's bank has promised, unheard", SOON, async || {
+        let done = "SELECT count(*) FROM simulated_gateway.operations WHERE answer = 'DONE'";
+        (shop.number(done).await.ok()? == 1).then_some(())
+    })
+    .await?;
+    shop.stop().await?;
+
+    let _replica = shop.replica().await?;
+    gateway_agrees(&shop).await?;
+    assert_eq!(shop.number("SELECT count(*) FROM payments WHERE state = 'CAPTURED'").await?, 1);
+    assert_eq!(shop.number(CAPTURES).await?, 1);
+    Ok(())
+}

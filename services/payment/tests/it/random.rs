@@ -2,15 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
+use auth::Permission;
 use proptest::{
     prelude::*,
     test_runner::{Config, TestCaseError, TestRunner},
 };
 use proto::payment::v1::PaymentState;
-use values::{EventId, OrderId};
+use testkit::eventually;
+use values::{EventId, OrderId, ReturnId};
 
-use crate::shop::{Reader, Shop, euros};
+use crate::{
+    cards::gateway_agrees,
+    shop::{Reader, SOON, Shop, euros},
+};
 
 const READERS: usize = 3;
 const ORDERS: usize = 12;
@@ -20,6 +25,9 @@ enum Step {
     TopUp { reader: usize, amount: i64 },
     Place { order: usize },
     Cancel { order: usize },
+    Return { order: usize, amount: i64 },
+    Refund { order: usize, amount: i64 },
+    Withdraw { reader: usize, amount: i64 },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -28,6 +36,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         (0..ORDERS).prop_map(|order| Step::Place { order }),
         (0..ORDERS).prop_map(|order| Step::Place { order }),
         (0..ORDERS).prop_map(|order| Step::Cancel { order }),
+        (0..ORDERS, 1..8_00_i64).prop_map(|(order, amount)| Step::Return { order, amount }),
+        (0..ORDERS, 1..8_00_i64).prop_map(|(order, amount)| Step::Refund { order, amount }),
+        (0..READERS, 1..20_00_i64).prop_map(|(reader, amount)| Step::Withdraw { reader, amount }),
     ];
     prop::collection::vec(step, 1..60)
 }
@@ -36,6 +47,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Order {
     id: OrderId,
     reader: usize,
+    /// Which pays, if not the wallet.
+    card: Option<String>,
     total: i64,
     placed: EventId,
     cancelled: EventId,
@@ -52,58 +65,59 @@ fn money_is_neither_made_nor_lost() -> Result<()> {
     Ok(())
 }
 
+/// What a run has done so far.
+#[derive(Default)]
+struct Played {
+    /// What each reader has put into their wallet, less what they took out.
+    put_in: [i64; READERS],
+    placed: BTreeSet<usize>,
+    cancelled: BTreeSet<usize>,
+    told: BTreeSet<EventId>,
+}
+
 async fn play(shop: &Shop, steps: &[Step]) -> Result<()> {
     let readers: Vec<Reader> = (0..READERS).map(|_| shop.reader()).collect::<Result<_>>()?;
+    let mut cards = Vec::new();
+    for reader in &readers {
+        cards.push(shop.add_card(reader, "tok_visa").await??.card_id);
+    }
     let orders: Vec<Order> = (0..ORDERS)
         .map(|number| Order {
             id: OrderId::new(),
             reader: number % READERS,
+            // Half of each reader's orders.
+            card: (number / READERS % 2 == 1).then(|| cards[number % READERS].clone()),
             total: 1_00 * (1 + i64::try_from(number).unwrap_or_default()),
             placed: EventId::new(),
             cancelled: EventId::new(),
         })
         .collect();
-    let mut topped_up = [0; READERS];
-    let (mut placed, mut cancelled) = (BTreeSet::new(), BTreeSet::new());
-    let mut told = BTreeSet::new();
+    let staff = shop.staff(&[Permission::PAYMENTS_REFUND])?;
+    let mut played = Played::default();
     for (number, step) in steps.iter().enumerate() {
-        match *step {
-            Step::TopUp { reader, amount } => {
-                shop.top_up(&readers[reader], &format!("step-{number}"), euros(amount)).await??;
-                topped_up[reader] += amount;
-            }
-            Step::Place { order } => {
-                let Order { id, reader, total, placed: event, .. } = orders[order];
-                shop.place_as(event, id, &readers[reader], total).await?;
-                placed.insert(order);
-                told.insert(event);
-            }
-            Step::Cancel { order } => {
-                let Order { id, reader, cancelled: event, .. } = orders[order];
-                shop.cancel_as(event, &readers[reader], id).await?;
-                cancelled.insert(order);
-                told.insert(event);
-            }
-        }
+        take(shop, *step, &format!("step-{number}"), (&readers, &orders, &staff), &mut played).await?;
     }
-    shop.handled(&told.into_iter().collect::<Vec<_>>()).await?;
+    settled(shop, &played.told).await?;
+    gateway_agrees(shop).await?;
 
-    let mut expected = topped_up;
+    let mut expected = played.put_in;
     for (number, order) in orders.iter().enumerate() {
         let payment = shop.payment(&readers[order.reader], order.id).await?;
-        if !placed.contains(&number) {
-            ensure!(payment.is_err(), "order {number} was never placed but has a payment");
+        let (is_placed, is_cancelled) = (played.placed.contains(&number), played.cancelled.contains(&number));
+        let Ok(payment) = payment else {
+            ensure!(!is_placed || is_cancelled, "order {number} is not cancelled but has no payment");
             continue;
+        };
+        ensure!(is_placed, "order {number} was never placed but has a payment");
+        let refunded = payment.refunded.as_ref().map_or(0, |refunded| refunded.minor_units);
+        match payment.state() {
+            PaymentState::Captured => ensure!(!is_cancelled, "order {number} is cancelled but paid"),
+            PaymentState::Refunded => ensure!(refunded == order.total, "order {number} got {refunded} back"),
+            PaymentState::Failed => continue,
+            state => bail!("order {number} is still {}", state.as_str_name()),
         }
-        match payment.map(|payment| payment.state()) {
-            Ok(PaymentState::Captured) => {
-                ensure!(!cancelled.contains(&number), "order {number} is cancelled but paid");
-                expected[order.reader] -= order.total;
-            }
-            Ok(PaymentState::Refunded) | Err(_) => {
-                ensure!(cancelled.contains(&number), "order {number} is not cancelled but has no payment");
-            }
-            Ok(_) => {}
+        if order.card.is_none() {
+            expected[order.reader] -= order.total - refunded;
         }
     }
     for (number, reader) in readers.iter().enumerate() {
@@ -114,7 +128,74 @@ async fn play(shop: &Shop, steps: &[Step]) -> Result<()> {
             entries.into_iter().filter_map(|entry| entry.amount).map(|amount| amount.minor_units).sum();
         ensure!(sum == balance, "reader {number} has {balance} but entries of {sum}");
     }
-    ledger_adds_up(shop).await
+    Ok(())
+}
+
+async fn take(
+    shop: &Shop,
+    step: Step,
+    request_id: &str,
+    (readers, orders, staff): (&[Reader], &[Order], &Reader),
+    played: &mut Played,
+) -> Result<()> {
+    match step {
+        Step::TopUp { reader, amount } => {
+            shop.top_up(&readers[reader], request_id, euros(amount)).await??;
+            played.put_in[reader] += amount;
+        }
+        Step::Withdraw { reader, amount } => {
+            if shop.withdraw(&readers[reader], request_id, amount, "").await?.is_ok() {
+                played.put_in[reader] -= amount;
+            }
+        }
+        Step::Place { order } => {
+            let Order { id, reader, ref card, total, placed, .. } = orders[order];
+            match card {
+                Some(card) => shop.place_by_as(placed, id, card, &readers[reader], total).await?,
+                None => shop.place_as(placed, id, &readers[reader], total).await?,
+            }
+            played.placed.insert(order);
+            played.told.insert(placed);
+        }
+        Step::Cancel { order } => {
+            let Order { id, reader, cancelled, .. } = orders[order];
+            shop.cancel_as(cancelled, &readers[reader], id).await?;
+            played.cancelled.insert(order);
+            played.told.insert(cancelled);
+        }
+        // Of an order that was never placed it would wait for ever.
+        Step::Return { order, amount } if played.placed.contains(&order) => {
+            let Order { id, reader, .. } = orders[order];
+            played.told.insert(shop.returned(ReturnId::new(), &readers[reader], id, amount).await?);
+        }
+        Step::Refund { order, amount } => {
+            let Order { id, reader, .. } = orders[order];
+            if let Ok(payment) = shop.payment(&readers[reader], id).await? {
+                // Refused where too little is left.
+                drop(shop.refund(staff, request_id, &payment, Some(amount)).await?);
+            }
+        }
+        Step::Return { .. } => {}
+    }
+    Ok(())
+}
+
+/// Waits until each event was handled, or given up: books of an order that was never paid can't be returned.
+async fn settled(shop: &Shop, events: &BTreeSet<EventId>) -> Result<()> {
+    let ids: Vec<String> = events.iter().map(|event| format!("'{}'", event.uuid())).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let count = format!(
+        "SELECT count(DISTINCT event_id) FROM (
+             SELECT event_id FROM inbox UNION ALL SELECT event_id FROM dead_letters) AS settled
+         WHERE event_id IN ({})",
+        ids.join(",")
+    );
+    eventually("events are settled", SOON, async || {
+        (usize::try_from(shop.number(&count).await.ok()?) == Ok(ids.len())).then_some(())
+    })
+    .await
 }
 
 /// The invariants that must hold at any moment.

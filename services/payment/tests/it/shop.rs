@@ -10,8 +10,8 @@ use proto::{
     order::v1::{CancelReason, OrderCancelled, OrderPlaced, OrderReturned, PaymentMethod},
     payment::v1::{
         self as wire, AddCardRequest, Card, GetBalanceRequest, GetPaymentRequest, LedgerEntry,
-        ListLedgerEntriesRequest, PaymentState, TopUpRequest, get_payment_request::Payment as Asked,
-        payment_service_client::PaymentServiceClient,
+        ListLedgerEntriesRequest, PaymentState, Refund, RefundPaymentRequest, TopUpRequest, WithdrawRequest,
+        Withdrawal, get_payment_request::Payment as Asked, payment_service_client::PaymentServiceClient,
     },
     types::v1::Money,
 };
@@ -29,7 +29,7 @@ pub(crate) struct Shop {
     pub(crate) client: PaymentServiceClient<Channel>,
     identity: TestIdentity,
     config: Config,
-    _running: Running,
+    running: Option<Running>,
 }
 
 /// Somebody who is signed in.
@@ -81,13 +81,18 @@ impl Shop {
             client: PaymentServiceClient::new(channel),
             identity,
             config,
-            _running: running,
+            running: Some(running),
         })
     }
 
     /// Another replica of the service, for as long as it is kept.
     pub(crate) async fn replica(&self) -> Result<Running> {
         testkit::running::<Payment>(self.config.clone()).await
+    }
+
+    /// Stops the service; what it left behind is for a replica.
+    pub(crate) async fn stop(&mut self) -> Result<()> {
+        self.running.take().context("it was stopped before")?.stop().await
     }
 
     pub(crate) fn reader(&self) -> Result<Reader> {
@@ -141,6 +146,40 @@ impl Shop {
     pub(crate) async fn add_card(&self, reader: &Reader, token: &str) -> Result<Result<Card, Status>> {
         let request = AddCardRequest { request_id: token.to_owned(), token: token.to_owned() };
         let answer = self.client.clone().add_card(as_user(&reader.token, request)?).await;
+        Ok(answer.map(tonic::Response::into_inner))
+    }
+
+    pub(crate) async fn withdraw(
+        &self,
+        reader: &Reader,
+        request_id: &str,
+        minor_units: i64,
+        card_id: &str,
+    ) -> Result<Result<Withdrawal, Status>> {
+        let request = WithdrawRequest {
+            request_id: request_id.to_owned(),
+            amount: Some(euros(minor_units)),
+            card_id: card_id.to_owned(),
+        };
+        let answer = self.client.clone().withdraw(as_user(&reader.token, request)?).await;
+        Ok(answer.map(tonic::Response::into_inner))
+    }
+
+    /// Gives back so much, or all that is left.
+    pub(crate) async fn refund(
+        &self,
+        staff: &Reader,
+        request_id: &str,
+        payment: &wire::Payment,
+        minor_units: Option<i64>,
+    ) -> Result<Result<Refund, Status>> {
+        let request = RefundPaymentRequest {
+            request_id: request_id.to_owned(),
+            payment_id: payment.payment_id.clone(),
+            amount: minor_units.map(euros),
+            note: "a torn page".to_owned(),
+        };
+        let answer = self.client.clone().refund_payment(as_user(&staff.token, request)?).await;
         Ok(answer.map(tonic::Response::into_inner))
     }
 

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use auth::Permission;
 use proto::payment::v1::{
     GetPaymentRequest, ListPaymentsRequest, Payment, PaymentRefunded, PaymentState, PayoutState,
-    ProcessPaymentRequest, Refund, RefundCause, RefundPaymentRequest, get_payment_request::Payment as Asked,
+    ProcessPaymentRequest, RefundCause, get_payment_request::Payment as Asked,
 };
 use testkit::{as_user, eventually, published};
 use tokio::task::JoinSet;
@@ -22,23 +22,6 @@ use crate::{
 /// Long enough that the shop itself doesn't ask again while the test looks.
 const LONG: Duration = Duration::from_secs(5);
 
-async fn refund(
-    shop: &Shop,
-    staff: &Reader,
-    request_id: &str,
-    payment: &Payment,
-    minor_units: Option<i64>,
-) -> Result<Result<Refund, Status>> {
-    let request = RefundPaymentRequest {
-        request_id: request_id.to_owned(),
-        payment_id: payment.payment_id.clone(),
-        amount: minor_units.map(euros),
-        note: "a torn page".to_owned(),
-    };
-    let answer = shop.client.clone().refund_payment(as_user(&staff.token, request)?).await;
-    Ok(answer.map(tonic::Response::into_inner))
-}
-
 fn reason(status: &Status) -> Result<String> {
     Ok(status.get_details_error_info().context("no ErrorInfo")?.reason)
 }
@@ -52,23 +35,23 @@ async fn a_part_is_given_back_and_then_the_rest() -> Result<()> {
     for order in [shop.place(&reader, 10_00).await?, shop.place_by(&card, &reader, 10_00).await?] {
         let payment = shop.payment_in(PaymentState::Captured, &reader, order).await?;
         let id = |part: &str| format!("{part}-{order}");
-        let part = refund(&shop, &staff, &id("part"), &payment, Some(4_00)).await??;
+        let part = shop.refund(&staff, &id("part"), &payment, Some(4_00)).await??;
         assert_eq!((part.cause(), part.state()), (RefundCause::Staff, PayoutState::Done));
         assert_eq!((part.amount.clone(), part.note.as_str()), (Some(euros(4_00)), "a torn page"));
-        assert_eq!(refund(&shop, &staff, &id("part"), &payment, Some(4_00)).await??, part);
+        assert_eq!(shop.refund(&staff, &id("part"), &payment, Some(4_00)).await??, part);
         let now = shop.payment(&reader, order).await??;
         assert_eq!((now.state(), &now.refunded), (PaymentState::Captured, &Some(euros(4_00))));
         assert_eq!(now.refunds, [part]);
 
-        let status = refund(&shop, &staff, &id("part"), &payment, Some(3_00)).await?.expect_err("given");
+        let status = shop.refund(&staff, &id("part"), &payment, Some(3_00)).await?.expect_err("given");
         assert_eq!((status.code(), reason(&status)?.as_str()), (Code::AlreadyExists, "REQUEST_ID_REUSED"));
-        let status = refund(&shop, &staff, &id("more"), &payment, Some(6_01)).await?.expect_err("given");
+        let status = shop.refund(&staff, &id("more"), &payment, Some(6_01)).await?.expect_err("given");
         assert_eq!(reason(&status)?, "REFUND_TOO_LARGE");
 
-        let rest = refund(&shop, &staff, &id("rest"), &payment, None).await??;
+        let rest = shop.refund(&staff, &id("rest"), &payment, None).await??;
         assert_eq!(rest.amount, Some(euros(6_00)));
         assert_eq!(shop.payment(&reader, order).await??.state(), PaymentState::Refunded);
-        let status = refund(&shop, &staff, &id("again"), &payment, None).await?.expect_err("given");
+        let status = shop.refund(&staff, &id("again"), &payment, None).await?.expect_err("given");
         assert_eq!(reason(&status)?, "REFUND_TOO_LARGE");
     }
     let told = eventually("each refund is told", SOON, async || {
@@ -97,7 +80,7 @@ async fn refunds_of_all_kinds_at_once_never_exceed_the_capture() -> Result<()> {
             let (shop, staff, payment) = (shop.clone(), staff.clone(), payment.clone());
             // Each of them twice.
             let id = format!("{}-{order}", number / 2);
-            calls.spawn(async move { refund(&shop, &staff, &id, &payment, Some(3_00)).await });
+            calls.spawn(async move { shop.refund(&staff, &id, &payment, Some(3_00)).await });
         }
         shop.cancel(&reader, order).await?;
         shop.returned(values::ReturnId::new(), &reader, order, 3_00).await?;
@@ -122,13 +105,13 @@ async fn what_was_never_captured_is_not_given_back() -> Result<()> {
     let reader = shop.reader()?;
     let order = shop.place(&reader, 10_00).await?;
     let failed = shop.payment_in(PaymentState::Failed, &reader, order).await?;
-    let status = refund(&shop, &staff, "a", &failed, None).await?.expect_err("given");
+    let status = shop.refund(&staff, "a", &failed, None).await?.expect_err("given");
     assert_eq!((status.code(), reason(&status)?.as_str()), (Code::FailedPrecondition, "NOTHING_CAPTURED"));
 
     let unheard_of = Payment { payment_id: PaymentId::new().to_string(), ..Payment::default() };
-    let status = refund(&shop, &staff, "a", &unheard_of, None).await?.expect_err("given");
+    let status = shop.refund(&staff, "a", &unheard_of, None).await?.expect_err("given");
     assert_eq!((status.code(), reason(&status)?.as_str()), (Code::NotFound, "PAYMENT_NOT_FOUND"));
-    let status = refund(&shop, &reader, "a", &failed, None).await?.expect_err("given");
+    let status = shop.refund(&reader, "a", &failed, None).await?.expect_err("given");
     assert_eq!(status.code(), Code::PermissionDenied);
     Ok(())
 }

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
-use proto::payment::v1::{PayoutState, TransferKind, WithdrawRequest, Withdrawal};
-use testkit::{as_user, eventually};
+use proto::payment::v1::{PayoutState, TransferKind};
+use testkit::eventually;
 use tokio::task::JoinSet;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -12,27 +12,11 @@ use values::CardId;
 
 use crate::{
     cards::gateway_agrees,
-    shop::{Reader, SOON, Shop, euros},
+    shop::{SOON, Shop, euros},
 };
 
 /// Short enough to be waited out, long enough for a gateway that answers.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-async fn withdraw(
-    shop: &Shop,
-    reader: &Reader,
-    request_id: &str,
-    minor_units: i64,
-    card_id: &str,
-) -> Result<Result<Withdrawal, Status>> {
-    let request = WithdrawRequest {
-        request_id: request_id.to_owned(),
-        amount: Some(euros(minor_units)),
-        card_id: card_id.to_owned(),
-    };
-    let answer = shop.client.clone().withdraw(as_user(&reader.token, request)?).await;
-    Ok(answer.map(tonic::Response::into_inner))
-}
 
 fn reason(status: &Status) -> Result<String> {
     Ok(status.get_details_error_info().context("no ErrorInfo")?.reason)
@@ -42,15 +26,15 @@ fn reason(status: &Status) -> Result<String> {
 async fn money_goes_from_the_wallet_to_the_card() -> Result<()> {
     let shop = Shop::open().await?;
     let reader = shop.reader_with(50_00).await?;
-    let paid = withdraw(&shop, &reader, "a", 20_00, "").await??;
+    let paid = shop.withdraw(&reader, "a", 20_00, "").await??;
     assert_eq!((paid.state(), &paid.amount), (PayoutState::Done, &Some(euros(20_00))));
     assert!(paid.withdrawal_id.starts_with("wdr_") && paid.card_id.starts_with("crd_"));
-    assert_eq!(withdraw(&shop, &reader, "a", 20_00, "").await??, paid);
+    assert_eq!(shop.withdraw(&reader, "a", 20_00, "").await??, paid);
     assert_eq!(shop.balance(&reader).await?, 30_00);
     let entry = shop.entries(&reader).await?.into_iter().next().context("no entry")?;
     assert_eq!((entry.kind(), entry.amount), (TransferKind::Withdrawal, Some(euros(-20_00))));
 
-    let status = withdraw(&shop, &reader, "a", 20_01, "").await?.expect_err("paid out");
+    let status = shop.withdraw(&reader, "a", 20_01, "").await?.expect_err("paid out");
     assert_eq!((status.code(), reason(&status)?.as_str()), (Code::AlreadyExists, "REQUEST_ID_REUSED"));
     gateway_agrees(&shop).await
 }
@@ -59,13 +43,13 @@ async fn money_goes_from_the_wallet_to_the_card() -> Result<()> {
 async fn more_than_the_wallet_holds_is_not_paid_out() -> Result<()> {
     let shop = Shop::open().await?;
     let reader = shop.reader_with(50_00).await?;
-    let status = withdraw(&shop, &reader, "a", 50_01, "").await?.expect_err("paid out");
+    let status = shop.withdraw(&reader, "a", 50_01, "").await?.expect_err("paid out");
     assert_eq!((status.code(), reason(&status)?.as_str()), (Code::FailedPrecondition, "INSUFFICIENT_FUNDS"));
     assert_eq!(shop.number("SELECT count(*) FROM withdrawals").await?, 0, "nothing is half-written");
     // The refusal isn't remembered.
-    withdraw(&shop, &reader, "a", 50_00, "").await??;
+    shop.withdraw(&reader, "a", 50_00, "").await??;
     let unheard_of = CardId::new().to_string();
-    let status = withdraw(&shop, &reader, "b", 1, &unheard_of).await?.expect_err("paid out");
+    let status = shop.withdraw(&reader, "b", 1, &unheard_of).await?.expect_err("paid out");
     assert_eq!((status.code(), reason(&status)?.as_str()), (Code::NotFound, "CARD_NOT_FOUND"));
     gateway_agrees(&shop).await
 }
@@ -78,7 +62,7 @@ async fn many_withdrawals_at_once_never_overdraw_a_wallet() -> Result<()> {
     for number in 0..20 {
         let (shop, reader) = (shop.clone(), reader.clone());
         // Each of them twice.
-        calls.spawn(async move { withdraw(&shop, &reader, &format!("w-{}", number / 2), 3_00, "").await });
+        calls.spawn(async move { shop.withdraw(&reader, &format!("w-{}", number / 2), 3_00, "").await });
     }
     let mut paid = std::collections::BTreeSet::new();
     while let Some(answer) = calls.join_next().await {
@@ -95,12 +79,12 @@ async fn what_the_card_refuses_comes_back() -> Result<()> {
     let shop = Shop::open().await?;
     let reader = shop.reader_with(50_00).await?;
     let card = shop.add_card(&reader, "tok_payout_declined").await??.card_id;
-    let refused = withdraw(&shop, &reader, "a", 20_00, &card).await??;
+    let refused = shop.withdraw(&reader, "a", 20_00, &card).await??;
     assert_eq!(refused.state(), PayoutState::Failed);
     assert_eq!(shop.balance(&reader).await?, 50_00);
     let entry = shop.entries(&reader).await?.into_iter().next().context("no entry")?;
     assert_eq!((entry.kind(), entry.amount), (TransferKind::WithdrawalReversal, Some(euros(20_00))));
-    assert_eq!(withdraw(&shop, &reader, "a", 20_00, &card).await??, refused);
+    assert_eq!(shop.withdraw(&reader, "a", 20_00, &card).await??, refused);
     gateway_agrees(&shop).await
 }
 
@@ -109,7 +93,7 @@ async fn a_withdrawal_that_is_unknown_is_asked_for_until_it_is_not() -> Result<(
     let shop = Shop::open_with_patience(PATIENCE).await?;
     let reader = shop.reader_with(50_00).await?;
     let card = shop.add_card(&reader, "tok_late_success").await??.card_id;
-    let pending = withdraw(&shop, &reader, "a", 20_00, &card).await??;
+    let pending = shop.withdraw(&reader, "a", 20_00, &card).await??;
     assert_eq!((pending.state(), shop.balance(&reader).await?), (PayoutState::Pending, 30_00));
 
     eventually("the gateway has said", SOON, async || {
@@ -117,7 +101,7 @@ async fn a_withdrawal_that_is_unknown_is_asked_for_until_it_is_not() -> Result<(
         (known == 1).then_some(())
     })
     .await?;
-    assert_eq!(withdraw(&shop, &reader, "a", 20_00, &card).await??.state(), PayoutState::Done);
+    assert_eq!(shop.withdraw(&reader, "a", 20_00, &card).await??.state(), PayoutState::Done);
     let paid = "SELECT count(*) FROM simulated_gateway.operations WHERE kind = 'PAY_OUT' AND answer = 'DONE'";
     assert_eq!(shop.number(paid).await?, 1);
     gateway_agrees(&shop).await
