@@ -88,6 +88,9 @@ const COOL_DOWN_FAILED: Duration = Duration::from_secs(1);
 const PERIOD: Duration = Duration::from_mins(5);
 /// After a periodic fetch that failed.
 const RETRY: Duration = Duration::from_secs(30);
+/// After this long a key that is served is at hand everywhere, though two fetches failed.
+pub(crate) const KNOWN_WITHIN: Duration = Duration::from_mins(8);
+const _: () = assert!((PERIOD.as_secs() + 2 * RETRY.as_secs()) * 5 / 4 < KNOWN_WITHIN.as_secs());
 
 impl Keys {
     pub(crate) fn fixed(keys: Vec<PublicKey>) -> Arc<Self> {
@@ -127,6 +130,11 @@ impl Keys {
             None if refresh.last_failed => Err(NoKey::Unavailable),
             None => Err(NoKey::Unknown),
         }
+    }
+
+    /// Has these at hand from now on.
+    pub(crate) fn replace(&self, keys: Vec<PublicKey>) {
+        self.by_id.store(Arc::new(index(keys)));
     }
 
     /// Whether the key is still at hand, as it was.

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,7 +11,7 @@ use quick_cache::sync::Cache;
 use values::{SessionId, UserId};
 
 use crate::claims::{BOOKSTORE, Claims};
-use crate::keys::{Key, KeySource, Keys, NoKey};
+use crate::keys::{self, Key, KeySource, Keys, NoKey};
 use crate::{AccessToken, Customer, Permission, PublicKey, Revocations};
 
 /// Tells valid access tokens from all others.
@@ -69,6 +70,10 @@ impl Verifier {
     /// What clocks of two machines may differ by: tokens are accepted for that much longer.
     pub const LEEWAY: TimeDelta = TimeDelta::seconds(5);
 
+    /// After this long every verifier that fetches its keys knows one that identity began to serve: the earliest moment to
+    /// sign with it.
+    pub const KNOWS_KEYS_WITHIN: Duration = keys::KNOWN_WITHIN;
+
     /// Verifies with these keys only.
     #[must_use]
     pub fn with_keys(keys: Vec<PublicKey>) -> Self {
@@ -98,6 +103,11 @@ impl Verifier {
             revocations: Revocations::new(),
             checked: Arc::new(Cache::with_weighter(EXPECTED, REMEMBERED, UnitWeighter)),
         }
+    }
+
+    /// Verifies with these keys from now on, and so do all clones: for identity, which has them before it serves them.
+    pub fn set_keys(&self, keys: Vec<PublicKey>) {
+        self.keys.replace(keys);
     }
 
     /// Refuses what is noted in `revocations`.

@@ -95,7 +95,7 @@ async fn deleted(tx: &DatabaseTransaction, by: UserId, locked: &UserWithRoles) -
     if locked.roles.iter().any(|role| role == admin.as_str()) && !roles::is_held(tx, &admin).await? {
         return Err(Error::LastAdmin);
     }
-    audit::append(tx, Some(by), Action::UserDeleted, user, None).await?;
+    audit::append(tx, Some(by), Action::UserDeleted, Some(user), None).await?;
     let events =
         [published::access_changed(user, least_version)?, published::user_deleted(user, least_version)?];
     ::events::outbox::append(tx, &events).await?;
@@ -106,7 +106,11 @@ async fn deleted(tx: &DatabaseTransaction, by: UserId, locked: &UserWithRoles) -
 /// whoever stole the token of one who has signed out since may use the time to make themselves admin for good.
 ///
 /// Under the lock of the role admin, which a dismissal holds until its commit: what is read here is still so at ours.
-async fn permit(tx: &DatabaseTransaction, caller: &Customer, permission: Permission) -> Result<()> {
+pub(crate) async fn permit(
+    tx: &DatabaseTransaction,
+    caller: &Customer,
+    permission: Permission,
+) -> Result<()> {
     roles::lock(tx, &Role::admin()).await?;
     let is_permitted = roles::allow(tx, caller, permission).await?;
     if is_permitted { Ok(()) } else { Err(Error::MayNot(permission)) }
@@ -129,7 +133,7 @@ async fn written(
     user: UserId,
     role: &Role,
 ) -> Result<Changed> {
-    audit::append(tx, by, action, user, Some(role)).await?;
+    audit::append(tx, by, action, Some(user), Some(role)).await?;
     let least_version = users::raise_access_version(tx, user).await?;
     let event = published::access_changed(user, least_version)?;
     ::events::outbox::append(tx, &[event]).await?;

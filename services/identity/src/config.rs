@@ -8,11 +8,15 @@ use auth::{AccessToken, SigningKey, SigningKeyError};
 use clap::Parser;
 use server::config::duration_in;
 
+use crate::signing_keys::LEAD;
+
 pub(crate) use first_admin::Account;
 pub use first_admin::FirstAdmin;
 
 const REFRESH_TOKEN_TTL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(365 * 24);
 const TOKEN_TTL: RangeInclusive<Duration> = Duration::from_secs(1)..=AccessToken::LONGEST;
+
+const SIGNING_KEY_PERIOD: RangeInclusive<Duration> = Duration::from_hours(1)..=Duration::from_hours(365 * 24);
 
 /// What identity is configured with.
 #[derive(Parser, Clone, Debug)]
@@ -21,15 +25,27 @@ pub struct Config {
     /// What every service is configured with.
     #[command(flatten)]
     pub server: server::Config,
-    /// Signs access tokens.
+    /// Signs access tokens at first, and keeps the keys secret that do so later.
     #[arg(
         long,
         env = "BOOKSTORE_SIGNING_KEY",
-        help = "the Ed25519 key that signs access tokens, as PKCS#8 PEM",
+        help = "the first Ed25519 key that signs access tokens, and what later ones are encrypted with, as PKCS#8 PEM",
         hide_env_values = true,
         value_parser = signing_key
     )]
     pub signing_key: SigningKey,
+    /// How old a key gets before the next one takes its place.
+    #[arg(
+        long,
+        env = "BOOKSTORE_SIGNING_KEY_PERIOD",
+        help = "how old a key that signs access tokens gets before the next one takes its place: `30d`",
+        default_value = "30d",
+        value_parser = duration_in(SIGNING_KEY_PERIOD)
+    )]
+    pub signing_key_period: Duration,
+    /// How long a new key is served before it signs; tests are in a hurry.
+    #[arg(skip = LEAD)]
+    pub signing_key_lead: Duration,
     /// How long an access token is valid.
     #[arg(
         long,
@@ -68,6 +84,8 @@ impl Config {
         Self {
             server,
             signing_key,
+            signing_key_period: Duration::from_hours(30 * 24),
+            signing_key_lead: LEAD,
             token_ttl: AccessToken::LONGEST,
             refresh_token_ttl: Duration::from_hours(30 * 24),
             password_hashes: cores(),

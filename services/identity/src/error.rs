@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use auth::Permission;
+use auth::{Permission, SealError};
 use sea_orm::{DbErr, SqlErr};
 use server::status;
 use tonic::Status;
@@ -38,6 +38,8 @@ pub(crate) enum Error {
     SessionEnded,
     #[error("the keys to verify access tokens with are unavailable")]
     KeysUnavailable,
+    #[error("another signing key is configured elsewhere, and in force")]
+    NoSigningKey,
     #[error("no such {kind}")]
     NotFound { kind: &'static str, id: String },
     #[error("the user has no role that allows {0}")]
@@ -48,6 +50,8 @@ pub(crate) enum Error {
     Hashing(#[from] HashError),
     #[error(transparent)]
     Signing(#[from] auth::IssueError),
+    #[error(transparent)]
+    Sealing(#[from] SealError),
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
     #[error(transparent)]
@@ -91,6 +95,10 @@ impl From<Error> for Status {
             Error::RefreshTokenReused => status::unauthenticated("REFRESH_TOKEN_REUSED"),
             Error::SessionEnded => status::unauthenticated("SESSION_REVOKED"),
             Error::KeysUnavailable => status::unavailable(KEYS_MISSING),
+            Error::NoSigningKey => {
+                tracing::error!("replicas with different BOOKSTORE_SIGNING_KEYs take turns");
+                status::unavailable(KEYS_MISSING)
+            }
             Error::NotFound { kind, id } => status::not_found(kind, id),
             Error::MayNot(permission) => status::permission_missing(permission),
             Error::LastAdmin => {
@@ -106,6 +114,7 @@ impl From<Error> for Status {
             Error::Database(error) => status::from_db(&error),
             Error::Hashing(HashError::Argon2(_) | HashError::Stored(_) | HashError::Panicked(_))
             | Error::Signing(_)
+            | Error::Sealing(_)
             | Error::Randomness(_)
             | Error::Event(_) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a defect");

@@ -11,12 +11,17 @@ mod proof;
 mod refresh;
 mod rpc;
 mod sign_in;
+mod signing_keys;
 mod store;
 mod sweeper;
 
-use auth::{Issuer, Verifier};
+use std::sync::Arc;
+
+use auth::Verifier;
 use proto::identity::v1::identity_service_server::IdentityServiceServer;
 use server::{Application, BuildError, Context, Service, SqlMigration};
+
+use signing_keys::SigningKeys;
 
 pub use config::{Config, FirstAdmin};
 
@@ -35,32 +40,43 @@ impl Application for Identity {
         "0005_permissions",
         "0006_profiles",
         "0007_refresh_tokens",
-        "0008_deleted_users"
+        "0008_deleted_users",
+        "0009_signing_keys"
     );
     type Config = Config;
 
     async fn build(config: Config, context: &Context) -> Result<Service, BuildError> {
-        let public_keys = vec![config.signing_key.public().clone()];
-        let verifier = Verifier::with_keys(public_keys.clone());
+        let refresh_tokens = refresh::RefreshTokens::new(&config.signing_key, config.refresh_token_ttl);
+        let verifier = Verifier::with_keys(Vec::new());
+        let keys = Arc::new(SigningKeys::new(
+            config.signing_key,
+            config.signing_key_lead,
+            config.signing_key_period,
+            verifier.clone(),
+        ));
+        keys.reload(&context.db).await?;
         let relay = context.relay("IDENTITY");
         let identity = rpc::IdentityService {
             db: context.db.clone(),
             clock: context.clock.clone(),
             passwords: passwords::Passwords::new(config.password_hashes.get().into()),
-            refresh_tokens: refresh::RefreshTokens::new(&config.signing_key, config.refresh_token_ttl),
-            issuer: Issuer::new(config.signing_key, config.token_ttl),
-            public_keys,
+            keys: Arc::clone(&keys),
+            token_ttl: config.token_ttl,
+            refresh_tokens,
             relay: relay.wake_handle(),
             revocations: verifier.revocations().clone(),
             verifier: verifier.clone(),
         };
         first_admin::appoint(&identity, config.first_admin).await?;
+        let sweeper = sweeper::Sweeper {
+            db: context.db.clone(),
+            keys: Arc::clone(&keys),
+            refresh_token_ttl: config.refresh_token_ttl,
+        };
         Ok(Service::new(Self::NAME, verifier)
             .rpc(IdentityServiceServer::new(identity))
             .task("relay", relay.run(context.stop.clone()))
-            .task(
-                "sweeper",
-                sweeper::run(context.db.clone(), config.refresh_token_ttl, context.stop.clone()),
-            ))
+            .task("signing keys", signing_keys::follow(keys, context.db.clone(), context.stop.clone()))
+            .task("sweeper", sweeper.run(context.stop.clone())))
     }
 }

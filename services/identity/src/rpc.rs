@@ -17,13 +17,17 @@ mod list_users;
 mod logout;
 mod refresh_token;
 mod revoke_role;
+mod rotate_signing_key;
 mod set_default_address;
 mod update_address;
 mod update_user;
 mod validate_token;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use ::events::Wake;
-use auth::{Issuer, PublicKey, Revocations, Verifier};
+use auth::{Revocations, Verifier};
 use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_server;
 use sea_orm::DatabaseConnection;
@@ -36,6 +40,7 @@ use crate::access::Changed;
 use crate::error::Error;
 use crate::passwords::Passwords;
 use crate::refresh::RefreshTokens;
+use crate::signing_keys::SigningKeys;
 use crate::store::addresses;
 use crate::store::users::UserWithRoles;
 
@@ -45,8 +50,8 @@ pub(crate) struct IdentityService {
     pub(crate) db: DatabaseConnection,
     pub(crate) clock: Clock,
     pub(crate) passwords: Passwords,
-    pub(crate) issuer: Issuer,
-    pub(crate) public_keys: Vec<PublicKey>,
+    pub(crate) keys: Arc<SigningKeys>,
+    pub(crate) token_ttl: Duration,
     pub(crate) relay: Wake,
     pub(crate) revocations: Revocations,
     pub(crate) verifier: Verifier,
@@ -132,6 +137,14 @@ impl identity_service_server::IdentityService for IdentityService {
     async fn revoke_role(&self, request: Request<pb::RevokeRoleRequest>) -> Answer<pb::User> {
         let caller = caller::customer(&request)?;
         Ok(Response::new(revoke_role::revoke_role(self, &caller, request.into_inner()).await?))
+    }
+
+    async fn rotate_signing_key(
+        &self,
+        request: Request<pb::RotateSigningKeyRequest>,
+    ) -> Answer<pb::RotateSigningKeyResponse> {
+        let caller = caller::customer(&request)?;
+        Ok(Response::new(rotate_signing_key::rotate_signing_key(self, &caller, request.into_inner()).await?))
     }
 
     async fn get_jwks(&self, _: Request<pb::GetJwksRequest>) -> Answer<pb::GetJwksResponse> {

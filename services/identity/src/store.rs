@@ -5,4 +5,5 @@ pub(crate) mod audit;
 pub(crate) mod refresh_tokens;
 pub(crate) mod roles;
 pub(crate) mod sessions;
+pub(crate) mod signing_keys;
 pub(crate) mod users;

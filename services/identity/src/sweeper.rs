@@ -1,10 +1,12 @@
-//! Deletes what nobody needs any more.
+//! Deletes what nobody needs any more, and has the signing keys rotated in time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio_util::sync::CancellationToken;
 
+use crate::signing_keys::SigningKeys;
 use crate::store::{refresh_tokens, sessions};
 
 /// For how long it can be looked up that a session was there, at least.
@@ -14,29 +16,42 @@ const PAUSE: Duration = Duration::from_hours(1);
 /// Rows in one transaction.
 const BATCH: u32 = 1000;
 
-/// Sweeps at the start and then every hour, until `stop`. Any number of replicas may.
-pub(crate) async fn run(db: DatabaseConnection, refresh_token_ttl: Duration, stop: CancellationToken) {
-    let idle = refresh_token_ttl.max(KEPT);
-    loop {
-        match sweep(&db, idle).await {
-            Ok(0) => {}
-            Ok(deleted) => tracing::info!(deleted, "old sessions and refresh tokens are deleted"),
-            Err(error) => tracing::warn!(%error, "old sessions can't be deleted; will try again"),
-        }
-        if stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_none() {
-            return;
-        }
-    }
+pub(crate) struct Sweeper {
+    pub(crate) db: DatabaseConnection,
+    pub(crate) keys: Arc<SigningKeys>,
+    pub(crate) refresh_token_ttl: Duration,
 }
 
-async fn sweep(db: &DatabaseConnection, idle: Duration) -> Result<u64, DbErr> {
-    let mut deleted = 0;
-    loop {
-        let tokens = refresh_tokens::delete_expired(db, BATCH).await?;
-        let sessions = sessions::delete_old(db, idle, BATCH).await?;
-        deleted += tokens + sessions;
-        if tokens.max(sessions) < u64::from(BATCH) {
-            return Ok(deleted);
+impl Sweeper {
+    /// Sweeps at the start and then every hour, until `stop`. Any number of replicas may.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        loop {
+            match self.delete_old().await {
+                Ok(0) => {}
+                Ok(deleted) => tracing::info!(deleted, "old sessions and refresh tokens are deleted"),
+                Err(error) => {
+                    tracing::warn!(%error, "old sessions and refresh tokens can't be deleted; will try again");
+                }
+            }
+            if let Err(error) = self.keys.sweep(&self.db).await {
+                tracing::warn!(%error, "the signing keys can't be rotated; will try again");
+            }
+            if stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn delete_old(&self) -> Result<u64, DbErr> {
+        let idle = self.refresh_token_ttl.max(KEPT);
+        let mut deleted = 0;
+        loop {
+            let tokens = refresh_tokens::delete_expired(&self.db, BATCH).await?;
+            let sessions = sessions::delete_old(&self.db, idle, BATCH).await?;
+            deleted += tokens + sessions;
+            if tokens.max(sessions) < u64::from(BATCH) {
+                return Ok(deleted);
+            }
         }
     }
 }

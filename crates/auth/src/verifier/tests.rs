@@ -370,3 +370,21 @@ async fn a_key_that_is_no_key_does_not_take_the_others_with_it() {
     let verifier = Verifier::with_keys(vec![broken, key.public().clone()]);
     assert!(verifier.verify(&token_of(&key, UserId::new()), now()).await.is_ok());
 }
+
+#[tokio::test]
+async fn who_has_the_keys_changes_them_and_tokens_of_those_that_stay_stay_good() {
+    let ((old, _), (new, _)) = (SigningKey::generate(), SigningKey::generate());
+    let verifier = knowing(&old);
+    let clone = verifier.clone();
+    let (before, after) = (token_of(&old, UserId::new()), token_of(&new, UserId::new()));
+    assert!(clone.verify(&before, now()).await.is_ok());
+
+    verifier.set_keys(vec![old.public().clone(), new.public().clone()]);
+    for token in [&before, &after] {
+        assert!(clone.verify(token, now()).await.is_ok());
+    }
+    verifier.set_keys(vec![new.public().clone()]);
+    // Although its signature is remembered.
+    assert_eq!(clone.verify(&before, now()).await.unwrap_err(), Error::UnknownKey);
+    assert!(clone.verify(&after, now()).await.is_ok());
+}

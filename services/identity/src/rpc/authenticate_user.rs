@@ -36,8 +36,9 @@ pub(super) async fn authenticate_user(
     let ttl = identity.refresh_tokens.ttl();
     let expires_at = refresh_tokens::issue(&tx, session, &token.hash(), ttl).await?;
     let user = users::find_with_access(&tx, user.user_id()).await?.ok_or(Error::WrongCredentials)?;
+    let key = identity.keys.current(&tx).await?;
     tx.commit().await?;
-    sign_in::answer(identity, user, &GoesOnWith { session, token, expires_at })
+    sign_in::answer(identity, key, user, &GoesOnWith { session, token, expires_at })
 }
 
 fn parse(wire: &pb::AuthenticateUserRequest) -> std::result::Result<(EmailAddress, Password), Violations> {

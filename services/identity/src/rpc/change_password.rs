@@ -38,7 +38,7 @@ pub(super) async fn change_password(
     proof.check(&locked.user)?;
     users::set_password(&tx, caller.user_id, &hash).await?;
     let ended = sessions::end_others(&tx, caller).await?;
-    audit::append(&tx, Some(caller.user_id), Action::PasswordChanged, caller.user_id, None).await?;
+    audit::append(&tx, Some(caller.user_id), Action::PasswordChanged, Some(caller.user_id), None).await?;
     let events: std::result::Result<Vec<_>, _> =
         ended.iter().map(|session| published::session_revoked(*session)).collect();
     ::events::outbox::append(&tx, &events?).await?;

@@ -42,8 +42,9 @@ pub(super) async fn refresh_token(
     };
     sessions::go_on(&tx, next.session).await?;
     let user = users::find_with_access(&tx, shown.user()).await?.ok_or(Error::RefreshTokenInvalid)?;
+    let key = identity.keys.current(&tx).await?;
     tx.commit().await?;
-    sign_in::answer(identity, user, &next)
+    sign_in::answer(identity, key, user, &next)
 }
 
 async fn exchange(
@@ -78,7 +79,7 @@ async fn again(
 async fn end_for_reuse(identity: &IdentityService, tx: DatabaseTransaction, shown: &Shown) -> Result<()> {
     let session = shown.session();
     if sessions::end(&tx, session, shown.user()).await? {
-        audit::append(&tx, None, Action::RefreshTokenReused, shown.user(), None).await?;
+        audit::append(&tx, None, Action::RefreshTokenReused, Some(shown.user()), None).await?;
         ::events::outbox::append(&tx, &[published::session_revoked(session)?]).await?;
     }
     tx.commit().await?;

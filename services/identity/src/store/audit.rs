@@ -12,6 +12,7 @@ pub(crate) enum Action {
     UserDeleted,
     PasswordChanged,
     RefreshTokenReused,
+    SigningKeyRotated,
 }
 
 impl Action {
@@ -22,16 +23,17 @@ impl Action {
             Self::UserDeleted => "USER_DELETED",
             Self::PasswordChanged => "PASSWORD_CHANGED",
             Self::RefreshTokenReused => "REFRESH_TOKEN_REUSED",
+            Self::SigningKeyRotated => "SIGNING_KEY_ROTATED",
         }
     }
 }
 
-/// Notes who did it to whom, with the role that it is about; nobody in person is the configuration, or a stranger.
+/// Notes who did it, to whom and about which role if there is one; nobody in person is the configuration, or a stranger.
 pub(crate) async fn append(
     tx: &impl ConnectionTrait,
     actor: Option<UserId>,
     action: Action,
-    user: UserId,
+    user: Option<UserId>,
     role: Option<&Role>,
 ) -> Result<(), DbErr> {
     let statement = sql(
@@ -39,7 +41,7 @@ pub(crate) async fn append(
         [
             actor.map(UserId::uuid).into(),
             action.name().into(),
-            user.uuid().into(),
+            user.map(UserId::uuid).into(),
             role.map(|role| role.as_str().to_owned()).into(),
         ],
     );

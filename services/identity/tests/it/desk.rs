@@ -96,7 +96,12 @@ impl Desk {
 
     /// Starts another replica.
     pub(crate) async fn replica(&self) -> Result<Replica> {
-        let config = config(&self.database, &self.broker, &self.key)?;
+        self.replica_with_key(&self.key).await
+    }
+
+    /// Starts another replica, with another key than the others perhaps.
+    pub(crate) async fn replica_with_key(&self, key: &SigningKey) -> Result<Replica> {
+        let config = config(&self.database, &self.broker, key)?;
         let running = testkit::running::<Identity>(config).await?;
         Ok(Replica { client: Client::new(running.channel()?), _running: running })
     }

@@ -18,5 +18,6 @@ mod registering;
 mod roles;
 mod sessions;
 mod signing_in;
+mod signing_keys;
 mod upgrade;
 mod validating;
