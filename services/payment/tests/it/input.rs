@@ -1,10 +1,12 @@
 //! What is refused, and how it is named.
 
 use anyhow::{Context as _, Result};
+use auth::Permission;
 use proto::{
     payment::v1::{
-        GetBalanceRequest, GetPaymentRequest, ListLedgerEntriesRequest, TopUpRequest,
-        get_payment_request::Payment as Asked,
+        AddCardRequest, DeleteCardRequest, GetBalanceRequest, GetPaymentRequest, ListCardsRequest,
+        ListLedgerEntriesRequest, ListPaymentsRequest, PaymentState, ProcessPaymentRequest,
+        RefundPaymentRequest, TopUpRequest, WithdrawRequest, get_payment_request::Payment as Asked,
     },
     types::v1::Money,
 };
@@ -99,6 +101,81 @@ async fn every_wrong_field_is_named() -> Result<()> {
         assert_eq!(wrong_fields(answer)?, [wrong]);
     }
     assert_eq!(shop.number("SELECT count(*) FROM accounts").await?, 0, "nothing is half-written");
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_wrong_field_of_cards_and_payouts_is_named() -> Result<()> {
+    let shop = Shop::open().await?;
+    let reader = shop.reader()?;
+    let mut client = shop.client.clone();
+    let euro = |minor_units| Some(Money { minor_units, currency_code: "EUR".to_owned() });
+
+    for (request, wrong) in [
+        (AddCardRequest::default(), vec!["request_id", "token"]),
+        (AddCardRequest { request_id: "a".to_owned(), token: "t".repeat(101) }, vec!["token"]),
+        (AddCardRequest { request_id: "a".to_owned(), token: "a\nb".to_owned() }, vec!["token"]),
+    ] {
+        assert_eq!(wrong_fields(client.add_card(as_user(&reader.token, request)?).await)?, wrong);
+    }
+    let request = ListCardsRequest { page_size: -1, page_token: "made up".to_owned() };
+    let wrong = wrong_fields(client.list_cards(as_user(&reader.token, request)?).await)?;
+    assert_eq!(wrong, ["page_size", "page_token"]);
+    for card_id in ["", "crd_x", "pay_01h455vb4pex5vsknk084sn02q"] {
+        let request = DeleteCardRequest { card_id: card_id.to_owned() };
+        assert_eq!(wrong_fields(client.delete_card(as_user(&reader.token, request)?).await)?, ["card_id"]);
+    }
+    let request = TopUpRequest { request_id: "a".to_owned(), amount: euro(1), card_id: "crd_x".to_owned() };
+    assert_eq!(wrong_fields(client.top_up(as_user(&reader.token, request)?).await)?, ["card_id"]);
+
+    for (request, wrong) in [
+        (WithdrawRequest::default(), vec!["request_id", "amount"]),
+        (
+            WithdrawRequest { request_id: "a".to_owned(), amount: euro(0), card_id: "x".to_owned() },
+            vec!["amount.minor_units", "card_id"],
+        ),
+    ] {
+        assert_eq!(wrong_fields(client.withdraw(as_user(&reader.token, request)?).await)?, wrong);
+    }
+    assert_eq!(shop.number("SELECT count(*) FROM cards").await?, 0, "nothing is half-written");
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_wrong_field_of_what_staff_ask_is_named() -> Result<()> {
+    let shop = Shop::open().await?;
+    let staff = shop.staff(Permission::ALL)?;
+    let mut client = shop.client.clone();
+    let request = ListPaymentsRequest {
+        page_size: -1,
+        page_token: "made up".to_owned(),
+        user_id: "usr_x".to_owned(),
+        state: 99,
+    };
+    let wrong = wrong_fields(client.list_payments(as_user(&staff.token, request)?).await)?;
+    assert_eq!(wrong, ["page_size", "user_id", "state", "page_token"]);
+    let request = ProcessPaymentRequest { payment_id: "pay_x".to_owned() };
+    let wrong = wrong_fields(client.process_payment(as_user(&staff.token, request)?).await)?;
+    assert_eq!(wrong, ["payment_id"]);
+    let request = RefundPaymentRequest {
+        amount: Some(Money { minor_units: 0, currency_code: "EUR".to_owned() }),
+        note: "n".repeat(201),
+        ..RefundPaymentRequest::default()
+    };
+    let wrong = wrong_fields(client.refund_payment(as_user(&staff.token, request)?).await)?;
+    assert_eq!(wrong, ["request_id", "payment_id", "amount.minor_units", "note"]);
+
+    let reader = shop.reader_with(10_00).await?;
+    let order = shop.place(&reader, 10_00).await?;
+    let payment = shop.payment_in(PaymentState::Captured, &reader, order).await?;
+    let request = RefundPaymentRequest {
+        request_id: "a".to_owned(),
+        payment_id: payment.payment_id,
+        amount: Some(Money { minor_units: 1, currency_code: "USD".to_owned() }),
+        note: String::new(),
+    };
+    let wrong = wrong_fields(client.refund_payment(as_user(&staff.token, request)?).await)?;
+    assert_eq!(wrong, ["amount.currency_code"]);
     Ok(())
 }
 

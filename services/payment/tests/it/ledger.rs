@@ -100,6 +100,55 @@ async fn the_database_refuses_balances_and_payments_that_make_no_sense() -> Resu
 }
 
 #[tokio::test]
+async fn the_database_refuses_charges_and_refunds_that_make_no_sense() -> Result<()> {
+    let shop = Shop::open().await?;
+    let reader = shop.reader_with(50_00).await?;
+    let card = shop.add_card(&reader, "tok_visa").await??.card_id;
+    let order = shop.place_by(&card, &reader, 10_00).await?;
+    shop.payment_in(PaymentState::Captured, &reader, order).await?;
+    shop.withdraw(&reader, "a", 5_00, "").await??;
+    shop.cancel(&reader, order).await?;
+    shop.payment_in(PaymentState::Refunded, &reader, order).await?;
+    for (statement, constraint) in [
+        ("UPDATE payments SET refund_due = 1", "payments_refund_due"),
+        (
+            "UPDATE payments SET state = 'CAPTURED', refunded = amount - 1, refund_due = 2",
+            "payments_refunds_within",
+        ),
+        ("UPDATE payments SET state = 'PENDING', refunded = 0, card_id = NULL", "payments_under_way_by_card"),
+        (
+            "INSERT INTO refunds (id, payment_id, cause, state, currency, amount)
+             SELECT gen_random_uuid(), payment_id, cause, state, currency, amount FROM refunds",
+            "refunds_one_a_cause",
+        ),
+        ("UPDATE refunds SET cause = 'STAFF'", "refunds_check"),
+        ("UPDATE refunds SET amount = 0", "refunds_amount_check"),
+        ("UPDATE card_charges SET authorisation = NULL", "card_charges_check"),
+        ("UPDATE card_charges SET capture = NULL", "card_charges_check"),
+        ("UPDATE card_charges SET step = 'REFUSED', capture = NULL", "card_charges_check"),
+        ("UPDATE card_charges SET told = true", "card_charges_check"),
+        (
+            "INSERT INTO card_charges
+             SELECT (jsonb_populate_record(charge, jsonb_build_object('id', gen_random_uuid()))).*
+             FROM card_charges AS charge WHERE purpose = 'TOP_UP'",
+            "card_charges_one_a_request",
+        ),
+        (
+            "INSERT INTO transfers
+             SELECT (jsonb_populate_record(transfers, jsonb_build_object('id', gen_random_uuid()))).*
+             FROM transfers WHERE kind = 'WITHDRAWAL'",
+            "transfers_one_each_way_a_withdrawal",
+        ),
+        ("UPDATE transfers SET withdrawal_id = NULL WHERE kind = 'WITHDRAWAL'", "transfers_of_a_withdrawal"),
+        ("UPDATE cards SET last4 = '4242424242424242'", "cards_last4_check"),
+    ] {
+        let refusal = shop.refusal(statement).await?;
+        assert!(refusal.contains(constraint), "{constraint} is not why: {refusal}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_wallets_balance_is_the_sum_of_its_entries() -> Result<()> {
     let (shop, ..) = ledger().await?;
     let reader = shop.reader()?;
