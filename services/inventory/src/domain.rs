@@ -3,8 +3,8 @@
 mod adjustment;
 mod book;
 mod changes;
-mod feed;
 mod facts;
+mod feed;
 mod holdings;
 mod intake;
 mod picks;
@@ -16,8 +16,8 @@ pub(crate) use book::{
     Authors, AuthorsError, Categories, Category, Description, LanguageCode, PublishedYear, WorkIdentity,
 };
 pub(crate) use changes::{Changes, Opened, Settled, Shelf};
-pub(crate) use feed::{Entry, RawRow, Report};
 pub(crate) use facts::{Corrections, Facts, Refused, Standing, recategorised};
+pub(crate) use feed::{Entry, RawRow, Report};
 pub(crate) use holdings::{Holdings, OfferFacts, Refusal, ReserveRequest};
 pub(crate) use intake::{Counted, Fed, Intake, Known, Offered, Outcome, Written};
 pub(crate) use picks::{Pick, Wanted, pick};

@@ -7,7 +7,7 @@ use tonic::Status;
 use values::Violations;
 
 use crate::{
-    domain::{BelowReserved, Refusal},
+    domain::{BelowReserved, Refusal, Refused},
     steps::StepError,
     store::members::Work,
 };
@@ -35,9 +35,6 @@ pub(crate) enum Error {
     /// It has changed since it was read.
     #[error("it has changed since the etag was read")]
     EtagMismatch,
-    /// Not made yet.
-    #[error("unimplemented")]
-    Unimplemented,
     /// What is asked for meets others who change the same, again and again.
     #[error("too many change the same books")]
     Busy,
@@ -50,6 +47,12 @@ pub(crate) enum Error {
     /// The shop offers the edition already.
     #[error("the shop offers this edition already")]
     AlreadyOffered,
+    /// The caller may not say this of the book.
+    #[error(transparent)]
+    Facts(#[from] Refused),
+    /// Another edition has the ISBN.
+    #[error("another edition has this ISBN")]
+    IsbnTaken,
     /// Less would be left than is reserved.
     #[error(transparent)]
     BelowReserved(#[from] BelowReserved),
@@ -90,12 +93,25 @@ impl From<Error> for Status {
                 status::precondition("LAST_OWNER", "the last owner stays", vec![("role".to_owned(), why)])
             }
             Error::EtagMismatch => status::etag_mismatch(),
-            Error::Unimplemented => Status::unimplemented(""),
             Error::Broken(status) => status,
             Error::RequestIdReused => status::request_id_reused(),
             Error::AlreadyOffered => {
                 status::already_exists("OFFER_EXISTS", "the shop offers this edition already")
             }
+            Error::Facts(Refused::OfferedByOthers(fields)) => status::precondition(
+                "OFFERED_BY_OTHERS",
+                "other shops offer the book too",
+                fields
+                    .into_iter()
+                    .map(|field| (field.to_owned(), "is known, and other shops sell by it".to_owned()))
+                    .collect(),
+            ),
+            Error::Facts(Refused::IsbnIsKnown) => status::precondition(
+                "ISBN_KNOWN",
+                "another ISBN is another edition",
+                vec![("isbn".to_owned(), "is known".to_owned())],
+            ),
+            Error::IsbnTaken => status::already_exists("ISBN_TAKEN", "another edition has this ISBN"),
             Error::BelowReserved(below) => status::precondition(
                 "BELOW_RESERVED",
                 "less would be left than is reserved for orders",

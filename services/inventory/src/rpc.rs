@@ -8,6 +8,7 @@ mod check_availability;
 mod commit_reservation;
 mod create_location;
 mod delete_book;
+mod facts;
 mod get_book_details;
 mod get_shop;
 mod get_stock;

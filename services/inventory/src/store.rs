@@ -8,6 +8,7 @@ pub(crate) mod availability;
 pub(crate) mod book_list;
 pub(crate) mod books;
 pub(crate) mod changes;
+pub(crate) mod editions;
 pub(crate) mod feeds;
 pub(crate) mod locations;
 pub(crate) mod members;
@@ -17,5 +18,6 @@ pub(crate) mod reservations;
 pub(crate) mod returns;
 pub(crate) mod shops;
 pub(crate) mod stock;
+pub(crate) mod works;
 
 use server::database::{money, sql, stored};

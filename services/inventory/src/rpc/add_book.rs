@@ -5,9 +5,12 @@ use serde::Serialize;
 use server::wire::{above_zero, parse_money};
 use values::{EditionId, Fingerprint, Isbn, LocationId, Money, RequestId, ShopId, Violations};
 
-use super::Inventory;
+use super::{
+    Inventory,
+    facts::{parse_authors, parse_categories},
+};
 use crate::{
-    domain::{Authors, AuthorsError, Categories, Category, Description, LanguageCode, PublishedYear},
+    domain::{Authors, Categories, Description, LanguageCode, PublishedYear},
     error::Error,
     store::{
         self,
@@ -99,30 +102,6 @@ impl AddBook {
             fingerprint,
         }
     }
-}
-
-/// Counts before it reads, so that what is refused is answered with few words.
-fn parse_authors(violations: &mut Violations, wire: &[String]) -> Option<Authors> {
-    if wire.len() > Authors::MAX {
-        violations.add("authors", AuthorsError.to_string());
-        return None;
-    }
-    let names: Vec<_> = (wire.iter().enumerate())
-        .map(|(index, name)| violations.take(format!("authors[{index}]"), Authors::parse_name(name)))
-        .collect();
-    violations.take("authors", Authors::new(names.into_iter().collect::<Option<_>>()?))
-}
-
-/// Counts before it reads, too.
-fn parse_categories(violations: &mut Violations, wire: &[String]) -> Option<Categories> {
-    if wire.len() > Categories::MAX {
-        violations.add("categories", format!("must have at most {} elements", Categories::MAX));
-        return None;
-    }
-    let names: Vec<_> = (wire.iter().enumerate())
-        .map(|(index, name)| violations.take(format!("categories[{index}]"), name.parse::<Category>()))
-        .collect();
-    Categories::new(names.into_iter().collect::<Option<_>>()?)
 }
 
 /// Offers a book in a shop where the caller works, making the work and the edition where they are missing. An edition

@@ -4,8 +4,8 @@ use sea_orm::{
 use uuid::Uuid;
 use values::{EditionId, Fingerprint, Isbn, LocationId, Money, OfferId, RequestId, ShopId, UserId, WorkId};
 
-use super::{sql, stored};
-use crate::domain::{Authors, Categories, Description, LanguageCode, PublishedYear, WorkIdentity};
+use super::{sql, stored, works};
+use crate::domain::{Authors, Categories, Description, LanguageCode, PublishedYear};
 
 pub(crate) mod offer {
     //! An edition on sale in a shop.
@@ -102,6 +102,15 @@ pub(crate) async fn find_by_request(
     Earlier::find_by_statement(find).one(db).await
 }
 
+/// Asks another price for an offer.
+pub(crate) async fn reprice(db: &impl ConnectionTrait, offer: OfferId, price: Money) -> Result<(), DbErr> {
+    let reprice = sql(
+        "UPDATE offers SET price_minor_units = $2, currency_code = $3 WHERE id = $1",
+        [offer.uuid().into(), price.minor_units().into(), price.currency().code().into()],
+    );
+    db.execute_raw(reprice).await.map(drop)
+}
+
 /// Hides an offer and keeps it from being ordered. A withdrawn one stays as it is.
 pub(crate) async fn withdraw(db: &impl ConnectionTrait, offer: OfferId) -> Result<(), DbErr> {
     let withdraw = sql(
@@ -130,7 +139,7 @@ pub(crate) async fn add(
             None => return Ok(Added::Raced),
         },
     };
-    fill_categories(tx, work, &new.categories).await?;
+    works::fill_categories(tx, work, &new.categories).await?;
     let offer = OfferId::new();
     let inserted = offer::Entity::insert(offer::ActiveModel {
         id: Set(offer.uuid()),
@@ -226,25 +235,7 @@ async fn make_edition(
     tx: &impl ConnectionTrait,
     new: &NewOffer,
 ) -> Result<Option<(WorkId, EditionId)>, DbErr> {
-    let identity = WorkIdentity::of(&new.title, &new.authors);
-    let insert_work = sql(
-        "INSERT INTO works (id, title, authors, identity) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (identity) DO NOTHING",
-        [
-            WorkId::new().uuid().into(),
-            new.title.as_str().into(),
-            new.authors.names().to_vec().into(),
-            identity.as_bytes().to_vec().into(),
-        ],
-    );
-    tx.execute_raw(insert_work).await?;
-    let lock_work = sql(
-        "SELECT id FROM works WHERE identity = $1 FOR NO KEY UPDATE",
-        [identity.as_bytes().to_vec().into()],
-    );
-    let Some(work) = tx.query_one_raw(lock_work).await? else { return Ok(None) };
-    let work = WorkId::from_uuid(work.try_get_by_index(0)?);
-
+    let Some(work) = works::lock_or_make(tx, &new.title, &new.authors).await? else { return Ok(None) };
     let edition = EditionId::new();
     let insert_edition = sql(
         "INSERT INTO editions (id, work_id, isbn, publisher, published_year, language_code, description)
@@ -262,25 +253,4 @@ async fn make_edition(
     );
     let made = tx.execute_raw(insert_edition).await?.rows_affected() > 0;
     Ok(made.then_some((work, edition)))
-}
-
-/// Gives the locked work its categories, if it has none.
-async fn fill_categories(
-    tx: &impl ConnectionTrait,
-    work: WorkId,
-    categories: &Categories,
-) -> Result<(), DbErr> {
-    let names: Vec<String> = categories.names().into_iter().map(str::to_owned).collect();
-    if names.is_empty() {
-        return Ok(());
-    }
-    let fill = sql(
-        "INSERT INTO work_categories (work_id, category, sort_title)
-         SELECT works.id, category, works.sort_title
-         FROM works, unnest($2::text[]) AS category
-         WHERE works.id = $1 AND NOT EXISTS (SELECT FROM work_categories WHERE work_id = $1)",
-        [work.uuid().into(), names.into()],
-    );
-    tx.execute_raw(fill).await?;
-    Ok(())
 }

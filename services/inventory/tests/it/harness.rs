@@ -94,8 +94,12 @@ impl Bookshop {
 
     /// A user who may open shops.
     pub(crate) fn shop_owner(&self) -> Result<User> {
+        self.user(&[Permission::SHOPS_REGISTER])
+    }
+
+    pub(crate) fn user(&self, permissions: &[Permission]) -> Result<User> {
         let id = UserId::new();
-        Ok(User { id, token: self.identity.token_with(id, &[Permission::SHOPS_REGISTER])? })
+        Ok(User { id, token: self.identity.token_with(id, permissions)? })
     }
 
     /// A user with a shop.

@@ -2,6 +2,7 @@
 
 mod books;
 mod concurrency;
+mod corrections;
 mod faults;
 mod feeds;
 mod harness;
