@@ -72,9 +72,10 @@ async fn grant(
     order: &Order,
     request: &CancelOrder,
 ) -> Result<bool, Error> {
-    let (actor, reason) = match caller.user_id == order.user {
-        true => (Actor::Customer, CancelReason::CustomerRequest),
-        false => (Actor::Staff, CancelReason::Staff),
+    let (actor, reason) = if caller.user_id == order.user {
+        (Actor::Customer, CancelReason::CustomerRequest)
+    } else {
+        (Actor::Staff, CancelReason::Staff)
     };
     let report = Report {
         order: request.order,

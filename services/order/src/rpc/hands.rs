@@ -23,9 +23,10 @@ impl Hands {
 
     /// As whom the caller may act for this shop, if at all.
     pub(super) fn actor(&self, shop: ShopId) -> Option<Actor> {
-        match self.works_in.contains(&shop) {
-            true => Some(Actor::Shop),
-            false => self.manages_all.then_some(Actor::Staff),
+        if self.works_in.contains(&shop) {
+            Some(Actor::Shop)
+        } else {
+            self.manages_all.then_some(Actor::Staff)
         }
     }
 }

@@ -22,30 +22,29 @@ pub(super) async fn list_returns(
     caller: &Customer,
     wire: pb::ListReturnsRequest,
 ) -> Result<pb::ListReturnsResponse, Error> {
-    let list = format!("ListReturns shop={} state={} order={}", wire.shop_id, wire.state, wire.order_id);
+    let scope = format!("ListReturns shop={} state={} order={}", wire.shop_id, wire.state, wire.order_id);
     let mut violations = Violations::new();
-    let seller: Option<Option<ShopId>> = wire::optional(&mut violations, "shop_id", &wire.shop_id);
-    let order: Option<Option<OrderId>> = wire::optional(&mut violations, "order_id", &wire.order_id);
+    let seller: Option<ShopId> = wire::optional(&mut violations, "shop_id", &wire.shop_id);
+    let order: Option<OrderId> = wire::optional(&mut violations, "order_id", &wire.order_id);
     let size = violations.take("page_size", page::PageSize::parse(wire.page_size));
-    let after = violations.take("page_token", page::decode::<ReturnId>(&list, &wire.page_token));
+    let after = violations.take("page_token", page::decode::<ReturnId>(&scope, &wire.page_token));
     let state = wire::filter(&mut violations, "state", wire.state, return_filter);
-    let request = seller.zip(order).zip(size).zip(after).zip(state);
-    let ((((seller, order), size), after), state) = violations.finish(request)?;
+    let (size, after) = violations.finish(size.zip(after))?;
 
     let pile = match (seller, order) {
         (Some(seller), _) => {
             admit(shop, caller, seller).await?;
-            Pile::OfShop(seller)
+            Pile::Shop(seller)
         }
-        (None, Some(order)) if caller.may(Permission::ORDERS_READ) => Pile::OfOrder(order),
-        (None, _) => Pile::OfUser(caller.user_id),
+        (None, Some(order)) if caller.may(Permission::ORDERS_READ) => Pile::Order(order),
+        (None, _) => Pile::User(caller.user_id),
     };
     let mut found = returns::page_of(&shop.db, pile, order, state, after, size).await?;
     let size = usize::try_from(size.get()).unwrap_or(usize::MAX);
     let has_more = found.len() > size;
     found.truncate(size);
     let next_page_token = match found.last() {
-        Some(last) if has_more => page::encode(&list, &last.id),
+        Some(last) if has_more => page::encode(&scope, &last.id),
         _ => String::new(),
     };
     Ok(pb::ListReturnsResponse { returns: found.into_iter().map(Into::into).collect(), next_page_token })

@@ -20,13 +20,13 @@ pub(super) async fn list_shipments(
     caller: &Customer,
     wire: pb::ListShipmentsRequest,
 ) -> Result<pb::ListShipmentsResponse, Error> {
-    let list = format!("ListShipments shop={} state={}", wire.shop_id, wire.state);
+    let scope = format!("ListShipments shop={} state={}", wire.shop_id, wire.state);
     let mut violations = Violations::new();
     let seller = violations.parse("shop_id", &wire.shop_id);
     let size = violations.take("page_size", page::PageSize::parse(wire.page_size));
-    let after = violations.take("page_token", page::decode::<shipments::Cursor>(&list, &wire.page_token));
+    let after = violations.take("page_token", page::decode::<shipments::Cursor>(&scope, &wire.page_token));
     let state = wire::filter(&mut violations, "state", wire.state, shipment_filter);
-    let (((seller, size), after), state) = violations.finish(seller.zip(size).zip(after).zip(state))?;
+    let ((seller, size), after) = violations.finish(seller.zip(size).zip(after))?;
 
     admit(shop, caller, seller).await?;
     let mut found = shipments::page_of(&shop.db, seller, state, after, size).await?;
@@ -34,7 +34,7 @@ pub(super) async fn list_shipments(
     let has_more = found.len() > size;
     found.truncate(size);
     let next_page_token = match found.last() {
-        Some((cursor, _)) if has_more => page::encode(&list, cursor),
+        Some((cursor, _)) if has_more => page::encode(&scope, cursor),
         _ => String::new(),
     };
     let shipments = found.iter().filter_map(|(_, order)| shipment_of(order, seller)).collect();

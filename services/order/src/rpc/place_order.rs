@@ -35,13 +35,12 @@ impl PlaceOrder {
         let items = parse_items(&mut violations, &wire.items);
         let address = optional(&mut violations, "address_id", &wire.address_id);
         let payment_method = parse_payment(&mut violations, wire);
-        let request =
-            request_id.zip(address).zip(payment_method).map(|((request_id, address), payment_method)| Self {
-                request_id,
-                items,
-                address,
-                payment_method,
-            });
+        let request = request_id.zip(payment_method).map(|(request_id, payment_method)| Self {
+            request_id,
+            items,
+            address,
+            payment_method,
+        });
         violations.finish(request)
     }
 }

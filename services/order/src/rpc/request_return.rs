@@ -38,8 +38,8 @@ impl RequestReturn {
         let shop = optional(&mut violations, "shop_id", &wire.shop_id);
         let items = distinct_items(&mut violations, &wire.items);
         let reason = violations.take("reason", text(&wire.reason, 0..=200));
-        let request = request_id.zip(order).zip(shop).zip(reason);
-        violations.finish(request.map(|(((request_id, order), shop), reason)| Self {
+        let request = request_id.zip(order).zip(reason);
+        violations.finish(request.map(|((request_id, order), reason)| Self {
             request_id,
             order,
             shop,

@@ -50,8 +50,8 @@ impl UpdateOrderStatus {
         let shop = optional(&mut violations, "shop_id", &wire.shop_id);
         let parcel = parse_parcel(&mut violations, wire);
         let note = violations.take("note", text(&wire.note, 0..=200));
-        let request = request_id.zip(order).zip(shop).zip(parcel).zip(note);
-        violations.finish(request.map(|((((request_id, order), shop), parcel), note)| Self {
+        let request = request_id.zip(order).zip(parcel).zip(note);
+        violations.finish(request.map(|(((request_id, order), parcel), note)| Self {
             request_id,
             order,
             shop,

@@ -19,13 +19,13 @@ pub(super) fn order_id(field: &str) -> Result<OrderId, Violations> {
     violations.finish(id)
 }
 
-/// An id that may be left out.
+/// An id that may be left out. One that is wrong is none either, and noted.
 pub(super) fn optional<T: FromStr<Err: Display>>(
     violations: &mut Violations,
     field: &str,
     id: &str,
-) -> Option<Option<T>> {
-    if id.is_empty() { Some(None) } else { violations.parse(field, id).map(Some) }
+) -> Option<T> {
+    if id.is_empty() { None } else { violations.parse(field, id) }
 }
 
 pub(crate) fn items(items: &[(OfferId, Quantity)]) -> Vec<pb::OrderItem> {
@@ -54,18 +54,15 @@ impl From<Return> for pb::Return {
     }
 }
 
-/// What a filter asks for, by the number that came; nothing for any.
+/// What a filter asks for, by the number that came; nothing for any. A number that is not known is noted.
 pub(super) fn filter<W: TryFrom<i32>, T>(
     violations: &mut Violations,
     field: &str,
     number: i32,
     known: impl FnOnce(W) -> Option<T>,
-) -> Option<Option<T>> {
-    let Ok(wanted) = W::try_from(number) else {
-        violations.add(field, "is not known");
-        return None;
-    };
-    Some(known(wanted))
+) -> Option<T> {
+    let wanted = violations.take(field, W::try_from(number).map_err(|_| "is not known"))?;
+    known(wanted)
 }
 
 impl From<Line> for pb::OrderLine {

@@ -167,11 +167,11 @@ pub(crate) async fn resolve(
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Pile {
     /// A shop's.
-    OfShop(ShopId),
+    Shop(ShopId),
     /// A customer's.
-    OfUser(UserId),
+    User(UserId),
     /// An order's, whosever it is.
-    OfOrder(OrderId),
+    Order(OrderId),
 }
 
 /// Returns after `after`, the oldest first: one more than fit the page, if there are more.
@@ -184,9 +184,9 @@ pub(crate) async fn page_of(
     size: PageSize,
 ) -> Result<Vec<Return>, DbErr> {
     let (column, whose) = match pile {
-        Pile::OfShop(shop) => ("shop_id", shop.uuid()),
-        Pile::OfUser(user) => ("user_id", user.uuid()),
-        Pile::OfOrder(order) => ("order_id", order.uuid()),
+        Pile::Shop(shop) => ("shop_id", shop.uuid()),
+        Pile::User(user) => ("user_id", user.uuid()),
+        Pile::Order(order) => ("order_id", order.uuid()),
     };
     let find = format!(
         "SELECT {COLUMNS} FROM returns

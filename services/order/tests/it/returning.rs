@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use auth::Permission;
 use proto::order::v1::{
-    Actor, ListReturnsRequest, ListReturnsResponse, Order, OrderItem, OrderReturned, OrderState,
+    Actor, ListReturnsRequest, ListReturnsResponse, Order, OrderItem, OrderReturned, OrderState, OrderStep,
     RequestReturnRequest, ResolveReturnRequest, Return, ReturnRequested, ReturnState,
 };
 use testkit::{as_user, eventually, published};
@@ -65,7 +65,7 @@ async fn what_a_shop_takes_back_is_told_with_its_price_and_the_order_follows() -
 
     let order = shop.get(&reader, &order.order_id).await??;
     assert_eq!(order.state(), OrderState::Returned);
-    let actors: Vec<_> = order.history.iter().rev().take(2).map(|step| step.actor()).collect();
+    let actors: Vec<_> = order.history.iter().rev().take(2).map(OrderStep::actor).collect();
     assert_eq!(actors, [Actor::Shop, Actor::Customer]);
     let returned = eventually("both are announced", SOON, async || {
         let returned = published::<OrderReturned>(&shop.broker).await.ok()?;
@@ -205,7 +205,7 @@ async fn a_return_is_for_its_shop_and_its_customer_and_for_staff() -> Result<()>
         (&reader, of_order.clone()),
         (&reader, ListReturnsRequest::default()),
     ] {
-        assert_eq!(list(&shop, who, request).await??.returns, [made.clone()]);
+        assert_eq!(list(&shop, who, request).await??.returns, std::slice::from_ref(&made));
     }
     for (who, request) in [
         (&stranger, of_order),
@@ -220,7 +220,7 @@ async fn a_return_is_for_its_shop_and_its_customer_and_for_staff() -> Result<()>
     let by_staff = shop.resolve(&staff, say(&made, true, false)).await??;
     assert_eq!(by_staff.state(), ReturnState::Accepted);
     let order = shop.get(&reader, &order.order_id).await??;
-    assert_eq!(order.history.last().map(|step| step.actor()), Some(Actor::Staff));
+    assert_eq!(order.history.last().map(OrderStep::actor), Some(Actor::Staff));
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use proto::{
     inventory::v1::ShopRole,
     order::v1::{
         Actor, ListShipmentsRequest, ListShipmentsResponse, OrderDelivered, OrderShipped, OrderState,
-        ShipmentState, UpdateOrderStatusRequest,
+        OrderStep, ShipmentState, UpdateOrderStatusRequest,
     },
 };
 use sea_orm::ConnectionTrait as _;
@@ -55,13 +55,18 @@ async fn two_shops_send_their_parts_apart_and_the_order_follows() -> Result<()> 
         states.push(shop.get(&reader, &order.order_id).await??.state());
     }
 
-    use OrderState::{Confirmed, Delivered, PartiallyShipped, Pending, Shipped};
-    assert_eq!(states, [PartiallyShipped, PartiallyShipped, Shipped, Delivered]);
+    let expected = [
+        OrderState::PartiallyShipped,
+        OrderState::PartiallyShipped,
+        OrderState::Shipped,
+        OrderState::Delivered,
+    ];
+    assert_eq!(states, expected);
     let order = shop.get(&reader, &order.order_id).await??;
     let steps: Vec<_> = order.history.iter().map(|step| (step.state(), step.actor())).collect();
-    let by_shop = [PartiallyShipped, PartiallyShipped, Shipped, Delivered].map(|state| (state, Actor::Shop));
-    assert_eq!(steps[..2], [(Pending, Actor::Customer), (Confirmed, Actor::System)]);
-    assert_eq!(steps[2..], by_shop);
+    let placed = [(OrderState::Pending, Actor::Customer), (OrderState::Confirmed, Actor::System)];
+    assert_eq!(steps[..2], placed);
+    assert_eq!(steps[2..], expected.map(|state| (state, Actor::Shop)));
     assert_eq!(order.history[2].note, "left at noon");
 
     let shipped = eventually("both are announced", SOON, async || {
@@ -116,7 +121,7 @@ async fn only_who_works_in_a_shop_tells_of_its_parcels() -> Result<()> {
     let staff = shop.staff(&[Permission::ORDERS_MANAGE])?;
     shop.tell(&staff, sent(&order, None)).await??;
     let order = shop.get(&reader, &order.order_id).await??;
-    assert_eq!(order.history.last().map(|step| step.actor()), Some(Actor::Staff));
+    assert_eq!(order.history.last().map(OrderStep::actor), Some(Actor::Staff));
     Ok(())
 }
 
