@@ -57,8 +57,10 @@ impl Errands {
         }
         tx.commit().await?;
         self.wake.wake();
-        // Perhaps to give back what was captured for a cancelled order.
-        self.wake();
+        if locked.refusal.is_some() {
+            // What was captured all the same is to be given back.
+            self.wake();
+        }
         Ok(true)
     }
 
