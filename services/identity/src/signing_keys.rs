@@ -59,18 +59,19 @@ impl SigningKeys {
         if let Some(key) = self.ring().private.get(&kid) {
             return Ok(key.clone());
         }
-        self.load(signing_keys::all(db).await?);
+        self.load(signing_keys::all(db, TOKEN_LIFE).await?);
         self.ring().private.get(&kid).cloned().ok_or(Error::NoSigningKey)
     }
 
     /// Reads the table again. The configured key signs where none that it opens does: at the very first start, and where
-    /// another one is configured than before.
+    /// another one is configured than before, or the one from before that again.
     pub(crate) async fn reload(&self, db: &impl ConnectionTrait) -> Result<()> {
-        let mut served = signing_keys::all(db).await?;
+        let mut served = signing_keys::all(db, TOKEN_LIFE).await?;
         let is_ours = |key: &Served| key.is_active && key.sealed_by == self.configured.kid();
         if !served.iter().any(is_ours) {
+            signing_keys::delete_outlived(db, TOKEN_LIFE).await?;
             signing_keys::register(db, self.configured.public()).await?;
-            served = signing_keys::all(db).await?;
+            served = signing_keys::all(db, TOKEN_LIFE).await?;
         }
         self.load(served);
         Ok(())
@@ -90,14 +91,14 @@ impl SigningKeys {
         Ok((self.make(tx, Some((caller, request_id))).await?, true))
     }
 
-    /// Makes a key if it is time to, and forgets those whose tokens have all expired. Any number of replicas may try.
+    /// Makes a key if it is time to, and deletes those that aren't served any more. Any number of replicas may try.
     pub(crate) async fn sweep(&self, db: &DatabaseConnection) -> Result<()> {
-        let forgotten = signing_keys::delete_outlived(db, TOKEN_LIFE).await?;
+        let deleted = signing_keys::delete_outlived(db, TOKEN_LIFE).await?;
         let made = self.rotate_if_due(db).await?;
-        if forgotten > 0 || made.is_some() {
+        if deleted > 0 || made.is_some() {
             self.reload(db).await?;
             let made = made.map(|made| made.kid);
-            tracing::info!(forgotten, made, "signing keys are rotated");
+            tracing::info!(deleted, made, "signing keys are rotated");
         }
         Ok(())
     }

@@ -43,11 +43,18 @@ pub(crate) struct NewKey<'a> {
     pub(crate) lead: Duration,
 }
 
-/// All keys whose tokens may still be good, the oldest first.
-pub(crate) async fn all(db: &impl ConnectionTrait) -> Result<Vec<Served>, DbErr> {
+/// All keys whose tokens may still be good, the oldest first: those after which no other one has been signing for longer
+/// than a token lives.
+pub(crate) async fn all(db: &impl ConnectionTrait, token_life: Duration) -> Result<Vec<Served>, DbErr> {
     let statement = sql(
-        "SELECT kid, x, sealed_by, sealed, active_at <= now() AS is_active FROM signing_keys ORDER BY active_at, kid",
-        [],
+        "SELECT kid, x, sealed_by, sealed, active_at <= now() AS is_active FROM signing_keys
+         WHERE NOT EXISTS (
+             SELECT 1 FROM signing_keys AS newer
+             WHERE newer.active_at <= now() - make_interval(secs => $1)
+                 AND (newer.active_at, newer.kid) > (signing_keys.active_at, signing_keys.kid)
+         )
+         ORDER BY active_at, kid",
+        [token_life.as_secs_f64().into()],
     );
     Served::find_by_statement(statement).all(db).await
 }
@@ -127,7 +134,7 @@ pub(crate) async fn find_by_request(
     Made::find_by_statement(statement).one(db).await
 }
 
-/// Serves no key any more after which another one has been signing for that long, and tells how many these were.
+/// Deletes what isn't served any more, and tells how many these were.
 pub(crate) async fn delete_outlived(db: &impl ConnectionTrait, token_life: Duration) -> Result<u64, DbErr> {
     let statement = sql(
         "DELETE FROM signing_keys USING signing_keys AS newer
