@@ -1,5 +1,7 @@
 //! Feeds of books, as a shop's other system sends them.
 
+mod at_once;
+
 use anyhow::Result;
 use proto::inventory::v1::{
     self as pb, MovementKind, adjust_stock_request::Change, import_catalogue_request::Piece,
@@ -319,5 +321,35 @@ async fn only_those_who_work_in_a_shop_import_into_it() -> Result<()> {
         pb::ImportTarget { location_id: stranger.shop.locations[0].location_id.clone(), ..target(&owner) };
     let answer = send(&owner, pieces(elsewhere, &[row(1)])).await;
     assert_eq!(refusal(answer), (Code::NotFound, "LOCATION_NOT_FOUND".to_owned()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_leaves_the_shop_while_the_feed_comes_in_brings_no_more() -> Result<()> {
+    let bookshop = Bookshop::open().await?;
+    let (owner, staff) = (bookshop.owner().await?, bookshop.shop_owner()?);
+    let member = pb::AddShopMemberRequest {
+        shop_id: owner.shop.shop_id.clone(),
+        user_id: staff.id.to_string(),
+        role: pb::ShopRole::Staff.into(),
+    };
+    owner.client.clone().add_shop_member(owner.user.asks(member)?).await?;
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    let (request, mut client) = (staff.asks(ReceiverStream::new(receiver))?, owner.client.clone());
+    let call = tokio::spawn(async move { client.import_catalogue(request).await.map(drop) });
+    for piece in pieces(target(&owner), &[row(1)]) {
+        sender.send(piece).await?;
+    }
+    testkit::eventually("the first row", crate::harness::SOON, async || {
+        (bookshop.number("SELECT count(*) FROM offers").await.ok()? == 1).then_some(())
+    })
+    .await?;
+    let leaves =
+        pb::RemoveShopMemberRequest { shop_id: owner.shop.shop_id.clone(), user_id: staff.id.to_string() };
+    owner.client.clone().remove_shop_member(owner.user.asks(leaves)?).await?;
+    sender.send(piece(Piece::Rows(pb::CatalogueRows { rows: vec![row(2)] }))).await?;
+    drop(sender);
+    assert_eq!(refusal(call.await?), (Code::PermissionDenied, "NOT_THE_OWNER".to_owned()));
+    assert_eq!(bookshop.number("SELECT count(*) FROM offers").await?, 1);
     Ok(())
 }
