@@ -1,5 +1,6 @@
 mod money;
 mod orders;
+mod shipping;
 
 use std::time::Duration;
 
@@ -32,7 +33,8 @@ pub struct Customer {
     pub user_id: String,
     /// TypeID, `adr_…`.
     pub address_id: String,
-    email: String,
+    /// What they sign in with.
+    pub email: String,
     token: String,
 }
 

@@ -1,7 +1,7 @@
 use anyhow::{Context, Result};
 use proto::payment::v1::{
-    AddCardRequest, Card, GetBalanceRequest, GetPaymentRequest, LedgerEntry, Payment, PaymentState,
-    TopUpRequest, get_payment_request,
+    AddCardRequest, Card, GetBalanceRequest, GetPaymentRequest, LedgerEntry, Payment, PaymentState, Refund,
+    RefundPaymentRequest, TopUpRequest, get_payment_request,
 };
 use testkit::eventually;
 use tonic::{Code, Status};
@@ -61,6 +61,27 @@ impl Customer {
             Err(status) if status.code() == Code::NotFound => Ok(None),
             Err(status) => Err(status).context("GetPayment"),
         }
+    }
+
+    /// As staff: gives money back; says what the shop said.
+    pub async fn try_refund(&self, payment_id: &str, minor_units: i64) -> Result<Result<Refund, Status>> {
+        let request = RefundPaymentRequest {
+            request_id: new_request_id(),
+            payment_id: payment_id.to_owned(),
+            amount: Some(euros(minor_units)),
+            note: String::new(),
+        };
+        let answer = self.clients.payment().refund_payment(self.request(request)?).await;
+        Ok(answer.map(tonic::Response::into_inner))
+    }
+
+    /// Waits until so much of an order has been given back, as the order knows.
+    pub async fn refunded_becomes(&self, order_id: &str, minor_units: i64) -> Result<()> {
+        eventually(&format!("{minor_units} of {order_id} are given back"), END, async || {
+            let order = self.order(order_id).await.ok()?;
+            (order.refunded.as_ref().map_or(0, |money| money.minor_units) == minor_units).then_some(())
+        })
+        .await
     }
 
     /// Waits until the payment of an order stands so.

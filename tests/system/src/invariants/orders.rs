@@ -52,10 +52,11 @@ fn may_follow(from: &str, to: &str) -> bool {
     let next: &[&str] = match from {
         "PENDING" => &["CONFIRMED", "CANCELLED"],
         "CONFIRMED" => &["PARTIALLY_SHIPPED", "SHIPPED", "CANCELLED"],
-        "PARTIALLY_SHIPPED" => &["SHIPPED"],
-        "SHIPPED" => &["DELIVERED"],
+        // What a shop or the customer does with a part is a row even where the whole stays where it is.
+        "PARTIALLY_SHIPPED" => &["PARTIALLY_SHIPPED", "SHIPPED"],
+        "SHIPPED" => &["SHIPPED", "DELIVERED"],
         "DELIVERED" => &["RETURN_REQUESTED"],
-        "RETURN_REQUESTED" => &["DELIVERED", "RETURNED"],
+        "RETURN_REQUESTED" => &["RETURN_REQUESTED", "DELIVERED", "RETURNED"],
         _ => &[],
     };
     next.contains(&to)
@@ -93,6 +94,8 @@ fn of_payment(order: &Order, payment: &Payment) -> impl Iterator<Item = String> 
     }
     let known = match payment.state.as_str() {
         "CAPTURED" | "FAILED" | "REFUNDED" => payment.state.as_str(),
+        // A cancelled order's, from before payment heard of the order.
+        "CANCELLED" => "FAILED",
         _ => "PENDING",
     };
     if order.payment_state != known {

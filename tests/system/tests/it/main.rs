@@ -2,6 +2,7 @@
 
 mod broker_faults;
 mod cancelling;
+mod cards;
 mod crashes;
 mod database_faults;
 mod expiring;
@@ -11,7 +12,9 @@ mod ownership;
 mod placing;
 mod racing;
 mod replicas;
+mod returning;
 mod revoking;
 mod rolling;
 mod rotation;
+mod shipping;
 mod tracing;

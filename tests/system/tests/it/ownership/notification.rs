@@ -10,7 +10,7 @@ pub(crate) fn rows() -> Vec<Row> {
             "/bookstore.notification.v1.NotificationService/ListDeliveries",
             Service::Notification,
             Whose::TheStaffs,
-            |_| ListDeliveriesRequest::default(),
+            |world| ListDeliveriesRequest { user_id: world.owner.user_id.clone(), ..Default::default() },
         )
         .taking(Permission::DELIVERIES_READ),
     ]

@@ -133,11 +133,9 @@ impl World {
         })
         .await?;
 
-        let mut letters = HashMap::new();
-        for service in Service::WITH_DATABASE {
-            let about = (&*owner.user_id, &*withdrawn, &*reservation_id);
-            letters.insert(service, Letters::plant(&shop, service, about).await?);
-        }
+        // Signed up, three orders confirmed, one cancelled and refunded, one sent.
+        shop.mailbox.received(EMAIL, 7, SOON).await?;
+        let letters = letters(&shop, (&owner.user_id, &withdrawn, &reservation_id)).await?;
         let mut secrets = vec![
             Secret::text("e-mail", EMAIL),
             Secret::text("name", NAME),
@@ -305,6 +303,15 @@ async fn withdrawn(clients: &Clients, owner: &Customer, book: &Book) -> Result<S
     })
     .await?;
     Ok(order_id)
+}
+
+/// Dead letters of every service, about a user, an order and a reservation.
+async fn letters(shop: &Shop, about: (&str, &str, &str)) -> Result<HashMap<Service, Letters>> {
+    let mut letters = HashMap::new();
+    for service in Service::WITH_DATABASE {
+        letters.insert(service, Letters::plant(shop, service, about).await?);
+    }
+    Ok(letters)
 }
 
 /// An order that has arrived, and a return of a book of it.
