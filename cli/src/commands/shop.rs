@@ -138,10 +138,11 @@ fn details(shop: &Found) -> String {
         .iter()
         .map(|location| format!("{} ({})", location.name, location.location_id))
         .collect();
-    output::facts(&[
-        ("Shop", shop.shop_id.clone()),
-        ("Name", shop.name.clone()),
-        ("City", shop.city.clone()),
-        ("Stock lies in", locations.join(", ")),
-    ])
+    let mut facts =
+        vec![("Shop", shop.shop_id.clone()), ("Name", shop.name.clone()), ("City", shop.city.clone())];
+    // Told only to those who work there.
+    if !locations.is_empty() {
+        facts.push(("Stock lies in", locations.join(", ")));
+    }
+    output::facts(&facts)
 }

@@ -1,7 +1,7 @@
 use proto::inventory::v1 as pb;
 use values::{ShopId, Violations};
 
-use super::Inventory;
+use super::{Inventory, wire::public};
 use crate::{error::Error, store};
 
 fn parse(wire: &pb::GetShopRequest) -> Result<ShopId, Violations> {
@@ -10,12 +10,12 @@ fn parse(wire: &pb::GetShopRequest) -> Result<ShopId, Violations> {
     violations.finish(shop)
 }
 
-/// Reads a shop.
+/// Reads a shop, without its stock rooms: they are for those who work there.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` malformed id · `NOT_FOUND` shop
 pub(super) async fn get_shop(inventory: &Inventory, wire: pb::GetShopRequest) -> Result<pb::Shop, Error> {
     let id = parse(&wire)?;
     let shop = store::shops::find(&inventory.db, id).await?;
-    shop.map(pb::Shop::from).ok_or_else(|| Error::not_found("shop", &id))
+    shop.map(public).ok_or_else(|| Error::not_found("shop", &id))
 }

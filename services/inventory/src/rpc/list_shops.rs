@@ -4,7 +4,7 @@ use values::{
     page::{self, PageSize},
 };
 
-use super::Inventory;
+use super::{Inventory, wire::public};
 use crate::{
     error::Error,
     store::{self, shops::Cursor},
@@ -32,7 +32,7 @@ impl ListShops {
     }
 }
 
-/// Lists shops by name.
+/// Lists shops by name, without their stock rooms.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` malformed field, or a page token of another list
@@ -44,7 +44,7 @@ pub(super) async fn list_shops(
     let (shops, next) =
         store::shops::list(&inventory.db, request.city.as_deref(), request.cursor, request.size).await?;
     Ok(pb::ListShopsResponse {
-        shops: shops.into_iter().map(pb::Shop::from).collect(),
+        shops: shops.into_iter().map(public).collect(),
         next_page_token: next.map(|cursor| page::encode(&request.scope, &cursor)).unwrap_or_default(),
     })
 }

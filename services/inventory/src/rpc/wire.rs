@@ -34,6 +34,11 @@ impl From<Shop> for pb::Shop {
     }
 }
 
+/// A shop as everybody may see it: where its stock lies is for those who work there.
+pub(super) fn public(shop: Shop) -> pb::Shop {
+    pb::Shop { locations: Vec::new(), ..shop.into() }
+}
+
 impl From<Role> for pb::ShopRole {
     fn from(role: Role) -> Self {
         match role {
