@@ -62,6 +62,8 @@ fn a_missing_variable_stops_the_start_with_a_line_that_names_it() -> Result<()> 
 fn a_wrong_value_stops_the_start_with_a_line_that_names_its_variable() -> Result<()> {
     for (variable, value) in [
         ("BOOKSTORE_TOKEN_TTL", "16m"),
+        ("BOOKSTORE_REFRESH_TOKEN_TTL", "0s"),
+        ("BOOKSTORE_SIGNING_KEY_PERIOD", "1m"),
         ("BOOKSTORE_PASSWORD_HASHES", "0"),
         ("BOOKSTORE_LISTEN", "everywhere"),
     ] {
