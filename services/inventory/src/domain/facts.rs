@@ -20,6 +20,7 @@ pub(crate) struct Facts {
 pub(crate) struct Corrections {
     pub(crate) title: Option<String>,
     pub(crate) authors: Option<Authors>,
+    #[expect(clippy::option_option, reason = "nothing may be said of an ISBN, or that there is none")]
     pub(crate) isbn: Option<Option<Isbn>>,
     pub(crate) publisher: Option<String>,
     pub(crate) published_year: Option<PublishedYear>,
@@ -174,7 +175,7 @@ mod tests {
         Corrections {
             title: None,
             authors: Some(facts.authors.clone()),
-            isbn: Some(facts.isbn.clone()),
+            isbn: Some(facts.isbn),
             publisher: Some(facts.publisher.clone()),
             published_year: Some(facts.published_year),
             language_code: Some(facts.language_code.clone()),

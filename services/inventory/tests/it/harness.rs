@@ -181,12 +181,16 @@ impl Owner {
         }
     }
 
-    /// Sets another price, as only a later release lets a shop do.
-    pub(crate) async fn reprices(&self, shop: &Bookshop, offer: &pb::Offer, minor_units: i64) -> Result<()> {
-        let offer: values::OfferId = offer.offer_id.parse()?;
-        let update =
-            format!("UPDATE offers SET price_minor_units = {minor_units} WHERE id = '{}'", offer.uuid());
-        shop.database.execute(&update).await
+    /// Asks another price.
+    pub(crate) async fn reprices(&mut self, offer: &pb::Offer, minor_units: i64) -> Result<()> {
+        let request = pb::UpdateBookRequest {
+            offer_id: offer.offer_id.clone(),
+            price: Some(eur(minor_units)),
+            update_mask: Some(prost_types::FieldMask { paths: vec!["price".to_owned()] }),
+            ..Default::default()
+        };
+        self.client.update_book(self.user.asks(request)?).await?;
+        Ok(())
     }
 
     pub(crate) async fn adjusts(

@@ -78,7 +78,7 @@ async fn one_key_has_one_reservation_and_other_lines_are_refused() -> Result<()>
     let mut owner = bookshop.owner().await?;
     let offer = owner.sells(5).await?;
     let first = reserve(&owner.client, "key", &[(&offer, 2)]).await?;
-    owner.reprices(&bookshop, &offer, 9900).await?;
+    owner.reprices(&offer, 9900).await?;
     assert_eq!(reserve(&owner.client, "key", &[(&offer, 2)]).await?, first);
     let other = reserve(&owner.client, "key", &[(&offer, 3)]).await;
     assert_eq!(refusal(other), (Code::AlreadyExists, "RESERVATION_KEY_REUSED".to_owned()));
@@ -137,7 +137,7 @@ async fn an_expired_reservation_frees_its_stock_and_its_key_reserves_again_at_th
     eventually("the expiry", SOON, async || (owner.counts(&offer).await.ok()? == (5, 0)).then_some(()))
         .await?;
 
-    owner.reprices(&bookshop, &offer, 9900).await?;
+    owner.reprices(&offer, 9900).await?;
     let again = reserve(&owner.client, "key", &[(&offer, 2)]).await?;
     assert_eq!((again.state(), &again.reservation_id), (ReservationState::Held, &held.reservation_id));
     assert_eq!(again.lines, held.lines);
