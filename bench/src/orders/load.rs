@@ -156,8 +156,10 @@ async fn open(
             break;
         }
         let (customers, books) = (customers.clone(), books.clone());
-        placing
-            .spawn(async move { place_one(&customers[number % customers.len()], &books, order, due).await });
+        placing.spawn(async move {
+            let mut dice = StdRng::seed_from_u64(number as u64);
+            place_one(&customers[number % customers.len()], &books, order, &mut dice, due).await
+        });
     }
     let mut all = Vec::new();
     while let Some(placed) = placing.join_next().await {
