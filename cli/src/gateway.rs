@@ -59,10 +59,12 @@ pub(crate) enum Service {
     Inventory,
     Order,
     Payment,
+    Notification,
 }
 
 impl Service {
-    pub(crate) const ALL: [Self; 4] = [Self::Identity, Self::Inventory, Self::Order, Self::Payment];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Identity, Self::Inventory, Self::Order, Self::Payment, Self::Notification];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -70,6 +72,7 @@ impl Service {
             Self::Inventory => "inventory",
             Self::Order => "order",
             Self::Payment => "payment",
+            Self::Notification => "notification",
         }
     }
 

@@ -101,14 +101,12 @@ impl<'a> Session<'a> {
     /// One process at a time: a refresh token that comes twice is taken for stolen.
     pub(crate) async fn renew(&self) -> Result<bool, Failure> {
         let lock = credentials::lock().await?;
-        let (user_id, used) = {
-            let own = self.credentials.borrow();
-            (own.user_id.clone(), own.access_token.clone())
-        };
-        let Some(kept) = Credentials::load()?.filter(|kept| kept.user_id == user_id) else {
+        let own = self.credentials.borrow().clone();
+        let Some(kept) = Credentials::load()?.filter(|kept| kept.user_id == own.user_id) else {
             return Ok(false);
         };
-        if kept.access_token != used {
+        let request_id = |of: &Credentials| of.renewal.as_ref().map(|renewal| renewal.request_id.clone());
+        if kept.access_token != own.access_token || request_id(&kept) != request_id(&own) {
             self.credentials.replace(kept);
             return Ok(true);
         }

@@ -8,8 +8,11 @@ use proto::{
         AuthenticateUserRequest, CreateAddressRequest, CreateUserRequest, GrantRoleRequest,
         identity_service_client::IdentityServiceClient,
     },
-    inventory::v1::{AddBookRequest, RegisterShopRequest, inventory_service_client::InventoryServiceClient},
-    payment::v1::{TopUpRequest, payment_service_client::PaymentServiceClient},
+    inventory::v1::{
+        AddBookRequest, AddShopMemberRequest, RegisterShopRequest, ShopRole,
+        inventory_service_client::InventoryServiceClient,
+    },
+    payment::v1::{AddCardRequest, TopUpRequest, payment_service_client::PaymentServiceClient},
     types::v1::Money,
 };
 use tonic::{Code, Request, metadata::AsciiMetadataValue, transport::Channel};
@@ -55,20 +58,27 @@ impl Shop {
     pub(crate) async fn load(&self, demo: &Demo, admin: &Credentials, books: Vec<Book>) -> Result<()> {
         let progress = progress_bar(demo.users.len() + books.len());
         let mut owner = None;
+        let mut staff = Vec::new();
         for user in &demo.users {
             progress.set_message(user.email.clone());
             let is_owner = user.email == demo.shop.owner;
-            let bearer = self
+            let (user_id, bearer) = self
                 .set_up(user, &demo.currency, is_owner.then_some(admin))
                 .await
                 .with_context(|| format!("cannot set up {}", user.email))?;
             if is_owner {
                 owner = Some(bearer);
             }
+            if demo.shop.staff.contains(&user.email) {
+                staff.push(user_id);
+            }
             progress.inc(1);
         }
         let owner = owner.context("the shop's owner is none of the demo users")?;
         let shop_id = self.open_shop(&owner, demo).await?;
+        for user_id in staff {
+            self.employ(&owner, &shop_id, user_id).await?;
+        }
         progress.set_message("books");
         stream::iter(books)
             .map(|book| self.add_book(&owner, &shop_id, &demo.currency, book))
@@ -83,7 +93,12 @@ impl Shop {
     }
 
     /// Registers a user, signs them in, and gives them what they have. Those who sell are made shop owners by the admin.
-    async fn set_up(&self, user: &User, currency: &str, promoted_by: Option<&Credentials>) -> Result<Bearer> {
+    async fn set_up(
+        &self,
+        user: &User,
+        currency: &str,
+        promoted_by: Option<&Credentials>,
+    ) -> Result<(String, Bearer)> {
         let account = CreateUserRequest {
             request_id: "demo-user".to_owned(),
             email: user.email.clone(),
@@ -96,11 +111,15 @@ impl Shop {
         if let Some(admin) = promoted_by
             && !known.roles.iter().any(|role| role == SHOP_OWNER)
         {
-            let request = GrantRoleRequest { user_id: known.user_id, role: SHOP_OWNER.to_owned() };
+            let request = GrantRoleRequest { user_id: known.user_id.clone(), role: SHOP_OWNER.to_owned() };
             self.grant(admin, request).await?;
         }
         let bearer = self.sign_in(&user.email, &user.password).await?;
         self.store_address(&bearer, user).await?;
+        if let Some(token) = &user.card {
+            let card = AddCardRequest { request_id: "demo-card".to_owned(), token: token.clone() };
+            patiently(async || self.payment.clone().add_card(bearer.request(card.clone())).await).await?;
+        }
         if let Some(minor_units) = user.wallet {
             let top_up = TopUpRequest {
                 request_id: "demo-top-up".to_owned(),
@@ -109,7 +128,7 @@ impl Shop {
             };
             patiently(async || self.payment.clone().top_up(bearer.request(top_up.clone())).await).await?;
         }
-        Ok(bearer)
+        Ok((known.user_id, bearer))
     }
 
     async fn grant(&self, admin: &Credentials, request: GrantRoleRequest) -> Result<()> {
@@ -157,6 +176,16 @@ impl Shop {
                 .await
                 .context("cannot open the demo shop")?;
         Ok(shop.into_inner().shop_id)
+    }
+
+    /// Lets somebody work in the shop.
+    async fn employ(&self, owner: &Bearer, shop_id: &str, user_id: String) -> Result<()> {
+        let request =
+            AddShopMemberRequest { shop_id: shop_id.to_owned(), user_id, role: ShopRole::Staff.into() };
+        patiently(async || self.inventory.clone().add_shop_member(owner.request(request.clone())).await)
+            .await
+            .context("cannot let the demo staff work in the shop")?;
+        Ok(())
     }
 
     async fn add_book(&self, owner: &Bearer, shop_id: &str, currency: &str, book: Book) -> Result<()> {

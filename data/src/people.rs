@@ -36,6 +36,9 @@ pub(crate) struct Credentials {
 pub(crate) struct Shop {
     /// E-mail address of one of the users.
     pub(crate) owner: String,
+    /// E-mail addresses of users who work there, too.
+    #[serde(default)]
+    pub(crate) staff: Vec<String>,
     pub(crate) name: String,
     pub(crate) city: String,
 }
@@ -47,7 +50,9 @@ pub(crate) struct User {
     pub(crate) password: String,
     pub(crate) name: String,
     about: String,
-    /// What to top the wallet up with, in minor units.
+    /// A token of the simulated card gateway.
+    pub(crate) card: Option<String>,
+    /// What to top the wallet up with from the card, in minor units.
     pub(crate) wallet: Option<i64>,
     pub(crate) address: Option<Address>,
 }
@@ -86,9 +91,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_owner_of_the_shop_is_a_user() {
+    fn everybody_who_works_in_the_shop_is_a_user() {
         let demo = Demo::read().unwrap();
-        assert!(demo.users.iter().any(|user| user.email == demo.shop.owner));
+        let is_user = |email: &String| demo.users.iter().any(|user| user.email == *email);
+        assert!(is_user(&demo.shop.owner) && demo.shop.staff.iter().all(is_user));
+    }
+
+    #[test]
+    fn who_has_money_has_a_card_that_it_comes_from() {
+        assert!(Demo::read().unwrap().users.iter().all(|user| user.wallet.is_none() || user.card.is_some()));
     }
 
     #[test]

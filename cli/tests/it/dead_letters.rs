@@ -27,6 +27,7 @@ fn placed() -> OrderPlaced {
         user_id: UserId::new().to_string(),
         total: Some(Money { minor_units: 999, currency_code: "EUR".to_owned() }),
         payment_method: PaymentMethod::Unspecified.into(),
+        ..OrderPlaced::default()
     }
 }
 
@@ -52,7 +53,7 @@ fn is_told(outcome: &Outcome, code: i32, what: &str) {
 async fn an_event_that_was_given_up_is_found_shown_and_replayed_once_its_cause_is_mended() -> Result<()> {
     let shop = Shop::open().await?;
     let admin = shop.admin().await?;
-    let none = "No dead letters wait in identity, inventory, order, payment.";
+    let none = "No dead letters wait in identity, inventory, order, payment, notification.";
     assert_eq!(admin.prints(&LIST).await?.trim(), none);
     let event = placed();
     publish(&shop.broker, &event.order_id, 1, &event).await?;
@@ -137,7 +138,7 @@ async fn a_service_that_does_not_answer_is_named_and_the_others_are_shown() -> R
     let outcome = admin.run(&[&LIST[..], &["--output", "json"]].concat()).await?;
     let (told, error): (Value, Value) =
         (serde_json::from_str(&outcome.stdout)?, serde_json::from_str(&outcome.stderr)?);
-    assert_eq!(told["services"], json!(["identity", "order", "payment"]));
+    assert_eq!(told["services"], json!(["identity", "order", "payment", "notification"]));
     assert_eq!(error["error"]["services"], json!(["inventory"]));
     assert!(admin.prints(&["events", "dead", "show", id(&letter)?]).await?.contains("payment"));
     let unknown = admin.run(&["events", "dead", "show", &DeadLetterId::new().to_string()]).await?;

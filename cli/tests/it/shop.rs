@@ -1,4 +1,4 @@
-//! The shop: the gateway and the four services inside the test's process, on databases and a broker of the test's own.
+//! The shop: the gateway and the five services inside the test's process, on databases and a broker of the test's own.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -8,11 +8,13 @@ use clap::Parser as _;
 use gateway::Gateway;
 use identity::{FirstAdmin, Identity};
 use inventory::Inventory;
+use notification::Notification;
 use order::Order;
-use payment::Payment;
+use payment::{Cards, Payment};
 use tempfile::TempDir;
 use testkit::{
-    Broker, Database, Gate, Running, base, config, database, replicas, running, running_at, running_front,
+    Broker, Database, Gate, Mailbox, Running, base, config, database, replicas, running, running_at,
+    running_front,
 };
 
 use crate::terminal::{PASSWORD, Terminal};
@@ -25,6 +27,8 @@ pub(crate) struct Shop {
     pub(crate) door: Gate,
     /// Between the gateway and the order service.
     pub(crate) gate: Gate,
+    /// Between the gateway and the inventory service.
+    pub(crate) books: Gate,
     /// Of the payment service.
     pub(crate) payments: Database,
     payment_address: SocketAddr,
@@ -32,6 +36,9 @@ pub(crate) struct Shop {
     inventory: Option<Running>,
     payment: Option<Running>,
     _order: Running,
+    _notification: Running,
+    /// Of everybody who has an account.
+    _mailbox: Mailbox,
     _gateway: Running,
     /// The gateway's: it reads them again from time to time.
     _certificates: TempDir,
@@ -68,21 +75,32 @@ impl Shop {
             sweep_interval: Duration::from_secs(1),
         })
         .await?;
+        let mailbox = Mailbox::open()?;
+        let notification = running::<Notification>(notification::Config::new(
+            config::<Notification>(&database::<Notification>().await?, &broker)?,
+            identity.target().parse()?,
+            mailbox.url().parse()?,
+            "The Bookstore <shop@bookstore.example>".parse()?,
+        ))
+        .await?;
         let gate = Gate::to(&order.address.to_string()).await?;
+        let books = Gate::to(&inventory.address.to_string()).await?;
         let payment_address = *replicas(1).await?.first().context("no address")?;
         let certificates = TempDir::new()?;
         let gateway = running_front::<Gateway>(gateway::Config {
             base: base::<Gateway>(certificates.path())?,
             identity_target: identity.target().parse()?,
-            inventory_target: inventory.target().parse()?,
+            inventory_target: format!("ipv4:{}", books.address()).parse()?,
             order_target: format!("ipv4:{}", gate.address()).parse()?,
             payment_target: format!("ipv4:{payment_address}").parse()?,
+            notification_target: notification.target().parse()?,
             ..gateway::Config::try_parse_from(["gateway"])?
         })
         .await?;
         Ok(Self {
             door: Gate::to(&gateway.address.to_string()).await?,
             gate,
+            books,
             payments: database::<Payment>().await?,
             payment_address,
             identity,
@@ -90,6 +108,8 @@ impl Shop {
             payment: None,
             broker,
             _order: order,
+            _notification: notification,
+            _mailbox: mailbox,
             _gateway: gateway,
             _certificates: certificates,
         })
@@ -129,21 +149,25 @@ impl Shop {
         owner.register(name).await?;
         let email = format!("{name}@example.com");
         self.admin().await?.prints(&["role", "grant", "shop_owner", "--email", &email]).await?;
-        owner.login(name).await?;
         Ok(owner)
+    }
+
+    /// A bookseller with a shop.
+    pub(crate) async fn bookseller(&self) -> Result<(Terminal, String)> {
+        let seller = self.shop_owner("chani").await?;
+        let shop =
+            seller.answers(&["shop", "register", "--name", "The Sietch", "--city", "Arrakeen"]).await?;
+        Ok((seller, shop["shop_id"].as_str().context("no shop")?.to_owned()))
     }
 
     /// A bookseller who offers so many copies of Dune at 9.99 EUR; answers with the offer.
     pub(crate) async fn seller(&self, copies: &str) -> Result<(Terminal, String)> {
-        let seller = self.shop_owner("chani").await?;
-        let shop =
-            seller.answers(&["shop", "register", "--name", "The Sietch", "--city", "Arrakeen"]).await?;
-        let shop_id = shop["shop_id"].as_str().context("no shop")?;
+        let (seller, shop_id) = self.bookseller().await?;
         let add = [
-            "book",
+            "books",
             "add",
             "--shop",
-            shop_id,
+            &shop_id,
             "--title",
             "Dune",
             "--author",
@@ -157,8 +181,15 @@ impl Shop {
         Ok((seller, offer.to_owned()))
     }
 
-    /// A reader with an address.
+    /// A reader with an address and a card.
     pub(crate) async fn reader(&self) -> Result<Terminal> {
+        let reader = self.reader_without_card().await?;
+        reader.prints(&["card", "add", "tok_visa"]).await?;
+        Ok(reader)
+    }
+
+    /// A reader with an address.
+    pub(crate) async fn reader_without_card(&self) -> Result<Terminal> {
         let reader = self.terminal()?;
         reader.register("ada").await?;
         let address = ["--line", "1 Analytical Way", "--city", "London", "--country", "gb"];
