@@ -15,7 +15,7 @@ use proto::{
 };
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 use testkit::{Broker, Database, Running, TestIdentity, as_user, eventually};
-use tonic::{Status, Streaming, transport::Channel};
+use tonic::{Code, Status, Streaming, transport::Channel};
 use values::{AddressId, EventId, OfferId, PaymentId, UserId};
 
 use crate::inventory::TestInventory;
@@ -124,9 +124,15 @@ impl Shop {
         Ok(answer.map(tonic::Response::into_inner))
     }
 
-    /// An order that waits for its payment.
+    /// An order that waits for its payment. A busy machine may say that it should be asked for again, so it is.
     pub(crate) async fn pending(&self, reader: &Reader) -> Result<Order> {
-        Ok(self.place(reader, request(reader)).await??)
+        let request = request(reader);
+        let answer = eventually("an order is placed", SOON, async || {
+            let answer = self.place(reader, request.clone()).await;
+            let is_busy = matches!(&answer, Ok(Err(status)) if status.code() == Code::Unavailable);
+            (!is_busy).then_some(answer)
+        });
+        Ok(answer.await???)
     }
 
     /// Why an order cannot be placed.
