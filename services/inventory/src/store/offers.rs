@@ -196,7 +196,8 @@ async fn bring_back(
     Ok(Some(OfferId::from_uuid(row.try_get_by_index(0)?)))
 }
 
-/// Fills the empty fields of the edition with this ISBN, if there is one.
+/// Fills the empty fields of the edition with this ISBN, if there is one. One that moves to another work just now is taken
+/// for none: making it fails, and the next attempt finds it.
 async fn fill_edition(
     tx: &impl ConnectionTrait,
     isbn: &Isbn,
@@ -209,13 +210,14 @@ async fn fill_edition(
         [isbn.to_string().into()],
     );
     let Some(work) = tx.query_one_raw(work).await? else { return Ok(None) };
+    let work = WorkId::from_uuid(work.try_get_by_index(0)?);
     let fill = sql(
         "UPDATE editions
          SET publisher      = coalesce(nullif(publisher, ''), $2),
              published_year = coalesce(nullif(published_year, 0), $3),
              language_code  = coalesce(nullif(language_code, ''), $4),
              description    = coalesce(nullif(description, ''), $5)
-         WHERE isbn = $1
+         WHERE isbn = $1 AND work_id = $6
          RETURNING id",
         [
             isbn.to_string().into(),
@@ -223,10 +225,10 @@ async fn fill_edition(
             new.published_year.get().into(),
             new.language_code.as_str().into(),
             new.description.as_str().into(),
+            work.uuid().into(),
         ],
     );
     let Some(edition) = tx.query_one_raw(fill).await? else { return Ok(None) };
-    let work = WorkId::from_uuid(work.try_get_by_index(0)?);
     Ok(Some((work, EditionId::from_uuid(edition.try_get_by_index(0)?))))
 }
 

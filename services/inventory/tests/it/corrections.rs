@@ -264,3 +264,33 @@ async fn changes_at_once_come_one_after_the_other() -> Result<()> {
     assert_eq!(bookshop.number("SELECT count(*) FROM editions").await?, 1);
     Ok(())
 }
+
+#[tokio::test]
+async fn shops_join_while_the_first_one_still_renames_the_book() -> Result<()> {
+    let bookshop = Bookshop::open().await?;
+    let mut owner = bookshop.owner().await?;
+    let book = owner.adds(pb::AddBookRequest { isbn: ISBN.to_owned(), ..owner.emma() }).await?;
+    let mut joins = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (mut other, book) = (bookshop.owner().await?, book.clone());
+        joins.spawn(async move { other.joins(&book).await });
+    }
+    let mut renames = tokio::task::JoinSet::new();
+    for number in 0..8 {
+        let title = format!("Emma {number}");
+        let request = pb::UpdateBookRequest { title, ..said(&book.offers[0]) };
+        let request = owner.user.asks(masked(request, &["title"]))?;
+        let mut client = owner.client.clone();
+        renames.spawn(async move { client.update_book(request).await.map(tonic::Response::into_inner) });
+    }
+
+    for joined in joins.join_all().await {
+        joined?;
+    }
+    for renamed in renames.join_all().await.into_iter().filter(Result::is_err) {
+        assert_eq!(refusal(renamed), (Code::FailedPrecondition, "OFFERED_BY_OTHERS".to_owned()));
+    }
+    assert_eq!(bookshop.number("SELECT count(*) FROM editions").await?, 1);
+    assert_eq!(bookshop.number("SELECT count(*) FROM offers").await?, 9);
+    Ok(())
+}
