@@ -1,5 +1,6 @@
 //! The whole shop on one machine: every way an order can go, and every part of the shop broken under it.
 
+mod accounts;
 mod broker_faults;
 mod cancelling;
 mod cards;
@@ -7,6 +8,7 @@ mod crashes;
 mod database_faults;
 mod expiring;
 mod hops;
+mod mails;
 mod modelled;
 mod ownership;
 mod placing;

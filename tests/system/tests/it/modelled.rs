@@ -7,7 +7,12 @@
 mod acts;
 mod street;
 
-use std::{env, str::FromStr, time::Duration};
+use std::{
+    env,
+    io::{self, Write},
+    str::FromStr,
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
@@ -44,6 +49,7 @@ async fn every_answer_and_the_databases_agree_with_the_model() -> Result<()> {
     let (steps, orders): (Vec<usize>, Vec<Vec<String>>) = told.into_iter().unzip();
     let placed = orders.concat();
     assert!(!placed.is_empty(), "nobody ordered anything in {steps:?} steps");
+    writeln!(io::stderr(), "seed {seed}: {steps:?} steps, {} orders", placed.len())?;
     shop.check(&placed).await.with_context(|| format!("again by BOOKSTORE_MODEL_SEED={seed}"))
 }
 

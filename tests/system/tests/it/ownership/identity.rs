@@ -52,7 +52,8 @@ fn users() -> Vec<Row> {
             user_id: world.owner.user_id.clone(),
         }),
         row("/bookstore.identity.v1.IdentityService/UpdateUser", Whose::TheCallers, |_| UpdateUserRequest {
-            display_name: "Somebody else".to_owned(),
+            // As all but the owner are called already.
+            display_name: "Ada Lovelace".to_owned(),
             update_mask: Some(mask("display_name")),
             ..Default::default()
         }),
