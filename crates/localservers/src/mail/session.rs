@@ -23,13 +23,17 @@ pub(super) fn converse(stream: &TcpStream, shared: &Shared) -> Result<()> {
         let line = String::from_utf8_lossy(&line).trim_end().to_owned();
         let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
         match verb.as_str() {
-            "EHLO" => say(stream, "250-localhost\r\n250-8BITMIME\r\n250 SMTPUTF8")?,
-            "HELO" | "NOOP" => say(stream, "250 fine")?,
-            "RSET" => {
+            "EHLO" => {
+                envelope = Envelope::default();
+                say(stream, "250-localhost\r\n250-8BITMIME\r\n250 SMTPUTF8")?;
+            }
+            "HELO" | "RSET" => {
                 envelope = Envelope::default();
                 say(stream, "250 forgotten")?;
             }
+            "NOOP" => say(stream, "250 fine")?,
             "QUIT" => return say(stream, "221 goodbye"),
+            "MAIL" if envelope.sender.is_some() => say(stream, "503 what of the one before?")?,
             "MAIL" => {
                 envelope = Envelope { manners: shared.manners(), ..Envelope::default() };
                 match envelope.manners {

@@ -172,11 +172,16 @@ mod tests {
         assert_eq!(texts.len(), reasons.len());
     }
 
+    /// Of all characters, those that `any::<String>()` leaves out among them.
+    fn anything() -> impl Strategy<Value = String> {
+        prop::collection::vec(any::<char>(), 0..30).prop_map(String::from_iter)
+    }
+
     proptest! {
         #[test]
         fn what_others_write_stays_in_its_line(
-            name in any::<String>(), sender in any::<String>(),
-            tracking_number in any::<String>(), carrier in "(\\PC|\r|\n|\u{2028}|\u{85}){0,20}",
+            name in anything(), sender in anything(), tracking_number in anything(),
+            carrier in "[\u{0}-\u{9f}\u{2028}\u{2029}\u{202e}]{0,20}",
         ) {
             let news = News::Shipped { order: order(), tracking_number, carrier };
             let letter = Letter::write(&news, &name, &sender);
