@@ -229,6 +229,27 @@ async fn a_book_has_one_row_of_a_feed_even_across_calls() -> Result<()> {
 }
 
 #[tokio::test]
+async fn keys_of_a_feed_may_move_on_from_book_to_book() -> Result<()> {
+    let bookshop = Bookshop::open().await?;
+    let owner = bookshop.owner().await?;
+    let books = |keys: [&str; 3]| -> Vec<pb::CatalogueRow> {
+        let row = |(number, key): (i64, &str)| pb::CatalogueRow {
+            key: key.to_owned(),
+            isbn: isbn(number),
+            ..row(number)
+        };
+        (1..).zip(keys).map(row).collect()
+    };
+    imports(&owner, &books(["a", "b", "c"])).await?;
+    let moved = books(["d", "a", "b"]);
+    assert_eq!(counts(&imports(&owner, &moved).await?), (0, 3, 0, 0));
+    assert_eq!(counts(&imports(&owner, &moved).await?), (0, 0, 3, 0));
+    let swapped = imports(&owner, &books(["a", "d", "b"])).await?;
+    assert_eq!((counts(&swapped), told(&swapped.rejects)), ((0, 0, 1, 2), vec![(1, "key"), (2, "key")]));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_feed_that_breaks_off_keeps_what_had_arrived_and_the_next_one_finishes_it() -> Result<()> {
     let bookshop = Bookshop::open().await?;
     let owner = bookshop.owner().await?;

@@ -24,15 +24,15 @@ pub(crate) enum Written {
 
 /// Writes what rows of a feed became, table by table.
 ///
-/// Inserts works in the order of their identities and editions in that of their ISBNs, waiting for others who insert the
-/// same; the known works and shelves among it are locked already.
+/// Works come before editions and these before offers, as when a single book is changed. Inserts works in the order of
+/// their identities and editions in that of their ISBNs, waiting for others who insert the same; the known works and
+/// shelves among it are locked already.
 pub(crate) async fn write(
     tx: &impl ConnectionTrait,
     target: &Target,
     caller: UserId,
     written: &domain::Written,
 ) -> Result<Written, DbErr> {
-    change_offers(tx, written).await?;
     let mut categories: BTreeMap<WorkId, &Categories> = BTreeMap::new();
     for (work, theirs) in &written.categories {
         categories.entry(*work).or_insert(theirs);
@@ -48,6 +48,7 @@ pub(crate) async fn write(
     }
     fill_editions(tx, written).await?;
     add_categories(tx, &categories).await?;
+    change_offers(tx, written).await?;
     if !make_offers(tx, target, caller, written).await? || !count(tx, target, &written.stock).await? {
         return Ok(Written::Raced);
     }
