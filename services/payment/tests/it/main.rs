@@ -6,6 +6,7 @@ mod charges;
 mod faults;
 mod input;
 mod ledger;
+mod races;
 mod random;
 mod refunds;
 mod shop;
