@@ -1,5 +1,7 @@
 //! Which letters people get, and what stands in them.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use proto::{
     notification::v1::DeliveryState,
@@ -93,6 +95,17 @@ async fn each_step_of_an_order_that_concerns_its_customer_is_told() -> Result<()
     }
     let about = shop.deliveries(&reader).await?;
     assert!(about.iter().all(|delivery| delivery.aggregate_id == order_id), "{about:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_mail_leaves_with_its_event_and_waits_for_no_sweep() -> Result<()> {
+    let shop = Shop::open_with(|config| config.sweep_interval = Duration::from_hours(1)).await?;
+    for _ in 0..3 {
+        let reader = shop.reader("Ada");
+        shop.register(&reader).await?;
+        shop.letters(&reader, 1).await?;
+    }
     Ok(())
 }
 
