@@ -11,7 +11,7 @@ use testkit::eventually;
 use values::{AddressId, EventId, ShopId};
 
 use crate::{
-    fulfilment::{fresh_id, sent},
+    fulfilment::{arrived, fresh_id, sent},
     shop::{Reader, SOON, Shop},
 };
 
@@ -164,6 +164,25 @@ async fn of_a_customer_who_is_gone_ended_orders_keep_nothing_and_open_ones_until
         assert!(is_erased(&order), "{order:?}");
     }
     assert_eq!(shop.number("SELECT count(*) FROM returns WHERE reason <> '' OR answer <> ''").await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_order_that_arrives_while_its_customer_goes_keeps_nothing_either() -> Result<()> {
+    let shop = Shop::open().await?;
+    let staff = shop.staff(&[Permission::ORDERS_MANAGE, Permission::ORDERS_READ])?;
+    for _ in 0..5 {
+        let (reader, seller) = (shop.reader()?, ShopId::new());
+        let order = shop.confirmed_of(&reader, &[seller]).await?;
+        shop.tell(&staff, sent(&order, None)).await??;
+
+        let (told, ()) = tokio::try_join!(shop.tell(&staff, arrived(&order, None)), goes(&shop, &reader))?;
+        told?;
+
+        let order = shop.get(&staff, &order.order_id).await??;
+        assert_eq!((order.state(), order.customer_name.as_str()), (OrderState::Delivered, ""));
+        assert_eq!(street(&order), "");
+    }
     Ok(())
 }
 

@@ -112,7 +112,9 @@ async fn no_more_comes_back_than_was_bought_however_many_ask_at_once() -> Result
     let asks = (0..8).map(|_| shop.send_back(&reader, back(&order, &[(0, 1)])));
     let answers = futures::future::try_join_all(asks).await?;
 
-    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 2);
+    let refused: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
+    assert_eq!(refused.len(), 6);
+    assert!(refused.iter().all(|status| status.code() == Code::FailedPrecondition), "{refused:?}");
     assert_eq!(shop.number("SELECT claimed FROM orders").await?, 2 * PRICE);
     Ok(())
 }
