@@ -316,4 +316,6 @@ impl Entry {
 }
 
 #[cfg(test)]
+mod repeats;
+#[cfg(test)]
 mod tests;
