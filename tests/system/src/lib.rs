@@ -25,6 +25,7 @@ pub use customer::{Customer, PASSWORD, euros, is_passing, new_request_id};
 pub use detour::Detour;
 pub use load::Load;
 pub use options::Options;
+pub use process::command_line;
 pub use seller::{Book, Seller};
 pub use service::{Replica, Service};
 pub use shop::Shop;

@@ -127,32 +127,39 @@ pub(crate) async fn metric(admin: SocketAddr, name: &str, labels: &str) -> Resul
     values.sum::<Result<f64, _>>().with_context(|| format!("{name} is no number"))
 }
 
-/// The program of a service, beside this test's own; built if it isn't there.
+/// The program of a service.
 fn program(service: Service) -> Result<PathBuf> {
     static FOLDER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let folder = FOLDER.get_or_init(|| programs().map_err(|error| format!("{error:#}")));
+    let services = Service::ALL.map(|service| (service.name(), service.name()));
+    let folder = FOLDER.get_or_init(|| built(&services).map_err(|error| format!("{error:#}")));
     Ok(folder.as_ref().map_err(anyhow::Error::msg)?.join(service.name()))
 }
 
-fn programs() -> Result<PathBuf> {
+/// The command `bookstore`.
+pub fn command_line() -> Result<PathBuf> {
+    static FOLDER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| built(&[("cli", "bookstore")]).map_err(|error| format!("{error:#}")));
+    Ok(folder.as_ref().map_err(anyhow::Error::msg)?.join("bookstore"))
+}
+
+/// The folder with programs, beside this test's own: packages and what they are called. They are built if they aren't there.
+fn built(programs: &[(&str, &str)]) -> Result<PathBuf> {
     let test = env::current_exe()?;
-    // A test is target/debug/deps/it-0123456789abcdef, a program target/release/bench.
-    let is_profile = |folder: &&Path| !folder.ends_with("deps");
-    let folder =
-        test.ancestors().skip(1).find(is_profile).context("the test lies in no target folder")?.to_owned();
-    let missing: Vec<Service> =
-        Service::ALL.into_iter().filter(|service| !folder.join(service.name()).exists()).collect();
+    // target/debug/deps/it-0123456789abcdef
+    let folder = test.ancestors().nth(2).context("the test lies in no target folder")?.to_owned();
+    let missing: Vec<&str> = programs
+        .iter()
+        .filter(|(_, program)| !folder.join(program).exists())
+        .map(|(package, _)| *package)
+        .collect();
     if !missing.is_empty() {
         let target = folder.parent().context("no target folder")?;
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.arg("build").arg("--target-dir").arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
-        if folder.ends_with("release") {
-            cargo.arg("--release");
-        }
-        cargo.args(missing.iter().flat_map(|service| ["--package", service.name()]));
+        cargo.args(missing.iter().flat_map(|package| ["--package", package]));
         let built = cargo.output().context("cannot run cargo")?;
         if !built.status.success() {
-            bail!("the services don't build: {}", String::from_utf8_lossy(&built.stderr));
+            bail!("the programs don't build: {}", String::from_utf8_lossy(&built.stderr));
         }
     }
     Ok(folder)

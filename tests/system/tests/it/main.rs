@@ -8,6 +8,7 @@ mod crashes;
 mod database_faults;
 mod expiring;
 mod hops;
+mod importing;
 mod mails;
 mod modelled;
 mod ownership;
