@@ -3,11 +3,11 @@ use proto::identity::v1::{
     Address, AddressChanged, DeleteAddressRequest, GetAddressRequest, ListAddressesRequest,
     SetDefaultAddressRequest, UpdateAddressRequest,
 };
-use testkit::as_user;
+use testkit::{as_user, eventually};
 use tonic::Code;
 use values::AddressId;
 
-use crate::desk::{Desk, Reader, address, events, mask, refused, wrong_fields};
+use crate::desk::{Desk, Reader, SOON, address, events, mask, refused, wrong_fields};
 
 async fn stored(desk: &Desk, reader: &Reader, request_id: &str) -> Result<Address> {
     Ok(desk.client.clone().create_address(as_user(&reader.token, address(request_id))?).await?.into_inner())
@@ -181,5 +181,26 @@ async fn however_addresses_are_chosen_and_deleted_at_once_there_is_one_default()
     }
     assert_eq!(default_of(&desk, &ada).await?, 0);
     assert_eq!(listed(&desk, &ada).await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_address_that_is_being_deleted_is_not_chosen() -> Result<()> {
+    let desk = Desk::open().await?;
+    let (mut client, ada) = (desk.client.clone(), desk.reader("ada@example.org").await?);
+    stored(&desk, &ada, "a-1").await?;
+    let second = stored(&desk, &ada, "a-2").await?;
+    desk.slow_down("DELETE", "addresses").await?;
+    let (mut deleter, request) = (desk.client.clone(), as_user(&ada.token, delete(&second))?);
+    let deletion = tokio::spawn(async move { deleter.delete_address(request).await });
+    eventually("the deletion is under way", SOON, async || {
+        let sleeping = "pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+        (desk.count(sleeping).await.ok()? == 1).then_some(())
+    })
+    .await?;
+    let answer = client.set_default_address(as_user(&ada.token, choose(&second))?).await;
+    assert_eq!(refused(answer, Code::NotFound)?, "ADDRESS_NOT_FOUND");
+    deletion.await??;
+    assert_eq!(default_of(&desk, &ada).await?, 0);
     Ok(())
 }

@@ -142,6 +142,16 @@ impl Desk {
         Ok(token.expose_secret().to_owned())
     }
 
+    /// Lets a kind of statement take a second, with its rows locked, so that others come in the middle of it.
+    pub(crate) async fn slow_down(&self, statement: &str, table: &str) -> Result<()> {
+        let slowly = format!(
+            "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
+             CREATE TRIGGER slowly AFTER {statement} ON {table} FOR EACH ROW EXECUTE FUNCTION slowly()"
+        );
+        self.database.execute(&slowly).await
+    }
+
     /// Counts what a query finds.
     pub(crate) async fn count(&self, query: &str) -> Result<i64> {
         let db = self.database.connect().await?;

@@ -5,6 +5,7 @@ mod addresses;
 mod changing_password;
 mod configuration;
 mod contacts;
+mod crowd;
 mod database_down;
 mod deleting;
 mod desk;

@@ -6,6 +6,10 @@ use testkit::{as_user, eventually};
 use tonic::{Code, Status};
 use values::Clock;
 
+use proptest::collection::vec;
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::TestRunner;
+
 use crate::desk::{Client, Desk, Reader, SOON, events, reader, refused, user_of, whoami, wrong_fields};
 
 async fn refresh(client: &Client, request_id: &str, token: &str) -> Result<AuthenticateUserResponse, Status> {
@@ -201,6 +205,67 @@ async fn no_refresh_token_is_stored_readably() -> Result<()> {
             desk.count(&format!("refresh_tokens WHERE refresh_tokens::text LIKE '%{token}%'")).await?,
             0
         );
+    }
+    Ok(())
+}
+
+/// What a session's refresh tokens are to do.
+#[derive(Default)]
+struct Family {
+    tokens: Vec<String>,
+    /// By which request each was exchanged; all have been but the last.
+    used_by: Vec<usize>,
+    has_ended: bool,
+}
+
+impl Family {
+    /// What the answer is to be: the place of the refresh token in it, or why it is refused.
+    fn show(&mut self, token: usize, request: usize) -> Result<usize, &'static str> {
+        if self.has_ended {
+            return Err("SESSION_REVOKED");
+        }
+        match self.used_by.get(token) {
+            None => {
+                self.used_by.push(request);
+                Ok(token + 1)
+            }
+            Some(earlier) if *earlier == request && token + 1 == self.used_by.len() => Ok(token + 1),
+            Some(earlier) => {
+                self.has_ended = *earlier != request;
+                Err("REFRESH_TOKEN_REUSED")
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_shown_in_whatever_order_a_session_goes_on_in_one_way_or_ends() -> Result<()> {
+    const SESSIONS: usize = 30;
+    let desk = Desk::open().await?;
+    desk.reader("ada@example.org").await?;
+    let mut random = TestRunner::deterministic();
+    // Mostly the last token, and few names for requests, so that repeats are frequent.
+    let steps = vec((0_usize..6, 0_usize..3), 1..16);
+    for _ in 0..SESSIONS {
+        let steps = steps.new_tree(&mut random).map_err(anyhow::Error::msg)?.current();
+        let mut family = Family::default();
+        family.tokens.push(desk.sign_in("ada@example.org").await?.refresh_token);
+        for (back, request) in &steps {
+            let token = family.used_by.len().saturating_sub(back.saturating_sub(3));
+            let answer = refresh(&desk.client, &format!("r-{request}"), &family.tokens[token]).await;
+            match family.show(token, *request) {
+                Ok(next) => {
+                    let refresh_token = answer.with_context(|| format!("{steps:?}"))?.refresh_token;
+                    if next == family.tokens.len() {
+                        family.tokens.push(refresh_token.clone());
+                    }
+                    assert_eq!(family.tokens[next], refresh_token, "{steps:?}");
+                }
+                Err(reason) => {
+                    assert_eq!(refused(answer, Code::Unauthenticated)?, reason, "{steps:?}");
+                }
+            }
+        }
     }
     Ok(())
 }
