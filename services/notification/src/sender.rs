@@ -6,7 +6,7 @@ use lettre::{
     Address, Message,
     message::{
         Body, Mailbox,
-        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
+        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0},
     },
 };
 use sea_orm::{DatabaseConnection, DbErr};
@@ -169,6 +169,7 @@ impl Sender {
             .date(due.created_at.into())
             .message_id(Some(format!("<{}@{}>", due.id, self.from.email.domain())))
             .raw_header(automatic)
+            .header(MIME_VERSION_1_0)
             .header(ContentType::TEXT_PLAIN)
             .body(body)
     }

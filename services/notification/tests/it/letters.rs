@@ -31,6 +31,7 @@ async fn who_registers_is_welcomed_by_name() -> Result<()> {
     assert_eq!(letter.header("From").as_deref(), Some(r#""The Bookstore" <shop@bookstore.example>"#));
     assert_eq!(letter.header("To"), Some(reader.email.clone()));
     assert_eq!(letter.header("Auto-Submitted").as_deref(), Some("auto-generated"));
+    assert_eq!(letter.header("MIME-Version").as_deref(), Some("1.0"));
     assert_eq!(letter.header("Content-Type").as_deref(), Some("text/plain; charset=utf-8"));
     assert!(letter.header("Date").is_some() && letter.source.is_ascii());
 
