@@ -1,6 +1,8 @@
 //! What is told when nothing can be done, and how a script hears of it.
 
-use anyhow::Result;
+use std::fs;
+
+use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use crate::terminal::Terminal;
@@ -39,6 +41,13 @@ async fn who_is_not_signed_in_is_told_how_to() -> Result<()> {
         &["address", "list"],
         &["role", "grant", "admin", "--email", "ada@example.com"],
         &["events", "dead", "list"],
+        &["users", "list"],
+        &["card", "add", "tok_visa"],
+        &["payment", "list"],
+        &["shop", "shipments"],
+        &["stock", "movements", "ofr_1"],
+        &["mail", "list"],
+        &["keys", "rotate"],
     ];
     for command in commands {
         let outcome = terminal()?.run(command).await?;
@@ -58,6 +67,10 @@ async fn a_command_line_that_makes_no_sense_is_refused_before_anything_is_asked(
         &["books", "list", "--url", "127.0.0.1:8080"],
         &["books", "list", "--url", "https://shop.example"],
         &["events", "dead", "list", "--service", "gateway"],
+        &["order", "ship", "ord_1"],
+        &["order", "list", "--state", "confirmed"],
+        &["shop", "shipments", "--state", "lost"],
+        &["users", "delete", "eve@example.com"],
     ];
     for command in wrong {
         let outcome = terminal.run(command).await?;
@@ -77,11 +90,28 @@ async fn help_names_the_exit_codes_and_a_first_order() -> Result<()> {
     Ok(())
 }
 
+/// What each code means is tested where it comes about; here, that the README and the help say the same.
+#[tokio::test]
+async fn the_readme_and_the_help_tell_of_the_same_exit_codes() -> Result<()> {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"))?;
+    let help = terminal()?.prints(&["--help"]).await?;
+    for code in 0..=5 {
+        let told = format!("\n  {code}  ");
+        let meaning = help.split(&told).nth(1).with_context(|| format!("the help has no {code}"))?;
+        let meaning = meaning.split([':', ';', ',', '\n']).next().unwrap_or_default().trim();
+        assert!(readme.contains(&format!("\n| {code} | {meaning}")), "{code}: {meaning}");
+    }
+    assert!(!help.contains("\n  6  ") && !readme.contains("\n| 6 |"));
+    Ok(())
+}
+
 #[tokio::test]
 async fn completions_are_printed_for_each_shell() -> Result<()> {
     for shell in ["bash", "zsh", "fish"] {
         let script = terminal()?.prints(&["completions", shell]).await?;
-        assert!(script.contains("top-up"), "{shell}");
+        for word in ["top-up", "import", "accept-return", "rejects"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
     }
     Ok(())
 }

@@ -14,7 +14,9 @@ id,name,who,isbn,shelf,kind
 3,,Nobody,,,book
 4,A Talk,Somebody,,,tape
 ";
-const MAPPING: [&str; 16] = [
+const MAPPING: [&str; 18] = [
+    "--feed",
+    "wholesaler",
     "--map",
     "key=id",
     "--map",

@@ -40,13 +40,15 @@ title, authors, publisher, year, language, description, categories, price, curre
                      price=id:5.00..40.00, stock=id:0..20
 Several sources for one field: lists take them all, others the first that says something.
 
-A row is the book with the same ISBN, or else the same key; the same file again changes nothing. A row that makes no
-sense is refused with the reason, and stops nothing. An import that broke off is finished by running it again.
+A row is the book with the same ISBN, or else the same key of the same --feed; the same file again changes nothing. A
+row that makes no sense is refused with the reason, and stops nothing. An import that broke off is finished by running
+it again.
 
 Examples:
   bookstore books import feed.csv --map isbn=ISBN --map title=Title --map authors='Author:;' --map price=Price \\
     --map stock=Stock --rejects rejects.csv
-  bookstore books import feed.csv --map key=id --map title=name --map price=id:5.00..40.00 --only kind=book --dry-run")]
+  bookstore books import feed.csv --feed wholesaler --map key=id --map title=name --map price=id:5.00..40.00 \\
+    --only kind=book --dry-run")]
 pub(crate) struct Import {
     /// A file of comma-separated values in UTF-8, with a heading; - for standard input
     file: PathBuf,
@@ -59,6 +61,9 @@ pub(crate) struct Import {
     /// Where a field comes from; repeat for each
     #[arg(long = "map", required = true, value_name = "FIELD=SOURCE")]
     map: Vec<Wish>,
+    /// What the feed is called, the same whenever it is sent; with key=…, since the keys of two feeds may be alike
+    #[arg(long, value_name = "NAME", value_parser = feed::name)]
+    feed: Option<String>,
     /// Only rows whose column has this value; repeat for other values, and for other columns
     #[arg(long, value_name = "COLUMN=VALUE")]
     only: Vec<Only>,
@@ -98,7 +103,8 @@ impl Import {
         let (file, length) = self.open()?;
         let mut feed = Feed::new(file, self.delimiter, self.only)?;
         let currency = self.currency.to_ascii_uppercase();
-        let mapping = Mapping::bind(&self.map, &currency, feed.columns()).map_err(Failure::Usage)?;
+        let mapping =
+            Mapping::bind(&self.map, self.feed, &currency, feed.columns()).map_err(Failure::Usage)?;
         let session = if self.dry_run { None } else { Some(Session::open(at, output).await?) };
         let target = match &session {
             Some(session) => Some(Target {

@@ -58,6 +58,15 @@ pub(super) fn delimiter(text: &str) -> Result<u8, String> {
     }
 }
 
+/// `--feed`: short, since it stands before each key.
+pub(super) fn name(text: &str) -> Result<String, String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if (1..=32).contains(&text.len()) && text.bytes().all(is_plain) {
+        return Ok(text.to_owned());
+    }
+    Err("write 1 to 32 of A-Z a-z 0-9 . _ -".to_owned())
+}
+
 impl<R: io::Read> Feed<R> {
     /// Reads the heading.
     pub(super) fn new(file: R, delimiter: u8, only: Vec<Only>) -> Result<Self, Failure> {
@@ -199,6 +208,12 @@ mod tests {
         assert_eq!(refused(b"", "kind=Text"), 1);
         assert_eq!(refused(b"\xff,title\n", "kind=Text"), 1);
         assert_eq!(refused(b"id,title\n", "kind=Text"), 2);
+    }
+
+    #[test]
+    fn a_feed_has_a_short_plain_name() {
+        assert_eq!(name("goodbooks-10k"), Ok("goodbooks-10k".to_owned()));
+        assert!(["", "a b", "a:b", &"a".repeat(33)].into_iter().all(|text| name(text).is_err()));
     }
 
     #[test]

@@ -115,11 +115,18 @@ enum Source {
 #[derive(Debug)]
 pub(super) struct Mapping {
     sources: Vec<(Field, Source)>,
+    /// Stands before each key: those of two feeds may be alike.
+    feed: Option<String>,
 }
 
 impl Mapping {
     /// Finds what was wished for in the file's columns; the error is for whoever typed it.
-    pub(super) fn bind(wishes: &[Wish], currency: &str, columns: &[String]) -> Result<Self, String> {
+    pub(super) fn bind(
+        wishes: &[Wish],
+        feed: Option<String>,
+        currency: &str,
+        columns: &[String],
+    ) -> Result<Self, String> {
         let mut sources = Vec::with_capacity(wishes.len() + 1);
         for wish in wishes {
             let source = source(wish, columns)?;
@@ -136,10 +143,15 @@ impl Mapping {
                 "say by what a book is known again: --map isbn=COLUMN, --map key=COLUMN, or both".to_owned()
             );
         }
+        if has(Field::Key) && feed.is_none() {
+            return Err("say what the feed is called, so that its keys are not taken for another one's: \
+                        --feed NAME, the same whenever it is sent"
+                .to_owned());
+        }
         if !has(Field::Currency) {
             sources.push((Field::Currency, Source::Text(currency.to_owned())));
         }
-        Ok(Self { sources })
+        Ok(Self { sources, feed })
     }
 
     /// The book of a row.
@@ -147,7 +159,7 @@ impl Mapping {
         let one = |field| self.values(field, record).find(|value| !value.is_empty()).unwrap_or_default();
         CatalogueRow {
             number,
-            key: one(Field::Key),
+            key: self.key(one(Field::Key)),
             isbn: one(Field::Isbn),
             title: one(Field::Title),
             authors: self.list(Field::Authors, record),
@@ -159,6 +171,13 @@ impl Mapping {
             price: one(Field::Price),
             currency_code: one(Field::Currency),
             stock: one(Field::Stock),
+        }
+    }
+
+    fn key(&self, key: String) -> String {
+        match &self.feed {
+            Some(feed) if !key.is_empty() => format!("{feed}:{key}"),
+            _ => key,
         }
     }
 

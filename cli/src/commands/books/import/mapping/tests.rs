@@ -4,7 +4,7 @@ const COLUMNS: [&str; 7] = ["id", "isbn", "title", "authors", "year", "shelf: ma
 
 fn bound(wishes: &[&str]) -> Result<Mapping, String> {
     let wishes = wishes.iter().map(|wish| wish.parse()).collect::<Result<Vec<_>, _>>()?;
-    Mapping::bind(&wishes, "EUR", &COLUMNS.map(str::to_owned))
+    Mapping::bind(&wishes, Some("f".to_owned()), "EUR", &COLUMNS.map(str::to_owned))
 }
 
 fn mapped(wishes: &[&str], cells: [&str; 7]) -> CatalogueRow {
@@ -26,7 +26,7 @@ const DUNE: [&str; 7] = [
 fn columns_are_taken_as_they_are_but_for_the_blanks_around() {
     let row = mapped(&["isbn=isbn", "year=year", "language=language"], DUNE);
 
-    assert_eq!((row.number, row.key.as_str(), row.isbn.as_str()), (7, "44", "0441172717"));
+    assert_eq!((row.number, row.key.as_str(), row.isbn.as_str()), (7, "f:44", "0441172717"));
     assert_eq!((row.title.as_str(), row.published_year.as_str()), ("Dune", "1965.0"));
     assert_eq!((row.price.as_str(), row.currency_code.as_str(), row.stock.as_str()), ("9.99", "EUR", ""));
 }
@@ -68,6 +68,7 @@ fn figures_are_computed_from_a_column_and_not_from_nothing() {
     assert_eq!(row("44"), row("44"));
     let price: f64 = row("44").price.parse().unwrap();
     assert!((5.0..=40.0).contains(&price) && row("44").stock.parse::<u32>().unwrap() <= 20);
+    assert_eq!(row("").key, "", "what has no key gets none");
     assert_eq!((row("").price, row("").stock), (String::new(), String::new()));
 }
 
@@ -82,7 +83,7 @@ fn a_short_row_has_what_it_has() {
     let row = bound(&["key=id", "title=title", "price=year", "authors=authors:,"])
         .unwrap()
         .row(1, &StringRecord::from(vec!["44"]));
-    assert_eq!((row.key.as_str(), row.title.as_str(), row.authors.len()), ("44", "", 0));
+    assert_eq!((row.key.as_str(), row.title.as_str(), row.authors.len()), ("f:44", "", 0));
 }
 
 #[test]
@@ -107,4 +108,14 @@ fn whoever_types_something_wrong_is_told_what() {
     assert!(bound(&["key=id", "price=year"]).unwrap_err().contains("--map title=COLUMN"));
     assert!(bound(&["key=id", "title=title"]).unwrap_err().contains("--map price=COLUMN"));
     assert!(bound(&["title=title", "price=year"]).unwrap_err().contains("--map key=COLUMN"));
+}
+
+#[test]
+fn keys_need_the_name_of_their_feed_and_isbns_do_not() {
+    let bind = |wishes: &[&str]| {
+        let wishes: Vec<Wish> = wishes.iter().map(|wish| wish.parse().unwrap()).collect();
+        Mapping::bind(&wishes, None, "EUR", &COLUMNS.map(str::to_owned)).map(drop)
+    };
+    assert!(bind(&["key=id", "title=title", "price=year"]).unwrap_err().contains("--feed NAME"));
+    assert_eq!(bind(&["isbn=isbn", "title=title", "price=year"]), Ok(()));
 }
