@@ -1,4 +1,4 @@
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use futures::future::try_join_all;
 use proto::identity::v1::{
     Address, AuthenticateUserResponse, ChangePasswordRequest, DeleteAddressRequest, DeleteUserRequest,
@@ -119,9 +119,8 @@ async fn whatever_is_done_to_a_user_at_once_nobody_waits_in_a_circle() -> Result
     deleted?;
     for session in sessions {
         // At the latest when it signed in anew.
-        let error = session.err().map(|error| error.downcast::<Status>()).transpose();
-        let status = error.map_err(|error| error.context("another error"))?;
-        ensure!(status.is_some_and(|status| status.code() == Code::Unauthenticated));
+        let Err(error) = session else { bail!("still signed in") };
+        assert_eq!(error.downcast::<Status>()?.code(), Code::Unauthenticated);
     }
     assert_eq!(desk.count("users").await?, 1);
     assert_eq!(desk.count("sessions").await? + desk.count("refresh_tokens").await?, 2);
