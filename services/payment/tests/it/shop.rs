@@ -56,7 +56,9 @@ impl Shop {
 
     /// A service that reaches its database under another address than the test does.
     pub(crate) async fn open_on(database: Database, reached_at: impl Fn(&str) -> String) -> Result<Self> {
-        Self::open_as(database, reached_at, Cards::default()).await
+        // A gateway that answers does so in time, however busy the machine is.
+        let cards = Cards { card_patience: SOON, ..Cards::default() };
+        Self::open_as(database, reached_at, cards).await
     }
 
     async fn open_as(database: Database, reached_at: impl Fn(&str) -> String, cards: Cards) -> Result<Self> {
@@ -109,7 +111,11 @@ impl Shop {
     /// A reader whose wallet holds so much.
     pub(crate) async fn reader_with(&self, minor_units: i64) -> Result<Reader> {
         let reader = self.reader()?;
-        self.top_up(&reader, "first", euros(minor_units)).await??;
+        // A shop of little patience may not hear its gateway at once.
+        eventually("the wallet is filled", SOON, async || {
+            self.top_up(&reader, "first", euros(minor_units)).await.ok()?.ok()
+        })
+        .await?;
         Ok(reader)
     }
 
