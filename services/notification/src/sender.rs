@@ -21,7 +21,7 @@ use tracing::Instrument as _;
 
 use crate::{
     clients::{Contact, Identity},
-    domain::letter::Letter,
+    domain::{letter::Letter, news::News},
     mailer::{Mailer, NotSent},
     metrics,
     store::sending::{self, Due},
@@ -124,6 +124,10 @@ impl Sender {
     }
 
     async fn tell(&self, due: &Due) -> Outcome {
+        // A replica of that release may tell it.
+        let Some(news) = &due.news else {
+            return Outcome::Later("another release wrote down what is to be told".to_owned());
+        };
         let contact = match self.identity.contact_of(due.user).await {
             Ok(Some(contact)) => contact,
             Ok(None) => return Outcome::Failed("the user is gone".to_owned()),
@@ -135,7 +139,7 @@ impl Sender {
         let Ok(recipient) = Address::from_str(&contact.email) else {
             return Outcome::Failed("the user's address is none that mails can be sent to".to_owned());
         };
-        let message = match self.message(due, &contact, recipient) {
+        let message = match self.message(due, news, &contact, recipient) {
             Ok(message) => message,
             Err(error) => return Outcome::Failed(format!("the mail can't be written: {error}")),
         };
@@ -150,11 +154,12 @@ impl Sender {
     fn message(
         &self,
         due: &Due,
+        news: &News,
         contact: &Contact,
         recipient: Address,
     ) -> Result<Message, lettre::error::Error> {
         let sender = self.from.name.as_deref().unwrap_or_default();
-        let Letter { subject, text } = Letter::write(&due.news, &contact.name, sender);
+        let Letter { subject, text } = Letter::write(news, &contact.name, sender);
         // One encoding for all: no line is too long, no character lost on an old mail server.
         let encoding = ContentTransferEncoding::QuotedPrintable;
         let body =

@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use uuid::Uuid;
 use values::{DeliveryId, UserId};
 
-use super::{sql, stored};
+use super::sql;
 use crate::domain::news::News;
 
 /// A delivery that is this process's to send, for as long as its lease lasts.
@@ -16,7 +16,8 @@ pub(crate) struct Due {
     pub(crate) id: DeliveryId,
     pub(crate) subject: String,
     pub(crate) user: UserId,
-    pub(crate) news: News,
+    /// Nothing if another release wrote it, whose words this one doesn't know.
+    pub(crate) news: Option<News>,
     pub(crate) traceparent: Option<String>,
     /// Which attempt this is, from 1.
     pub(crate) attempt: i32,
@@ -34,19 +35,17 @@ struct Row {
     created_at: DateTime<Utc>,
 }
 
-impl TryFrom<Row> for Due {
-    type Error = DbErr;
-
-    fn try_from(row: Row) -> Result<Self, DbErr> {
-        Ok(Self {
+impl From<Row> for Due {
+    fn from(row: Row) -> Self {
+        Self {
             id: DeliveryId::from_uuid(row.id),
             subject: row.subject,
             user: UserId::from_uuid(row.user_id),
-            news: stored(serde_json::from_str(&row.news))?,
+            news: serde_json::from_str(&row.news).ok(),
             traceparent: row.traceparent,
             attempt: row.attempts,
             created_at: row.created_at,
-        })
+        }
     }
 }
 
@@ -66,7 +65,7 @@ pub(crate) async fn take(
         RETURNING id, subject, user_id, news, traceparent, attempts, created_at";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = Row::find_by_statement(sql(take, [lease.as_secs_f64().into(), limit.into()])).all(db).await?;
-    rows.into_iter().map(Due::try_from).collect()
+    Ok(rows.into_iter().map(Due::from).collect())
 }
 
 /// The mail server has it: true whoever says so, and however late.

@@ -226,6 +226,31 @@ async fn a_mail_that_nobody_takes_for_a_day_is_given_up() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_another_release_wrote_down_holds_up_nothing() -> Result<()> {
+    let mut shop = Shop::open().await?;
+    shop.stop().await?;
+    let reader = shop.reader("Ada");
+    let user = reader.user.uuid();
+    shop.database
+        .execute(&format!(
+            r#"INSERT INTO deliveries (id, event_id, subject, user_id, aggregate_id, news) VALUES
+               (gen_random_uuid(), gen_random_uuid(), 'next', '{user}', 'usr_', '{{"what":"promoted"}}'),
+               (gen_random_uuid(), gen_random_uuid(), 'this', '{user}', 'usr_', '{{"what":"registered"}}')"#
+        ))
+        .await?;
+
+    shop.start().await?;
+
+    shop.letters(&reader, 1).await?;
+    let newer =
+        "SELECT count(*) FROM deliveries WHERE subject = 'next' AND state = 'PENDING' AND attempts > 0";
+    testkit::eventually("the newer one waits", crate::shop::SOON, async || {
+        (shop.count(newer).await.ok()? == 1).then_some(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn without_its_database_the_service_waits_and_goes_on() -> Result<()> {
     let mut shop = Shop::closed().await?;
     let (gate, through) = Gate::before(shop.database.url()).await?;
