@@ -15,7 +15,7 @@ pub struct Quiet {
     /// Of each offer, copies on the shelf and how many of them are reserved.
     pub shelves: Vec<(i64, i64)>,
     /// Orders and their payments, by the number of the attempt: all that somebody may have done something to since the last time.
-    pub orders: BTreeMap<usize, (wire::Order, Payment)>,
+    pub orders: BTreeMap<usize, (wire::Order, Option<Payment>)>,
 }
 
 impl Model {
@@ -45,7 +45,7 @@ impl Model {
         }
         for (attempt, (seen, payment)) in &quiet.orders {
             let order = settled.orders.get(attempt).ok_or_else(unknown)?;
-            settled.is_paid_right(*attempt, order, seen, payment)?;
+            settled.is_paid_right(*attempt, order, seen, payment.as_ref())?;
         }
         *self = settled;
         Ok(())
@@ -56,8 +56,11 @@ impl Model {
         attempt: usize,
         order: &Order,
         seen: &wire::Order,
-        payment: &Payment,
+        payment: Option<&Payment>,
     ) -> Result<(), Fault> {
+        // What was cancelled before payment heard of it has none.
+        let none = Payment { state: Paid::Failed.into(), ..Default::default() };
+        let payment = payment.unwrap_or(&none);
         let total = order.total();
         let told = seen.refunded.as_ref().map_or(0, |money| money.minor_units);
         let done = payment.refunded.as_ref().map_or(0, |money| money.minor_units);

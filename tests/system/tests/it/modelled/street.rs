@@ -157,7 +157,7 @@ impl Street {
         let orders: Vec<_> = self.model.orders().collect();
         for (attempt, customer, id) in orders.iter().rev().take(recent) {
             let customer = &self.customers[*customer];
-            let payment = customer.payment(id).await?.unwrap_or_default();
+            let payment = customer.payment(id).await?;
             quiet.orders.insert(*attempt, (customer.order(id).await?, payment));
         }
         Ok(quiet)
