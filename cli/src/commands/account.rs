@@ -92,6 +92,7 @@ pub(crate) async fn logout(at: &Gateway, output: &Output) -> Result<(), Failure>
     let lock = credentials::lock().await?;
     let kept = Credentials::load();
     let was_signed_in = Credentials::forget(&lock)?;
+    drop(lock);
     let Ok(Some(kept)) = kept else {
         // What can't be read can't be ended either.
         let text = if was_signed_in {

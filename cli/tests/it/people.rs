@@ -161,3 +161,17 @@ async fn a_shop_is_found_changed_and_gets_another_room() -> Result<()> {
     assert!(anybody.prints(&["books", "list"]).await?.contains("No book"));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_rotated_key_is_named_with_when_it_signs_and_rotated_once() -> Result<()> {
+    let shop = Shop::open_without_payment().await?;
+    let admin = shop.admin().await?;
+
+    let rotate = ["keys", "rotate", "--request-id", "leaked"];
+    let first = admin.answers(&rotate).await?;
+
+    assert!(first["kid"].as_str().is_some_and(|kid| !kid.is_empty()), "{first}");
+    assert_eq!(admin.answers(&rotate).await?, first);
+    admin.prints(&["whoami"]).await?;
+    Ok(())
+}

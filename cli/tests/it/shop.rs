@@ -10,7 +10,7 @@ use identity::{FirstAdmin, Identity};
 use inventory::Inventory;
 use notification::Notification;
 use order::Order;
-use payment::{Cards, Payment};
+use payment::Payment;
 use tempfile::TempDir;
 use testkit::{
     Broker, Database, Gate, Mailbox, Running, base, config, database, replicas, running, running_at,

@@ -79,8 +79,9 @@ impl Follower {
     }
 }
 
+/// Whether nothing more will be told: an order may have been confirmed long ago.
 fn is_settled(status: &OrderStatus) -> bool {
-    matches!(status.state(), OrderState::Confirmed | OrderState::Cancelled)
+    !matches!(status.state(), OrderState::Unspecified | OrderState::Pending)
 }
 
 fn may_pass(failure: &Failure) -> bool {
@@ -135,6 +136,14 @@ mod tests {
         assert_eq!(patience(&mut follower), 60);
         assert!(!follower.learns_from(&placed));
         assert_eq!(patience(&mut follower), 0);
+    }
+
+    #[test]
+    fn an_order_that_is_past_its_confirmation_is_waited_for_no_more() {
+        let settled =
+            |state: OrderState| is_settled(&OrderStatus { state: state.into(), ..Default::default() });
+        let past = [OrderState::Confirmed, OrderState::Cancelled, OrderState::Shipped, OrderState::Returned];
+        assert!(past.into_iter().all(settled) && !settled(OrderState::Pending));
     }
 
     #[test]

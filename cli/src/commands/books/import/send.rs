@@ -106,7 +106,7 @@ mod tests {
 
         let numbers: Vec<_> = messages.iter().flatten().map(|row| row.number).collect();
         assert_eq!(numbers, (1..=30).collect::<Vec<_>>());
-        let length = |rows: &Vec<CatalogueRow>| rows.iter().map(|row| row.encoded_len()).sum::<usize>();
+        let length = |rows: &Vec<CatalogueRow>| rows.iter().map(prost::Message::encoded_len).sum::<usize>();
         assert!(messages.iter().all(|rows| length(rows) <= MESSAGE), "{messages:?}");
         assert_eq!(messages.len(), 6);
     }
