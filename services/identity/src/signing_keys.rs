@@ -93,8 +93,8 @@ impl SigningKeys {
 
     /// Makes a key if it is time to, and deletes those that aren't served any more. Any number of replicas may try.
     pub(crate) async fn sweep(&self, db: &DatabaseConnection) -> Result<()> {
-        let deleted = signing_keys::delete_outlived(db, TOKEN_LIFE).await?;
         let made = self.rotate_if_due(db).await?;
+        let deleted = signing_keys::delete_outlived(db, TOKEN_LIFE).await?;
         if deleted > 0 || made.is_some() {
             self.reload(db).await?;
             let made = made.map(|made| made.kid);

@@ -149,6 +149,12 @@ async fn replicas_that_find_the_key_old_at_once_make_one() -> Result<()> {
     eventually("a new key", SOON, async || (served(&desk.client).await.ok()?.len() == 2).then_some(()))
         .await?;
     let _sweeps_too = desk.replica().await?;
+    eventually("nobody is about to make another", SOON, async || {
+        let busy = "pg_stat_activity WHERE datname = current_database()
+                    AND (wait_event = 'PgSleep' OR wait_event_type = 'Lock')";
+        (desk.count(busy).await.ok()? == 0).then_some(())
+    })
+    .await?;
     assert_eq!(desk.count("signing_keys").await?, 2);
     assert_eq!(desk.count("signing_keys WHERE sealed IS NULL").await?, 1);
     assert_eq!(
