@@ -28,7 +28,7 @@ pub(crate) enum Card {
 
 #[derive(Args)]
 #[command(
-    after_long_help = "The shop never sees a card's number: the card gateway gives a token for it. The simulated gateway has one for each\nthing that can happen, such as tok_visa, tok_declined and tok_insufficient_funds; docs/PAYMENTS.md lists them.\n\nExample:\n  bookstore card add tok_visa"
+    after_long_help = "The shop never sees a card's number: the card gateway gives a token for it. The simulated gateway has one for each thing that can happen, such as tok_visa, tok_declined and tok_insufficient_funds; docs/PAYMENTS.md lists them.\n\nExample:\n  bookstore card add tok_visa"
 )]
 pub(crate) struct Add {
     /// What the card gateway calls the card: `tok_visa`

@@ -50,7 +50,7 @@ pub(crate) struct ChangePassword {
 
 #[derive(Args)]
 #[command(
-    after_long_help = "Money that is left in the wallet is lost: bookstore wallet withdraw. Orders under way are still delivered, and\nforgotten once they end.\n\nExample:\n  bookstore account delete --yes"
+    after_long_help = "Money that is left in the wallet is lost: bookstore wallet withdraw. Orders under way are still delivered, and forgotten once they end.\n\nExample:\n  bookstore account delete --yes"
 )]
 pub(crate) struct Delete {
     /// Yes, for good

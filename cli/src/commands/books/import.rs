@@ -13,10 +13,9 @@ use std::{fs::File, io, path::PathBuf, time::Instant};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use proto::inventory::v1::RowReport;
+use uuid::Uuid;
 
-use crate::{
-    commands::shop, failure::Failure, gateway::Gateway, output::Output, request::RequestId, session::Session,
-};
+use crate::{commands::shop, failure::Failure, gateway::Gateway, output::Output, session::Session};
 use feed::{Feed, Only, Row};
 use mapping::{Mapping, Wish};
 use rejects::Rejects;
@@ -29,26 +28,30 @@ const ROWS: usize = 500;
 const HELD: usize = 4 * ROWS;
 
 #[derive(Args)]
+// Paragraphs are a line each: they are wrapped to the terminal's width.
 #[command(after_long_help = "\
---map FIELD=SOURCE says where each thing comes from. Fields: key (the feed's own, the same whenever it is sent), isbn,
-title, authors, publisher, year, language, description, categories, price, currency, stock. Sources:
+--map FIELD=SOURCE says where each thing comes from. The fields: key (the feed's own of a book), isbn, title, authors, \
+publisher, year, language, description, categories, price, currency, stock. The sources:
   COLUMN             what the column holds
   'TEXT'             the same for every row
-  COLUMN:SEPARATOR   several in one column: authors=authors:, (of what can be one only, the first)
-  COLUMN:;:names     authors as library catalogues write them: 'Austen, Jane, 1775-1817' is Jane Austen
-  COLUMN:LOW..HIGH   a price or a stock that the file lacks, computed from a column that it has, the same every time:
-                     price=id:5.00..40.00, stock=id:0..20
+  COLUMN:SEPARATOR   several in one column: authors=authors:,
+                     of what can be one only, the first
+  COLUMN:;:names     authors as library catalogues write them:
+                     'Austen, Jane, 1775-1817' is Jane Austen
+  COLUMN:LOW..HIGH   a price or a stock that the file lacks, computed from a column
+                     that it has, the same every time: price=id:5.00..40.00
+
 Several sources for one field: lists take them all, others the first that says something.
 
-A row is the book with the same ISBN, or else the same key of the same --feed; the same file again changes nothing. A
-row that makes no sense is refused with the reason, and stops nothing. An import that broke off is finished by running
-it again.
+A row is the book with the same ISBN, or else the same key of the same --feed; the same file again changes nothing. A row \
+that makes no sense is refused with the reason, and stops nothing. An import that broke off is finished by running it \
+again.
 
 Examples:
-  bookstore books import feed.csv --map isbn=ISBN --map title=Title --map authors='Author:;' --map price=Price \\
-    --map stock=Stock --rejects rejects.csv
-  bookstore books import feed.csv --feed wholesaler --map key=id --map title=name --map price=id:5.00..40.00 \\
-    --only kind=book --dry-run")]
+  bookstore books import feed.csv --map isbn=ISBN --map title=Title \\
+    --map 'authors=Author:;' --map price=Price --map stock=Stock --rejects rejects.csv
+  bookstore books import feed.csv --feed wholesaler --map key=id --map title=name \\
+    --map price=id:5.00..40.00 --only kind=book --dry-run")]
 pub(crate) struct Import {
     /// A file of comma-separated values in UTF-8, with a heading; - for standard input
     file: PathBuf,
@@ -82,8 +85,6 @@ pub(crate) struct Import {
     /// Show what would be sent, and send nothing
     #[arg(long)]
     dry_run: bool,
-    #[command(flatten)]
-    request_id: RequestId,
 }
 
 /// Rows on their way, and what is told of them.
@@ -112,7 +113,7 @@ impl Import {
                 session,
                 shop_id: shop::or_only(at, session, self.shop).await?,
                 location_id: self.location,
-                import_id: self.request_id.or_new(),
+                import_id: Uuid::new_v4().to_string(),
             }),
             None => None,
         };

@@ -14,12 +14,12 @@ use crate::{
 
 #[derive(Args)]
 #[command(after_long_help = "\
-The price is your shop's. What is known of the book itself is changed by the shop that alone offers it; every shop may
+The price is your shop's. What is known of the book itself is changed by the shop that alone offers it; every shop may \
 fill what is empty. An empty text empties a field.
 
 Examples:
   bookstore books update ofr_… --price '8.50 EUR'
-  bookstore books update ofr_… --publisher Ace --year 1990 --category classics --category science-fiction")]
+  bookstore books update ofr_… --publisher Ace --year 1990 --category classics")]
 pub(crate) struct Update {
     /// Your offer of it: ofr_…
     offer: String,
