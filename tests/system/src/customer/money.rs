@@ -6,7 +6,7 @@ use proto::payment::v1::{
 use testkit::eventually;
 use tonic::{Code, Status};
 
-use super::{Customer, END, euros, new_request_id};
+use super::{Customer, END, answered, euros, new_request_id};
 
 /// A card that always pays.
 const GOOD_CARD: &str = "tok_visa";
@@ -19,22 +19,31 @@ impl Customer {
         Ok(card.with_context(|| format!("AddCard {token}"))?.into_inner())
     }
 
-    /// Puts money into the wallet, from a new card.
+    /// Puts money into the wallet, from a new card, trying again while the shop is broken or busy.
     pub async fn top_up(&self, minor_units: i64) -> Result<()> {
         let card = self.add_card(GOOD_CARD).await?;
-        self.try_top_up(minor_units, &card.card_id).await?.context("TopUp")?;
+        let request = Self::top_up_of(minor_units, &card.card_id);
+        answered("TopUp", async || {
+            let answer = self.clients.payment().top_up(self.request(request.clone())?).await;
+            Ok(answer.map(tonic::Response::into_inner))
+        })
+        .await?;
         Ok(())
     }
 
     /// Puts money into the wallet; says what the shop said.
     pub async fn try_top_up(&self, minor_units: i64, card_id: &str) -> Result<Result<LedgerEntry, Status>> {
-        let request = TopUpRequest {
+        let request = Self::top_up_of(minor_units, card_id);
+        let answer = self.clients.payment().top_up(self.request(request)?).await;
+        Ok(answer.map(tonic::Response::into_inner))
+    }
+
+    fn top_up_of(minor_units: i64, card_id: &str) -> TopUpRequest {
+        TopUpRequest {
             request_id: new_request_id(),
             amount: Some(euros(minor_units)),
             card_id: card_id.to_owned(),
-        };
-        let answer = self.clients.payment().top_up(self.request(request)?).await;
-        Ok(answer.map(tonic::Response::into_inner))
+        }
     }
 
     /// What the wallet holds.

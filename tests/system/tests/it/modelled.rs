@@ -39,6 +39,8 @@ async fn every_answer_and_the_databases_agree_with_the_model() -> Result<()> {
     let options = Options {
         payment_deadline: PATIENCE.payment,
         reservation_ttl: PATIENCE.reservation,
+        // Rests wait for all cards.
+        variables: vec![("BOOKSTORE_CARD_PATIENCE", "300ms".to_owned())],
         ..Default::default()
     };
     let shop = Shop::start_with(options).await?;

@@ -8,7 +8,7 @@ use system_tests::{Options, Shop};
 use testkit::{Span, eventually};
 
 /// What one order causes, by service and span: the calls, and the handling of each event of a confirmed order.
-const CAUSED: [(&str, &str); 7] = [
+const CAUSED: [(&str, &str); 8] = [
     ("gateway", "bookstore.order.v1.OrderService/PlaceOrder"),
     ("order", "bookstore.order.v1.OrderService/PlaceOrder"),
     ("identity", "bookstore.identity.v1.IdentityService/GetAddress"),
@@ -16,6 +16,7 @@ const CAUSED: [(&str, &str); 7] = [
     ("inventory", "bookstore.inventory.v1.InventoryService/CommitReservation"),
     ("payment", "process bookstore.order.v1.placed"),
     ("order", "process bookstore.payment.v1.captured"),
+    ("notification", "process bookstore.order.v1.confirmed"),
 ];
 
 #[tokio::test]
@@ -47,7 +48,10 @@ async fn what_one_order_causes_is_one_trace() -> Result<()> {
     };
 
     let services: BTreeSet<&str> = spans.iter().map(|span| span.service.as_str()).collect();
-    assert_eq!(services, BTreeSet::from(["gateway", "identity", "inventory", "order", "payment"]));
+    assert_eq!(
+        services,
+        BTreeSet::from(["gateway", "identity", "inventory", "notification", "order", "payment"])
+    );
     let roots: Vec<&Span> = spans.iter().filter(|span| span.parent.is_none()).collect();
     assert_eq!(roots.len(), 1, "{roots:?}");
     assert!(is(roots[0], CAUSED[0]), "{roots:?}");

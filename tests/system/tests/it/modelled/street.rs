@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use proto::order::v1::PlaceOrderRequest;
 use system_tests::{
     Book, Clients, Customer, Seller, Shop,
@@ -59,7 +59,7 @@ impl Street {
             for (token, _) in CARDS {
                 theirs.push(customer.add_card(token).await?.card_id);
             }
-            customer.try_top_up(WALLET, &theirs[0]).await?.context("TopUp")?;
+            customer.top_up(WALLET).await?;
             cards.push(theirs);
         }
         Ok(Self {
