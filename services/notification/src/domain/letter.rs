@@ -17,7 +17,10 @@ impl Letter {
     pub(crate) fn write(news: &News, name: &str, sender: &str) -> Self {
         let (subject, message) = words(news);
         let (name, sender) = (in_line(name), in_line(sender));
-        let greeting = if name.is_empty() { "Hello,".to_owned() } else { format!("Hello {name},") };
+        // Anybody may register anybody's address, and call them whatever they want them to read.
+        let is_theirs = *news != News::Registered;
+        let greeting =
+            if name.is_empty() || !is_theirs { "Hello,".to_owned() } else { format!("Hello {name},") };
         Self { subject, text: format!("{greeting}\n\n{message}\n\n{sender}") }
     }
 }
@@ -125,7 +128,10 @@ mod tests {
                  The Bookstore"
             )
         );
-        assert!(Letter::write(&News::Registered, " ", "").text.starts_with("Hello,\n\n"));
+        assert!(
+            Letter::write(&News::Registered, "Buy at evil.example", "").text.starts_with("Hello,\n\nyour")
+        );
+        assert!(Letter::write(&News::Confirmed { order: order() }, " ", "").text.starts_with("Hello,\n\nwe"));
     }
 
     #[test]
