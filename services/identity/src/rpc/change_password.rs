@@ -13,7 +13,8 @@ use crate::store::{audit, sessions, users};
 
 /// Changes the caller's password and ends every other session of theirs: whoever knew the old one is out.
 ///
-/// Repeated after it was done, it is done: the new password is the current one already.
+/// Repeated after it was done, the new password is the current one already, and what began since ends: whoever asks for
+/// the password that is in force can't be told that the others are out while they are not.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` malformed field · `FAILED_PRECONDITION` the current password is wrong · `RESOURCE_EXHAUSTED` too
@@ -25,20 +26,18 @@ pub(super) async fn change_password(
 ) -> Result<pb::ChangePasswordResponse> {
     let (current, new) = parse(&wire)?;
     let known = users::find(&identity.db, caller.user_id).await?.ok_or(Error::CallerGone)?.user;
-    let proof = match Proof::take(&identity.passwords, &known, Some(current)).await {
-        Err(Error::WrongPassword) => {
-            Proof::take(&identity.passwords, &known, Some(new)).await?;
-            return Ok(pb::ChangePasswordResponse {});
-        }
-        proof => proof?,
+    let (proof, hash) = match Proof::take(&identity.passwords, &known, Some(current)).await {
+        Err(Error::WrongPassword) => (Proof::take(&identity.passwords, &known, Some(new)).await?, None),
+        proof => (proof?, Some(identity.passwords.hash(new).await?)),
     };
-    let hash = identity.passwords.hash(new).await?;
     let tx = identity.db.begin().await?;
     let locked = users::lock_and_read(&tx, caller.user_id).await?.ok_or(Error::CallerGone)?;
     proof.check(&locked.user)?;
-    users::set_password(&tx, caller.user_id, &hash).await?;
+    if let Some(hash) = hash {
+        users::set_password(&tx, caller.user_id, &hash).await?;
+        audit::append(&tx, Some(caller.user_id), Action::PasswordChanged, Some(caller.user_id), None).await?;
+    }
     let ended = sessions::end_others(&tx, caller).await?;
-    audit::append(&tx, Some(caller.user_id), Action::PasswordChanged, Some(caller.user_id), None).await?;
     let events: std::result::Result<Vec<_>, _> =
         ended.iter().map(|session| published::session_revoked(*session)).collect();
     ::events::outbox::append(&tx, &events?).await?;

@@ -39,14 +39,38 @@ async fn the_new_password_is_the_only_one_and_every_other_session_has_ended() ->
 }
 
 #[tokio::test]
-async fn a_repeat_finds_it_done_and_ends_no_session_that_began_since() -> Result<()> {
+async fn a_repeat_changes_nothing_and_ends_what_began_since() -> Result<()> {
     let desk = Desk::open().await?;
     let (mut client, ada) = (desk.client.clone(), desk.reader("ada@example.org").await?);
     client.change_password(as_user(&ada.token, change(PASSWORD, NEW))?).await?;
-    client.authenticate_user(sign_in("ada@example.org", NEW)).await?;
-    client.change_password(as_user(&ada.token, change(PASSWORD, NEW))?).await?;
-    assert_eq!(desk.count("sessions WHERE ended_at IS NULL").await?, 2);
+    let since = client.authenticate_user(sign_in("ada@example.org", NEW)).await?.into_inner();
+    for _ in 0..2 {
+        client.change_password(as_user(&ada.token, change(PASSWORD, NEW))?).await?;
+        let refused = refused(whoami(&client, &since.access_token).await, Code::Unauthenticated)?;
+        assert_eq!(refused, "SESSION_REVOKED");
+    }
+    whoami(&client, &ada.token).await?;
+    assert_eq!(desk.count("sessions WHERE ended_at IS NULL").await?, 1);
     assert_eq!(desk.count("audit_log WHERE action = 'PASSWORD_CHANGED'").await?, 1);
+    assert_eq!(events::<SessionRevoked>(&desk.broker, 1).await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_is_told_that_the_password_is_theirs_already_is_alone_with_it() -> Result<()> {
+    let desk = Desk::open().await?;
+    let (mut client, other) = (desk.client.clone(), desk.replica().await?);
+    let ada = desk.reader("ada@example.org").await?;
+    let thief = desk.sign_in("ada@example.org").await?;
+    // Mistyped where the password is asked for, and typed where the next one is.
+    client.change_password(as_user(&ada.token, change("wrong horse battery", PASSWORD))?).await?;
+    assert_eq!(refused(whoami(&client, &thief.token).await, Code::Unauthenticated)?, "SESSION_REVOKED");
+    eventually("another replica refuses it", SOON, async || whoami(&other.client, &thief.token).await.err())
+        .await?;
+    let request = RefreshTokenRequest { request_id: "r-1".to_owned(), refresh_token: thief.refresh_token };
+    assert_eq!(refused(client.refresh_token(request).await, Code::Unauthenticated)?, "SESSION_REVOKED");
+    whoami(&client, &ada.token).await?;
+    client.authenticate_user(sign_in("ada@example.org", PASSWORD)).await?;
     Ok(())
 }
 
