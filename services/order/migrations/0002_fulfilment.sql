@@ -30,10 +30,6 @@ ALTER TABLE orders
         state IN ('PENDING', 'CANCELLED') OR (payment_state IN ('CAPTURED', 'REFUNDED') AND stock_state = 'COMMITTED')
     );
 
--- For staff, who look for orders that went wrong. The other states are found by going back from the newest.
-CREATE INDEX orders_cancelled ON orders (cancel_reason, id DESC) WHERE state = 'CANCELLED';
-CREATE INDEX orders_sent_back ON orders (id DESC) WHERE state IN ('RETURN_REQUESTED', 'RETURNED');
-
 ALTER TABLE order_history
     DROP CONSTRAINT order_history_state_check,
     ADD CONSTRAINT order_history_state_check CHECK (state IN (
@@ -96,10 +92,6 @@ $$;
 CREATE TRIGGER shipments_follow_order AFTER UPDATE ON orders FOR EACH ROW
 WHEN ((OLD.state = 'PENDING' AND NEW.state = 'CONFIRMED') OR (OLD.state = 'CONFIRMED' AND NEW.state = 'CANCELLED'))
 EXECUTE FUNCTION shipments_follow_order();
-
--- The release before has confirmed orders.
-INSERT INTO shipments (order_id, shop_id, created_at)
-SELECT id, shop_id, updated_at FROM orders, unnest(shops_of_lines(lines)) AS shop_id WHERE state = 'CONFIRMED';
 
 -- Books that customers send back.
 CREATE TABLE returns (

@@ -43,7 +43,12 @@ pub struct Order;
 impl Application for Order {
     const NAME: &'static str = "order";
     const PORT: u16 = 50053;
-    const MIGRATIONS: &'static [SqlMigration] = server::migrations!("0001_orders", "0002_fulfilment");
+    const MIGRATIONS: &'static [SqlMigration] = server::migrations!(
+        "0001_orders",
+        "0002_fulfilment",
+        "0003_earlier_shipments",
+        "0004_order_searches",
+    );
     type Config = Config;
 
     async fn build(config: Config, context: &Context) -> Result<Service, BuildError> {

@@ -17,4 +17,5 @@ mod shipping;
 mod shop;
 mod staff;
 mod traces;
+mod upgrade;
 mod watching;

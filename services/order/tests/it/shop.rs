@@ -56,7 +56,10 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) async fn new() -> Result<Self> {
-        let database = testkit::database::<order::Order>().await?;
+        Self::on(testkit::database::<order::Order>().await?).await
+    }
+
+    pub(crate) async fn on(database: Database) -> Result<Self> {
         let database_url = database.url().to_owned();
         let broker = Broker::start().await?;
         make_payment_stream(&broker).await?;
