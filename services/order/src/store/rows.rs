@@ -34,13 +34,16 @@ impl TryFrom<StandingRow> for Standing {
     type Error = DbErr;
 
     fn try_from(row: StandingRow) -> Result<Self, DbErr> {
+        let payment = known(PaymentState::named(&row.payment_state))?;
+        // The release that knew of no parts wrote down no sum: what it calls REFUNDED is the total.
+        let is_all = payment == PaymentState::Refunded && row.refunded == 0;
         Ok(Self {
             state: known(State::named(&row.state))?,
-            payment: known(PaymentState::named(&row.payment_state))?,
+            payment,
             stock: known(StockState::named(&row.stock_state))?,
             reason: row.cancel_reason.map(|name| known(CancelReason::named(&name))).transpose()?,
             failure: row.payment_failure_reason.map(|name| known(FailureReason::named(&name))).transpose()?,
-            refunded: row.refunded,
+            refunded: if is_all { row.total } else { row.refunded },
             total: row.total,
         })
     }

@@ -3,13 +3,13 @@
 use anyhow::Result;
 use auth::Permission;
 use order::Order;
-use proto::order::v1 as pb;
+use proto::order::v1::{self as pb, OrderState, PaymentState};
 use sea_orm::ConnectionTrait as _;
 use server::Application as _;
 use testkit::{Database, empty_database, eventually};
 use values::{OrderId, ShopId, UserId};
 
-use crate::shop::{SOON, Setup, Shop};
+use crate::shop::{SOON, Setup, Shop, euros};
 
 /// As many migrations as the release before had.
 const BEFORE: usize = 1;
@@ -124,5 +124,19 @@ async fn an_order_that_is_cancelled_while_its_shipments_are_made_has_none() -> R
     let statement = "SELECT 1 AS sent FROM shipments WHERE state = 'READY'";
     let statement = sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, statement);
     assert!(db.query_one_raw(statement).await?.is_none(), "a shop sends what was cancelled");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_given_back_before_is_the_total() -> Result<()> {
+    let database = database_of_before(BEFORE).await?;
+    let order = order_of_before(&database, GIVEN_BACK, &[ShopId::new()]).await?;
+
+    let shop = Shop::open_with(Setup::on(database).await?).await?;
+
+    let staff = shop.staff(&[Permission::ORDERS_READ])?;
+    let order = shop.get(&staff, &order.to_string()).await??;
+    assert_eq!((order.state(), order.payment_state()), (OrderState::Cancelled, PaymentState::Refunded));
+    assert_eq!(order.refunded, Some(euros(TOTAL)));
     Ok(())
 }
