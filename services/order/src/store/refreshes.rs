@@ -44,6 +44,7 @@ impl Change {
 pub(crate) struct Due {
     pub(crate) change: Change,
     revision: i64,
+    is_repeat: bool,
 }
 
 #[derive(FromQueryResult)]
@@ -52,6 +53,7 @@ struct Row {
     kind: String,
     user_id: Uuid,
     revision: i64,
+    is_repeat: bool,
 }
 
 impl TryFrom<Row> for Due {
@@ -63,7 +65,8 @@ impl TryFrom<Row> for Due {
             "NAME" => Some(Subject::Name),
             _ => None,
         })?;
-        Ok(Self { change: Change { user: UserId::from_uuid(row.user_id), subject }, revision: row.revision })
+        let change = Change { user: UserId::from_uuid(row.user_id), subject };
+        Ok(Self { change, revision: row.revision, is_repeat: row.is_repeat })
     }
 }
 
@@ -94,7 +97,8 @@ pub(crate) async fn note(tx: &impl ConnectionTrait, mut changes: Vec<Change>) ->
 
 /// What is to be asked for now. Locks nothing, since identity is asked next; two replicas that ask write the same.
 pub(crate) async fn due(db: &impl ConnectionTrait, limit: u32) -> Result<Vec<Due>, DbErr> {
-    let find = "SELECT subject, kind, user_id, revision FROM refreshes WHERE due_at <= now() ORDER BY due_at LIMIT $1";
+    let find = "SELECT subject, kind, user_id, revision, is_repeat FROM refreshes
+                WHERE due_at <= now() ORDER BY due_at LIMIT $1";
     let rows = Row::find_by_statement(sql(find, [i64::from(limit).into()])).all(db).await?;
     rows.into_iter().map(Due::try_from).collect()
 }
@@ -114,13 +118,14 @@ struct Changed {
 }
 
 /// Writes what identity answered into the user's orders that are not shipped yet, and tells which have changed by it.
-/// Nothing, if there was another change since it was asked.
+/// Nothing, if there was another change since it was asked, or another replica has written the same.
 ///
 /// Locks the change, then the orders in the order of their ids.
 pub(crate) async fn apply(tx: &impl ConnectionTrait, due: &Due, news: &News) -> Result<Vec<OrderId>, DbErr> {
-    let Due { change, revision } = due;
-    let lock = "SELECT subject AS id FROM refreshes WHERE subject = $1 AND revision = $2 FOR UPDATE";
-    let values = [change.key().into(), (*revision).into()];
+    let Due { change, revision, is_repeat } = due;
+    let lock = "SELECT subject AS id FROM refreshes
+                WHERE subject = $1 AND revision = $2 AND is_repeat = $3 FOR UPDATE";
+    let values = [change.key().into(), (*revision).into(), (*is_repeat).into()];
     if Changed::find_by_statement(sql(lock, values)).one(tx).await?.is_none() {
         return Ok(vec![]);
     }
@@ -138,11 +143,12 @@ pub(crate) async fn apply(tx: &impl ConnectionTrait, due: &Due, news: &News) -> 
         }
         News::Gone => vec![],
     };
-    let again = "UPDATE refreshes SET is_repeat = true, due_at = now() + $2 * interval '1 second'
-                 WHERE subject = $1 AND NOT is_repeat";
-    let values = [change.key().into(), UNDER_WAY.as_secs_f64().into()];
-    if tx.execute_raw(sql(again, values)).await?.rows_affected() == 0 {
+    if *is_repeat {
         tx.execute_raw(sql("DELETE FROM refreshes WHERE subject = $1", [change.key().into()])).await?;
+    } else {
+        let again = "UPDATE refreshes SET is_repeat = true, due_at = now() + $2 * interval '1 second'
+                     WHERE subject = $1";
+        tx.execute_raw(sql(again, [change.key().into(), UNDER_WAY.as_secs_f64().into()])).await?;
     }
     Ok(changed)
 }
@@ -170,8 +176,44 @@ async fn write<const N: usize>(
 /// Asks for it later.
 pub(crate) async fn postpone(db: &impl ConnectionTrait, due: &Due) -> Result<(), DbErr> {
     let postpone = "UPDATE refreshes SET due_at = now() + $3 * interval '1 second'
-                    WHERE subject = $1 AND revision = $2";
-    let values = [due.change.key().into(), due.revision.into(), PAUSE.as_secs_f64().into()];
+                    WHERE subject = $1 AND revision = $2 AND is_repeat = $4";
+    let values =
+        [due.change.key().into(), due.revision.into(), PAUSE.as_secs_f64().into(), due.is_repeat.into()];
     db.execute_raw(sql(postpone, values)).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context as _, Result};
+    use sea_orm::DatabaseConnection;
+
+    use super::*;
+
+    async fn make_due(db: &DatabaseConnection) -> Result<Vec<Due>> {
+        db.execute_unprepared("UPDATE refreshes SET due_at = now()").await?;
+        Ok(due(db, 10).await?)
+    }
+
+    #[tokio::test]
+    async fn two_replicas_that_ask_at_once_leave_the_repeat() -> Result<()> {
+        let database = testkit::database::<crate::Order>().await?;
+        let db = database.connect().await?;
+        note(&db, vec![Change { user: UserId::new(), subject: Subject::Name }]).await?;
+        let first = make_due(&db).await?.pop().context("nothing is due")?;
+
+        for _ in 0..2 {
+            apply(&db, &first, &News::Gone).await?;
+        }
+        let repeat = make_due(&db).await?.pop().context("nothing is asked for again")?;
+        // One that is late.
+        postpone(&db, &first).await?;
+        assert_eq!(due(&db, 10).await?.len(), 1, "the repeat is not put off");
+        for _ in 0..2 {
+            apply(&db, &repeat, &News::Gone).await?;
+        }
+
+        assert!(make_due(&db).await?.is_empty());
+        Ok(())
+    }
 }
