@@ -1,11 +1,18 @@
 //! A file becomes a catalogue.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, process::Stdio, time::Duration};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
+use testkit::eventually;
+use tokio::io::AsyncWriteExt as _;
 
-use crate::{shop::Shop, terminal::Terminal};
+use crate::{
+    shop::Shop,
+    terminal::{Outcome, Terminal},
+};
+
+const SOON: Duration = Duration::from_secs(30);
 
 const FEED: &str = "\
 id,name,who,isbn,shelf,kind
@@ -133,6 +140,59 @@ async fn an_import_that_breaks_off_is_finished_by_running_it_again() -> Result<(
     let again = seller.answers(&import(&feed, &[])).await?;
     assert_eq!(counts(&again)[3..], [1, 1], "{again}");
     assert_eq!(books(&seller, &[]).await?, ["Dune", "Emma"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn books_with_much_to_say_of_them_arrive() -> Result<()> {
+    let shop = Shop::open_without_payment().await?;
+    let (seller, _) = shop.bookseller().await?;
+    let feed = seller.folder.path().join("feed.csv");
+    let about = "a".repeat(2_000);
+    let rows: String = (1..=500).map(|id| format!("{id},Book {id},{about}\n")).collect();
+    fs::write(&feed, format!("id,name,about\n{rows}"))?;
+    let from = ["key=id", "title=name", "description=about", "price=id:5.00..40.00", "stock=id:1..20"];
+    let maps: Vec<_> = from.into_iter().flat_map(|from| ["--map", from]).collect();
+    let feed = feed.to_str().context("no path")?;
+
+    let told =
+        seller.answers(&[&["books", "import", feed, "--feed", "wholesaler"][..], &maps].concat()).await?;
+
+    assert_eq!(counts(&told), [500, 0, 0, 0, 0], "{told}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_arrived_before_an_import_broke_off_stays_and_only_the_rest_is_new() -> Result<()> {
+    let shop = Shop::open_without_payment().await?;
+    let (seller, shop_id) = shop.bookseller().await?;
+    let rejects = seller.folder.path().join("rejects.csv");
+    let row =
+        |id: i32| format!("{id},{},,,,book\n", if id == 3 { String::new() } else { format!("Book {id}") });
+    let heading = "id,name,who,isbn,shelf,kind\n";
+    let (first, rest): (String, String) = ((1..=510).map(row).collect(), (511..=520).map(row).collect());
+    let options = ["--rejects", rejects.to_str().context("no path")?, "--shop", &shop_id];
+    let mut child = seller.command(&import("-", &options)).stdin(Stdio::piped()).spawn()?;
+    let mut stdin = child.stdin.take().context("no standard input")?;
+    stdin.write_all(format!("{heading}{first}").as_bytes()).await?;
+    // They are told once the first call is answered; the second waits for the rest of the file.
+    eventually("the first rows have arrived", SOON, async || {
+        fs::read_to_string(&rejects).is_ok_and(|told| told.contains("\n3,title,")).then_some(())
+    })
+    .await?;
+
+    shop.books.close();
+    stdin.write_all(rest.as_bytes()).await?;
+    drop(stdin);
+    let broken: Outcome = child.wait_with_output().await?.try_into()?;
+
+    assert_eq!(broken.code, 5, "{broken:#?}");
+    assert!(broken.stderr.contains("what has arrived stays"), "{broken:#?}");
+    shop.books.open();
+    let feed = seller.folder.path().join("feed.csv");
+    fs::write(&feed, format!("{heading}{first}{rest}"))?;
+    let again = seller.answers(&import(feed.to_str().context("no path")?, &[])).await?;
+    assert_eq!(counts(&again), [20, 0, 499, 1, 0], "{again}");
     Ok(())
 }
 

@@ -9,10 +9,10 @@ use proto::inventory::v1::{
 
 use crate::{failure::Failure, gateway::Gateway, session::Session};
 
-/// Of a message; the shop takes four times as much.
-const MESSAGE: usize = 1 << 20;
-/// Of a row; none that is worth reading is as long.
-const LONGEST_ROW: usize = 256 << 10;
+/// Of the rows in a message: a service reads none above 256 KiB, and what is around the rows counts, too.
+const MESSAGE: usize = 192 << 10;
+/// Of a row, which must fit into a message; none that is worth reading is as long.
+const LONGEST_ROW: usize = 128 << 10;
 
 /// Where rows go.
 pub(super) struct Target<'a> {
@@ -100,15 +100,34 @@ mod tests {
         CatalogueRow { number, description: "a".repeat(length), ..CatalogueRow::default() }
     }
 
+    /// What a service reads of a message.
+    const READ: usize = 256 << 10;
+
+    fn length(rows: &[CatalogueRow]) -> usize {
+        let rows = CatalogueRows { rows: rows.to_vec() };
+        ImportCatalogueRequest { piece: Some(Piece::Rows(rows)) }.encoded_len()
+    }
+
     #[test]
     fn no_message_is_too_long_and_no_row_is_lost() {
-        let messages = messages((1..=30).map(|number| row(number, 200_000)).collect());
+        for (of_a_row, in_all) in [(30_000, 5), (1, 1)] {
+            let messages = messages((1..=30).map(|number| row(number, of_a_row)).collect());
 
-        let numbers: Vec<_> = messages.iter().flatten().map(|row| row.number).collect();
-        assert_eq!(numbers, (1..=30).collect::<Vec<_>>());
-        let length = |rows: &Vec<CatalogueRow>| rows.iter().map(prost::Message::encoded_len).sum::<usize>();
-        assert!(messages.iter().all(|rows| length(rows) <= MESSAGE), "{messages:?}");
-        assert_eq!(messages.len(), 6);
+            let numbers: Vec<_> = messages.iter().flatten().map(|row| row.number).collect();
+            assert_eq!(numbers, (1..=30).collect::<Vec<_>>());
+            assert!(messages.iter().all(|rows| length(rows) <= READ), "{messages:?}");
+            assert_eq!(messages.len(), in_all);
+        }
+    }
+
+    #[test]
+    fn the_longest_row_fits_into_a_message() {
+        let (rows, _) = fitting((1..=3).map(|number| row(number, LONGEST_ROW - 10)).collect());
+
+        let messages = messages(rows);
+
+        assert_eq!(messages.len(), 3);
+        assert!(messages.iter().all(|rows| length(rows) <= READ));
     }
 
     #[test]
