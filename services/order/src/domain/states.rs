@@ -121,6 +121,17 @@ names!(PaymentState {
 names!(StockState { Reserved => "RESERVED", Committed => "COMMITTED", Released => "RELEASED" });
 names!(Actor { Customer => "CUSTOMER", System => "SYSTEM", Shop => "SHOP", Staff => "STAFF" });
 
+impl StockState {
+    /// The one state in which an order has its stock like this, if there is just one.
+    pub(crate) const fn only_while(self) -> Option<State> {
+        match self {
+            Self::Reserved => Some(State::Pending),
+            Self::Committed => None,
+            Self::Released => Some(State::Cancelled),
+        }
+    }
+}
+
 impl FailureReason {
     /// Why an order is cancelled whose payment failed for this reason.
     pub(super) const fn cancels(self) -> CancelReason {

@@ -272,6 +272,10 @@ mod tests {
                         || (matches!(next.payment, PaymentState::Captured | PaymentState::Refunded)
                             && next.stock == StockState::Committed)
                 );
+                match next.stock.only_while() {
+                    Some(state) => prop_assert_eq!(next.state, state),
+                    None => prop_assert!(!matches!(next.state, State::Pending | State::Cancelled)),
+                }
                 prop_assert!(next.refunded >= now.refunded, "what was given back only grows");
                 prop_assert_eq!(next.failure.is_some(), next.payment == PaymentState::Failed);
                 prop_assert!((next.payment != PaymentState::Refunded) || next.refunded >= TOTAL);
