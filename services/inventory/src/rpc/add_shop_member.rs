@@ -3,7 +3,7 @@ use proto::inventory::v1 as pb;
 use sea_orm::TransactionTrait;
 use values::{ShopId, UserId, Violations};
 
-use super::{Inventory, may};
+use super::{Inventory, may_see_to_people};
 use crate::{
     error::Error,
     events::shop_member_changed,
@@ -39,6 +39,8 @@ impl AddShopMember {
 
 /// Lets a user work in a shop that the caller owns, or changes what they are there, and tells others.
 ///
+/// With `catalogue.manage` in any shop.
+///
 /// # Errors
 /// `INVALID_ARGUMENT` malformed field · `NOT_FOUND` shop · `PERMISSION_DENIED` not the caller's
 /// · `FAILED_PRECONDITION` nobody would own the shop
@@ -52,7 +54,7 @@ pub(super) async fn add_shop_member(
     let tx = inventory.db.begin().await?;
     // Whoever was an owner before the lock need not be one any more.
     store::shops::lock(&tx, shop).await?;
-    may(&tx, caller, shop, Work::Owner).await?;
+    may_see_to_people(&tx, caller, shop, Work::Owner).await?;
     let known = store::members::find(&tx, shop, user).await?;
     if let Some(member) = &known
         && member.role()? == role

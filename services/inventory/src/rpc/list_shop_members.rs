@@ -5,7 +5,7 @@ use values::{
     page::{self, PageSize},
 };
 
-use super::Inventory;
+use super::{Inventory, may_see_to_people};
 use crate::{
     error::Error,
     store::{
@@ -34,7 +34,7 @@ impl ListShopMembers {
     }
 }
 
-/// Lists who works in a shop, for those who do.
+/// Lists who works in a shop, for those who do or who have `catalogue.manage`.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` malformed field, or a page token of another list · `NOT_FOUND` shop · `PERMISSION_DENIED` the
@@ -45,7 +45,7 @@ pub(super) async fn list_shop_members(
     wire: pb::ListShopMembersRequest,
 ) -> Result<pb::ListShopMembersResponse, Error> {
     let request = ListShopMembers::parse(&wire)?;
-    inventory.may(caller, request.shop, Work::Books).await?;
+    may_see_to_people(&inventory.db, caller, request.shop, Work::Books).await?;
     let (members, next) =
         store::members::list(&inventory.db, request.shop, request.cursor, request.size).await?;
     Ok(pb::ListShopMembersResponse {

@@ -3,7 +3,7 @@ use proto::inventory::v1 as pb;
 use sea_orm::TransactionTrait;
 use values::{ShopId, UserId, Violations};
 
-use super::{Inventory, may};
+use super::{Inventory, may_see_to_people};
 use crate::{
     error::Error,
     events::shop_member_changed,
@@ -18,6 +18,8 @@ fn parse(wire: &pb::RemoveShopMemberRequest) -> Result<(ShopId, UserId), Violati
 }
 
 /// Ends a user's work in a shop that the caller owns, or the caller's own in any, and tells others.
+///
+/// With `catalogue.manage` in any shop.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` malformed field · `NOT_FOUND` shop · `PERMISSION_DENIED` not the caller's
@@ -35,7 +37,7 @@ pub(super) async fn remove_shop_member(
     }
     // Everybody may go, and whoever has gone can't be an owner who asks again.
     if user != caller.user_id {
-        may(&tx, caller, shop, Work::Owner).await?;
+        may_see_to_people(&tx, caller, shop, Work::Owner).await?;
     }
     if store::members::find(&tx, shop, user).await?.is_none() {
         return Ok(pb::RemoveShopMemberResponse {});

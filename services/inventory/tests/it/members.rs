@@ -1,6 +1,7 @@
 //! Who works in a shop, and what others hear of it.
 
 use anyhow::Result;
+use auth::Permission;
 use proto::inventory::v1::{self as pb, ShopMemberChanged, ShopRole};
 use testkit::{eventually, published};
 use tonic::{Code, Status};
@@ -248,5 +249,38 @@ async fn unknown_shops_and_malformed_fields_are_refused() -> Result<()> {
     let leave = pb::RemoveShopMemberRequest::default();
     let answer = owner.client.remove_shop_member(owner.user.asks(leave)?).await;
     assert_eq!(wrong_fields(answer), ["shop_id", "user_id"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_sees_to_the_whole_catalogue_gives_a_shop_another_owner() -> Result<()> {
+    let bookshop = Bookshop::open().await?;
+    let mut owner = bookshop.owner().await?;
+    let (manager, heir) = (bookshop.user(&[Permission::CATALOGUE_MANAGE])?, bookshop.shop_owner()?);
+
+    assert_eq!(refusal(remove(&owner, &manager, &owner.user).await), last_owner());
+    let owns = add(&owner, &manager, &heir, ShopRole::Owner).await?;
+    assert_eq!((owns.user_id.as_str(), owns.role()), (heir.id.to_string().as_str(), ShopRole::Owner));
+    remove(&owner, &manager, &owner.user).await?;
+
+    let list = pb::ListShopMembersRequest { shop_id: owner.shop.shop_id.clone(), ..Default::default() };
+    let members = owner.client.list_shop_members(manager.asks(list)?).await?.into_inner().members;
+    assert_eq!(members, [owns]);
+
+    // Not the shop itself, nor what it sells.
+    assert_eq!(refusal(owner.client.add_book(manager.asks(owner.emma())?).await), denied());
+    let room = pb::CreateLocationRequest {
+        request_id: "room".to_owned(),
+        shop_id: owner.shop.shop_id.clone(),
+        name: "The cellar".to_owned(),
+    };
+    assert_eq!(refusal(owner.client.create_location(manager.asks(room)?).await), denied());
+    let unknown = pb::AddShopMemberRequest {
+        shop_id: values::ShopId::new().to_string(),
+        user_id: heir.id.to_string(),
+        role: ShopRole::Owner.into(),
+    };
+    let answer = owner.client.add_shop_member(manager.asks(unknown)?).await;
+    assert_eq!(refusal(answer), (Code::NotFound, "SHOP_NOT_FOUND".to_owned()));
     Ok(())
 }

@@ -64,6 +64,7 @@ impl Row {
                 Whose::TheUsers { .. }
                 | Whose::SomebodyElses { .. }
                 | Whose::TheShops
+                | Whose::TheShopsOr(_)
                 | Whose::TheStaffs
                 | Whose::TheServices(_) => true,
             }
@@ -82,6 +83,7 @@ impl Row {
             | Whose::TheUsers { .. }
             | Whose::SomebodyElses { .. }
             | Whose::TheShops
+            | Whose::TheShopsOr(_)
             | Whose::TheStaffs => {}
         }
         let Some(permissions) = user.permissions() else { return Some(sign_in_required()) };
@@ -94,7 +96,10 @@ impl Row {
             _ if user == User::Owner => None,
             Whose::TheUsers { but_for: Some(permission), .. } if permissions.contains(&permission) => None,
             Whose::TheUsers { missing, .. } => Some(Outcome::refused(Code::NotFound, missing)),
-            Whose::TheShops => Some(Outcome::refused(Code::PermissionDenied, "NOT_THE_OWNER")),
+            Whose::TheShopsOr(permission) if permissions.contains(&permission) => None,
+            Whose::TheShops | Whose::TheShopsOr(_) => {
+                Some(Outcome::refused(Code::PermissionDenied, "NOT_THE_OWNER"))
+            }
             Whose::Everybodys
             | Whose::TheCallers
             | Whose::TheCallersOr(_)

@@ -43,6 +43,8 @@ pub(crate) enum Whose {
     SomebodyElses { missing: &'static str, but_for: Permission },
     /// The owner's shop's. Others may know of it, and no more.
     TheShops,
+    /// As the one before, but with the permission everybody's.
+    TheShopsOr(Permission),
     /// Of those who hold the permission that it takes; what they get is somebody's all the same.
     TheStaffs,
     /// Of these services; what they get is somebody's all the same.
