@@ -1,5 +1,6 @@
 //! The inventory service: shops, books, prices, stock, and reservations of stock.
 
+mod announcer;
 mod config;
 mod domain;
 mod error;
@@ -23,8 +24,14 @@ pub struct Inventory;
 impl Application for Inventory {
     const NAME: &'static str = "inventory";
     const PORT: u16 = 50052;
-    const MIGRATIONS: &'static [SqlMigration] =
-        server::migrations!("0001_catalogue", "0002_stock", "0003_reservations", "0004_shops", "0005_import");
+    const MIGRATIONS: &'static [SqlMigration] = server::migrations!(
+        "0001_catalogue",
+        "0002_stock",
+        "0003_reservations",
+        "0004_shops",
+        "0005_import",
+        "0006_announcements",
+    );
     type Config = Config;
 
     async fn build(config: Config, context: &Context) -> Result<Service, BuildError> {
@@ -32,11 +39,13 @@ impl Application for Inventory {
         let (db, stop) = (&context.db, &context.stop);
 
         let relay = context.relay("INVENTORY");
+        let announcer = announcer::run(db.clone(), relay.wake_handle(), stop.clone());
         let inventory = rpc::Inventory::new(db.clone(), relay.wake_handle(), config.reservation_ttl);
 
         Ok(Service::new(Self::NAME, server::jwks(identity))
             .rpc(InventoryServiceServer::new(inventory))
             .task("relay", relay.run(stop.clone()))
+            .task("announcer", announcer)
             .task("order.cancelled", context.consume("ORDER", OnOrderCancelled))
             .task("order.returned", context.consume("ORDER", OnOrderReturned))
             .task("sweeper", sweeper::run(db.clone(), config.sweep_interval, stop.clone())))

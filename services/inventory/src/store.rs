@@ -3,8 +3,9 @@
 //! **Locks.** Whoever changes stock for reservations locks reservations in the order of their ids, then shelves in the
 //! order of (offer, location), and only then inserts reservations, in the order of their keys. A feed locks its shop,
 //! works in the order of their ids, and shelves in that order, too. Everybody else locks one shelf at most. So nobody
-//! waits in a circle for stock.
+//! waits in a circle for stock. Who announces members locks many shops, but waits for none of them.
 
+pub(crate) mod announcements;
 pub(crate) mod availability;
 pub(crate) mod book_list;
 pub(crate) mod books;

@@ -83,6 +83,14 @@ impl Bookshop {
         Ok(client)
     }
 
+    /// Stops all replicas and starts one.
+    pub(crate) async fn restart(&mut self) -> Result<()> {
+        for replica in self.replicas.drain(..) {
+            replica.stop().await?;
+        }
+        self.another_replica().await.map(drop)
+    }
+
     pub(crate) fn client(&self) -> Result<Client> {
         connect(self.replicas.first().context("no replica")?)
     }

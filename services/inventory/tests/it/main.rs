@@ -14,4 +14,5 @@ mod rooms;
 mod settling;
 mod shops;
 mod stock;
+mod upgrade;
 mod withdrawn;
