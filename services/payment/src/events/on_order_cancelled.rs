@@ -75,8 +75,9 @@ async fn settle(
             OnCancel::Nothing => {}
         }
     }
-    give_back(tx, &dues, traces).await?;
+    // Charges before wallets, as everybody locks them.
     give_up(tx, &under_way, traces).await?;
+    give_back(tx, &dues, traces).await?;
 
     let unknown: Vec<Tombstone> = orders
         .iter()

@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use events::{Delivery, HandleError, Handler, Verdict, Wake, outbox};
 use proto::order::v1::{OrderPlaced, PaymentMethod};
@@ -12,11 +12,13 @@ use crate::{
     domain::{
         charge::{self, Charge, Wallets},
         failure::Failure,
+        payment::State,
     },
     errands::Errands,
     store::{
         card_payments,
         charges::{self, Decided, Due, Standing},
+        records::{self, New},
     },
 };
 
@@ -48,12 +50,8 @@ impl Handler for OnOrderPlaced {
                 Source::Card(card) => by_card.push((*due, *card)),
             }
         }
-        if !by_wallet.is_empty() {
-            settle(tx, &by_wallet, &traces).await?;
-        }
-        if !by_card.is_empty() {
-            begin(tx, by_card, &traces).await?;
-        }
+        let by_card = by_card.into_iter().map(|(due, card)| due_by_card(due, card, &traces)).collect();
+        pay(tx, &by_wallet, by_card, &traces).await?;
         Ok(parsed.into_iter().map(|due| due.map_or_else(Verdict::Reject, |_| Verdict::Done)).collect())
     }
 
@@ -70,53 +68,52 @@ enum Source {
     Card(CardId),
 }
 
-async fn settle(tx: &DatabaseTransaction, dues: &[Due], traces: &Traces<'_>) -> Result<(), HandleError> {
-    let standings = charges::lock(tx, dues).await?;
-    let open: Vec<(Due, Standing)> =
-        dues.iter().copied().zip(standings).filter(|(_, standing)| !standing.settled).collect();
-    if open.is_empty() {
+/// Inserts the payments of wallets and of cards together, so that it is done in the order of their orders' ids.
+async fn pay(
+    tx: &DatabaseTransaction,
+    by_wallet: &[Due],
+    by_card: Vec<card_payments::Due>,
+    traces: &Traces<'_>,
+) -> Result<(), HandleError> {
+    let decided = if by_wallet.is_empty() { Vec::new() } else { decided(tx, by_wallet).await? };
+    let by_card = if by_card.is_empty() { by_card } else { card_payments::open(tx, by_card).await? };
+    let payments: Vec<New> = decided.iter().map(New::from).chain(by_card.iter().map(New::from)).collect();
+    if payments.is_empty() {
         return Ok(());
     }
-    let decided = decide(&open);
-    if !charges::record(tx, &decided).await? {
+    if !records::insert(tx, &payments).await? {
         return Err(settled_meanwhile());
     }
-    let events = decided.iter().map(|Decided { payment, due, outcome }| {
-        let version = published::FIRST_VERSION;
-        let event = match *outcome {
-            Ok(_) => published::captured(*payment, due.order, version, due.total)?,
-            Err(failure) => published::failed(*payment, due.order, version, failure)?,
+    if !decided.is_empty() {
+        charges::record(tx, &decided).await?;
+    }
+    if !by_card.is_empty() {
+        card_payments::begin(tx, &by_card).await?;
+    }
+    let events = payments.iter().filter_map(|payment| {
+        let New { payment, order, total, state, .. } = *payment;
+        let event = match state {
+            State::Captured => published::captured(payment, order, published::FIRST_VERSION, total),
+            State::Failed(failure) => published::failed(payment, order, published::FIRST_VERSION, failure),
+            State::Pending | State::Authorised | State::Refunded => return None,
         };
-        Ok(traces.go_on(due.order, event))
+        Some(event.map(|event| traces.go_on(order, event)))
     });
     outbox::append(tx, &written(events)?).await?;
     Ok(())
 }
 
-async fn begin(
-    tx: &DatabaseTransaction,
-    dues: Vec<(Due, CardId)>,
-    traces: &Traces<'_>,
-) -> Result<(), HandleError> {
-    let dues: Vec<card_payments::Due> = dues
-        .into_iter()
-        .map(|(Due { order, user, total }, card)| card_payments::Due {
-            payment: PaymentId::new(),
-            order,
-            user,
-            card,
-            total,
-            traceparent: traces.traceparent(order),
-        })
-        .collect();
-    let failed: BTreeSet<PaymentId> = card_payments::begin(tx, &dues).await?.into_iter().collect();
-    let failed = dues.iter().filter(|due| failed.contains(&due.payment));
-    let events = failed.map(|due| {
-        let (version, failure) = (published::FIRST_VERSION, Failure::CardUnknown);
-        Ok(traces.go_on(due.order, published::failed(due.payment, due.order, version, failure)?))
-    });
-    outbox::append(tx, &written(events)?).await?;
-    Ok(())
+async fn decided(tx: &DatabaseTransaction, dues: &[Due]) -> Result<Vec<Decided>, HandleError> {
+    let standings = charges::lock(tx, dues).await?;
+    let open: Vec<(Due, Standing)> =
+        dues.iter().copied().zip(standings).filter(|(_, standing)| !standing.settled).collect();
+    Ok(decide(&open))
+}
+
+fn due_by_card(due: Due, card: CardId, traces: &Traces<'_>) -> card_payments::Due {
+    let Due { order, user, total } = due;
+    let traceparent = traces.traceparent(order);
+    card_payments::Due { payment: PaymentId::new(), order, user, card, token: None, total, traceparent }
 }
 
 fn decide(open: &[(Due, Standing)]) -> Vec<Decided> {

@@ -1,13 +1,22 @@
 //! Payments of orders by card, as the charges to the cards go on.
 
+use std::{collections::HashMap, time::Duration};
+
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use uuid::Uuid;
 use values::{CardId, Money, OrderId, PaymentId, TransferId, UserId};
 
-use super::{records::Locked, sql, wallets};
-use crate::domain::{
-    card_charge::{self, Refusal, Step},
-    failure::Failure,
+use super::{
+    errands::{self, Errand, Kind},
+    records::Locked,
+    sql, wallets,
+};
+use crate::{
+    domain::{
+        card_charge::{self, Refusal, Step},
+        failure::Failure,
+    },
+    gateway::Token,
 };
 
 /// An order's total, due from a card of its customer.
@@ -17,58 +26,63 @@ pub(crate) struct Due {
     pub(crate) order: OrderId,
     pub(crate) user: UserId,
     pub(crate) card: CardId,
+    /// Nothing if the customer has no such card, or it wasn't looked for yet.
+    pub(crate) token: Option<Token>,
     pub(crate) total: Money,
     /// The trace in which it is charged.
     pub(crate) traceparent: Option<String>,
 }
 
 #[derive(FromQueryResult)]
-struct Begun {
+struct Standing {
     id: Uuid,
-    state: String,
+    token: Option<String>,
 }
 
-/// Begins to charge orders to cards, with one statement; payments are inserted in the order of their orders' ids. An
-/// order that has a payment or a tombstone is left alone.
-///
-/// Answers with those that failed at once, since their customers have no such card.
-pub(crate) async fn begin(tx: &impl ConnectionTrait, dues: &[Due]) -> Result<Vec<PaymentId>, DbErr> {
-    let begin = "
-        WITH due AS (
-            SELECT due.*, cards.token
-            FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[], $7::text[])
-                AS due (id, order_id, user_id, card_id, currency, amount, traceparent)
-            LEFT JOIN cards ON cards.id = due.card_id AND cards.user_id = due.user_id
-        ), begun AS (
-            INSERT INTO payments (id, order_id, user_id, card_id, currency, amount, state, failure_reason)
-            SELECT id, order_id, user_id, card_id, currency, amount,
-                   CASE WHEN token IS NULL THEN 'FAILED' ELSE 'PENDING' END,
-                   CASE WHEN token IS NULL THEN 'CARD_UNKNOWN' END
-            FROM due ORDER BY order_id
-            ON CONFLICT (order_id) DO NOTHING
-            RETURNING id, state
-        ), charged AS (
-            INSERT INTO card_charges (id, purpose, user_id, card_id, currency, amount)
-            SELECT id, 'ORDER', user_id, card_id, currency, amount
-            FROM due JOIN begun USING (id) WHERE state = 'PENDING'
-        ), errand AS (
-            INSERT INTO errands (id, kind, token, traceparent)
-            SELECT id, 'CHARGE', token, NULLIF(traceparent, '')
-            FROM due JOIN begun USING (id) WHERE state = 'PENDING'
-        )
-        SELECT id, state FROM begun";
+/// Those whose orders have neither a payment nor a tombstone, with the token of the card if the customer has such a card.
+pub(crate) async fn open(tx: &impl ConnectionTrait, dues: Vec<Due>) -> Result<Vec<Due>, DbErr> {
+    let read = "
+        SELECT due.id, cards.token
+        FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[]) AS due (id, order_id, user_id, card_id)
+        LEFT JOIN cards ON cards.id = due.card_id AND cards.user_id = due.user_id
+        WHERE NOT EXISTS (SELECT FROM payments WHERE payments.order_id = due.order_id)";
     let values = [
         dues.iter().map(|due| due.payment.uuid()).collect::<Vec<_>>().into(),
         dues.iter().map(|due| due.order.uuid()).collect::<Vec<_>>().into(),
         dues.iter().map(|due| due.user.uuid()).collect::<Vec<_>>().into(),
         dues.iter().map(|due| due.card.uuid()).collect::<Vec<_>>().into(),
+    ];
+    let standings = Standing::find_by_statement(sql(read, values)).all(tx).await?;
+    let mut tokens: HashMap<Uuid, Option<Token>> =
+        standings.into_iter().map(|row| (row.id, row.token.map(Token))).collect();
+    let open = |due: Due| Some(Due { token: tokens.remove(&due.payment.uuid())?, ..due });
+    Ok(dues.into_iter().filter_map(open).collect())
+}
+
+/// Begins to charge orders, whose payments were just inserted, to the cards that customers have.
+pub(crate) async fn begin(tx: &impl ConnectionTrait, dues: &[Due]) -> Result<(), DbErr> {
+    let dues: Vec<&Due> = dues.iter().filter(|due| due.token.is_some()).collect();
+    let begin = "
+        INSERT INTO card_charges (id, purpose, user_id, card_id, currency, amount)
+        SELECT id, 'ORDER', user_id, card_id, currency, amount
+        FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[])
+            AS due (id, user_id, card_id, currency, amount)
+        ORDER BY id";
+    let values = [
+        dues.iter().map(|due| due.payment.uuid()).collect::<Vec<_>>().into(),
+        dues.iter().map(|due| due.user.uuid()).collect::<Vec<_>>().into(),
+        dues.iter().map(|due| due.card.uuid()).collect::<Vec<_>>().into(),
         dues.iter().map(|due| due.total.currency().to_string()).collect::<Vec<_>>().into(),
         dues.iter().map(|due| due.total.minor_units()).collect::<Vec<_>>().into(),
-        dues.iter().map(|due| due.traceparent.clone().unwrap_or_default()).collect::<Vec<_>>().into(),
     ];
-    let made = Begun::find_by_statement(sql(begin, values)).all(tx).await?;
-    let failed = made.into_iter().filter(|payment| payment.state == "FAILED");
-    Ok(failed.map(|payment| PaymentId::from_uuid(payment.id)).collect())
+    tx.execute_raw(sql(begin, values)).await?;
+    let errand = |due: &&Due| Errand {
+        id: due.payment.uuid(),
+        kind: Kind::Charge,
+        token: due.token.clone(),
+        traceparent: due.traceparent.clone(),
+    };
+    errands::add(tx, &dues.iter().map(errand).collect::<Vec<_>>(), Duration::ZERO).await
 }
 
 /// Notes that a card's bank has promised the amount of a locked payment.

@@ -77,61 +77,39 @@ pub(crate) async fn lock(tx: &impl ConnectionTrait, dues: &[Due]) -> Result<Vec<
 
 #[derive(FromQueryResult)]
 struct Written {
-    payments: i64,
     wallets: i64,
     transfers: i64,
 }
 
-/// Records the decisions with one statement: payments, in the order of their orders' ids; what is left in each wallet,
-/// changed once; and the transfers to the house.
-///
-/// `false` if another transaction settled one of the orders since [`lock`] looked: this one must then be rolled back.
-pub(crate) async fn record(tx: &impl ConnectionTrait, decided: &[Decided]) -> Result<bool, DbErr> {
-    let mut payments = Payments::default();
+/// Carries the decisions out with one statement: what is left in each wallet, changed once, and the transfers to the
+/// house.
+pub(crate) async fn record(tx: &impl ConnectionTrait, decided: &[Decided]) -> Result<(), DbErr> {
     let mut taken = BTreeMap::<Uuid, i64>::new();
     let mut transfers = Transfers::default();
     for decided in decided {
-        payments.push(decided);
         if let Ok(wallet) = decided.outcome {
             *taken.entry(wallet).or_default() += decided.due.total.minor_units();
             transfers.push(wallet, decided.due);
         }
     }
-    let expected = (payments.ids.len(), taken.len(), transfers.ids.len());
+    let expected = [taken.len(), transfers.ids.len()].map(Ok);
     let record = "
-        WITH paid AS (
-            INSERT INTO payments (id, order_id, user_id, state, failure_reason, currency, amount)
-            SELECT id, order_id, user_id, state, NULLIF(failure_reason, ''), currency, amount
-            FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bigint[])
-                AS decided (id, order_id, user_id, state, failure_reason, currency, amount)
-            ORDER BY order_id
-            ON CONFLICT (order_id) DO NOTHING
-            RETURNING 1
-        ), charged AS (
+        WITH charged AS (
             UPDATE accounts SET balance = balance - taken.amount
-            FROM unnest($8::uuid[], $9::bigint[]) AS taken (wallet, amount)
+            FROM unnest($1::uuid[], $2::bigint[]) AS taken (wallet, amount)
             WHERE accounts.id = taken.wallet
             RETURNING 1
         ), moved AS (
             INSERT INTO transfers (id, kind, debit_account, credit_account, currency, amount, order_id)
             SELECT moved.id, 'CAPTURE', wallet, sales.id, moved.currency, moved.amount, moved.order_id
-            FROM unnest($10::uuid[], $11::uuid[], $12::text[], $13::bigint[], $14::uuid[])
+            FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::bigint[], $7::uuid[])
                 AS moved (id, wallet, currency, amount, order_id)
             JOIN accounts AS sales ON sales.kind = 'SALES' AND sales.currency = moved.currency
             RETURNING 1
         )
-        SELECT (SELECT count(*) FROM paid) AS payments,
-               (SELECT count(*) FROM charged) AS wallets,
-               (SELECT count(*) FROM moved) AS transfers";
+        SELECT (SELECT count(*) FROM charged) AS wallets, (SELECT count(*) FROM moved) AS transfers";
     let (wallets, amounts): (Vec<Uuid>, Vec<i64>) = taken.into_iter().unzip();
     let values = [
-        payments.ids.into(),
-        payments.orders.into(),
-        payments.users.into(),
-        payments.states.into(),
-        payments.reasons.into(),
-        payments.currencies.into(),
-        payments.amounts.into(),
         wallets.into(),
         amounts.into(),
         transfers.ids.into(),
@@ -142,38 +120,10 @@ pub(crate) async fn record(tx: &impl ConnectionTrait, decided: &[Decided]) -> Re
     ];
     let written = Written::find_by_statement(sql(record, values)).one(tx).await?;
     let written = written.ok_or_else(|| DbErr::RecordNotFound("counts of a statement".to_owned()))?;
-    let written = [written.payments, written.wallets, written.transfers].map(usize::try_from);
-    if written[1..] != [Ok(expected.1), Ok(expected.2)] {
+    if [written.wallets, written.transfers].map(usize::try_from) != expected {
         return Err(DbErr::Custom("a locked wallet or an account of the house is gone".to_owned()));
     }
-    Ok(written[0] == Ok(expected.0))
-}
-
-#[derive(Default)]
-struct Payments {
-    ids: Vec<Uuid>,
-    orders: Vec<Uuid>,
-    users: Vec<Uuid>,
-    states: Vec<String>,
-    reasons: Vec<String>,
-    currencies: Vec<String>,
-    amounts: Vec<i64>,
-}
-
-impl Payments {
-    fn push(&mut self, decided: &Decided) {
-        let (state, reason) = match decided.outcome {
-            Ok(_) => ("CAPTURED", ""),
-            Err(failure) => ("FAILED", failure.name()),
-        };
-        self.ids.push(decided.payment.uuid());
-        self.orders.push(decided.due.order.uuid());
-        self.users.push(decided.due.user.uuid());
-        self.states.push(state.to_owned());
-        self.reasons.push(reason.to_owned());
-        self.currencies.push(decided.due.total.currency().to_string());
-        self.amounts.push(decided.due.total.minor_units());
-    }
+    Ok(())
 }
 
 #[derive(Default)]

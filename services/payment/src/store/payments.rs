@@ -135,3 +135,14 @@ pub(super) fn record(state: &str, failure_reason: Option<&str>) -> Result<Record
         _ => Err("is no state of a payment"),
     })
 }
+
+/// What the columns `state` and `failure_reason` say of a payment.
+pub(super) fn columns(state: State) -> (&'static str, Option<&'static str>) {
+    match state {
+        State::Pending => ("PENDING", None),
+        State::Authorised => ("AUTHORISED", None),
+        State::Captured => ("CAPTURED", None),
+        State::Refunded => ("REFUNDED", None),
+        State::Failed(failure) => ("FAILED", Some(failure.name())),
+    }
+}

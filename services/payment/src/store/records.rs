@@ -6,8 +6,8 @@ use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use uuid::Uuid;
 use values::{CardId, Money, OrderId, PaymentId, UserId};
 
-use super::{money, payments, sql};
-use crate::domain::refund::Record;
+use super::{card_payments, charges::Decided, money, payments, sql};
+use crate::domain::{failure::Failure, payment::State, refund::Record};
 
 /// What is recorded for an order, locked.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +82,68 @@ impl TryFrom<Row> for Locked {
             version: row.version,
         })
     }
+}
+
+/// The payment of an order, about to be recorded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct New {
+    pub(crate) payment: PaymentId,
+    pub(crate) order: OrderId,
+    pub(crate) user: UserId,
+    pub(crate) card: Option<CardId>,
+    pub(crate) total: Money,
+    pub(crate) state: State,
+}
+
+impl From<&Decided> for New {
+    fn from(decided: &Decided) -> Self {
+        let state = match decided.outcome {
+            Ok(_) => State::Captured,
+            Err(failure) => State::Failed(failure),
+        };
+        let Decided { payment, due, .. } = *decided;
+        Self { payment, order: due.order, user: due.user, card: None, total: due.total, state }
+    }
+}
+
+impl From<&card_payments::Due> for New {
+    fn from(due: &card_payments::Due) -> Self {
+        let card_payments::Due { payment, order, user, card, total, .. } = *due;
+        let state = if due.token.is_some() { State::Pending } else { State::Failed(Failure::CardUnknown) };
+        Self { payment, order, user, card: Some(card), total, state }
+    }
+}
+
+/// Inserts payments, in the order of their orders' ids.
+///
+/// `false` if one of the orders has a payment or a tombstone by now: the transaction must then be rolled back.
+pub(crate) async fn insert(tx: &impl ConnectionTrait, payments: &[New]) -> Result<bool, DbErr> {
+    let insert = "
+        INSERT INTO payments (id, order_id, user_id, card_id, state, failure_reason, currency, amount)
+        SELECT id, order_id, user_id, NULLIF(card_id, $9), state, NULLIF(failure_reason, ''), currency, amount
+        FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::bigint[])
+            AS payment (id, order_id, user_id, card_id, state, failure_reason, currency, amount)
+        ORDER BY order_id
+        ON CONFLICT (order_id) DO NOTHING";
+    let (states, reasons): (Vec<String>, Vec<String>) = payments
+        .iter()
+        .map(|payment| payments::columns(payment.state))
+        .map(|(state, reason)| (state.to_owned(), reason.unwrap_or_default().to_owned()))
+        .unzip();
+    let card = |payment: &New| payment.card.map_or(Uuid::nil(), CardId::uuid);
+    let values = [
+        payments.iter().map(|payment| payment.payment.uuid()).collect::<Vec<_>>().into(),
+        payments.iter().map(|payment| payment.order.uuid()).collect::<Vec<_>>().into(),
+        payments.iter().map(|payment| payment.user.uuid()).collect::<Vec<_>>().into(),
+        payments.iter().map(card).collect::<Vec<_>>().into(),
+        states.into(),
+        reasons.into(),
+        payments.iter().map(|payment| payment.total.currency().to_string()).collect::<Vec<_>>().into(),
+        payments.iter().map(|payment| payment.total.minor_units()).collect::<Vec<_>>().into(),
+        Uuid::nil().into(),
+    ];
+    let inserted = tx.execute_raw(sql(insert, values)).await?.rows_affected();
+    Ok(usize::try_from(inserted) == Ok(payments.len()))
 }
 
 /// An order that was cancelled before its charge arrived.
