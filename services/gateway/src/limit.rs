@@ -47,7 +47,7 @@ pub(crate) struct Limiter {
 enum Key {
     User(UserId),
     Network(Network),
-    /// For what anybody may make the shop do, beside the ordinary allowance.
+    /// For what anybody may make the shop do and what checks passwords, beside the ordinary allowance.
     OpenToAbuse(Network),
     /// For asking whether the gateway is well: whose allowance is used up doesn't hear that it is ill.
     Probes(Network),
@@ -138,7 +138,7 @@ impl Limiter {
         let account = self.account(key, now);
         account.take(rate, now)?;
         if weight.is_open_to_abuse {
-            // By the address whoever signed the call: accounts are what is being made here.
+            // By the address whoever signed the call: accounts are what is made or guessed at here.
             self.account(Key::OpenToAbuse(caller.network), now).take(self.limits.sign_in(), now)?;
         }
         self.begin(place, account, weight.is_stream)

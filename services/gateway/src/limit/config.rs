@@ -45,20 +45,20 @@ pub struct Limits {
         value_parser = value_parser!(u32).range(1..=1_000_000)
     )]
     pub address_burst: u32,
-    /// Sign-ins and registrations a second from one address.
+    /// Sign-ins, registrations and changes of an account that take its password, a second from one address.
     #[arg(
         long,
         env = "BOOKSTORE_SIGN_IN_RATE",
-        help = "how many sign-ins and registrations a second may come from one address",
+        help = "how many sign-ins, registrations and changes of accounts a second may come from one address",
         default_value_t = 5,
         value_parser = value_parser!(u32).range(1..=1_000_000)
     )]
     pub sign_in_rate: u32,
-    /// Sign-ins and registrations at once from one address after a pause.
+    /// The same at once from one address after a pause.
     #[arg(
         long,
         env = "BOOKSTORE_SIGN_IN_BURST",
-        help = "how many sign-ins and registrations may come from one address in a moment after a pause",
+        help = "how many of these may come from one address in a moment after a pause",
         default_value_t = 30,
         value_parser = value_parser!(u32).range(1..=1_000_000)
     )]

@@ -6,8 +6,8 @@ use http::Request;
 use hyper::body::Incoming;
 use proto::{
     identity::v1::{
-        AuthenticateUserRequest, AuthenticateUserResponse, GetJwksResponse, JsonWebKey,
-        identity_service_client::IdentityServiceClient,
+        AuthenticateUserRequest, AuthenticateUserResponse, ChangePasswordRequest, ChangePasswordResponse,
+        GetJwksResponse, JsonWebKey, identity_service_client::IdentityServiceClient,
     },
     inventory::v1::{ListBooksRequest, ListBooksResponse},
     order::v1::GetOrderStatusRequest,
@@ -46,6 +46,7 @@ async fn shop() -> Result<(Stub, Issuer)> {
             match request.uri().path().rsplit('/').next() {
                 Some("GetJwks") => stub::answer(&keys),
                 Some("AuthenticateUser") => stub::answer(&AuthenticateUserResponse::default()),
+                Some("ChangePassword") => stub::answer(&ChangePasswordResponse::default()),
                 _ => stub::answer(&ListBooksResponse::default()),
             }
         }
@@ -107,8 +108,8 @@ async fn a_token_that_is_not_valid_reaches_the_service_which_says_what_is_wrong_
 }
 
 #[tokio::test]
-async fn signing_in_is_limited_by_address() -> Result<()> {
-    let (stub, _) = shop().await?;
+async fn signing_in_and_guessing_at_a_password_are_limited_by_address() -> Result<()> {
+    let (stub, issuer) = shop().await?;
     let door = gateway(&stub.target(), |config| {
         (config.limits.sign_in_rate, config.limits.sign_in_burst) = (1, 2);
     })
@@ -119,6 +120,10 @@ async fn signing_in_is_limited_by_address() -> Result<()> {
     }
     let refused = identity.authenticate_user(AuthenticateUserRequest::default()).await.unwrap_err();
     assert_eq!(refused.code(), Code::ResourceExhausted);
+    let token = token(&issuer)?;
+    let guess = as_user(&token, ChangePasswordRequest::default())?;
+    assert_eq!(identity.change_password(guess).await.unwrap_err().code(), Code::ResourceExhausted);
+    assert_eq!(list(&door, Some(&token)).await?.code(), Code::Ok);
     assert_eq!(list(&door, None).await?.code(), Code::Ok);
     Ok(())
 }
