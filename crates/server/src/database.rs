@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use events::{Failure, failure};
+use futures::future::join_all;
 use opentelemetry::KeyValue;
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, Statement, Value, sqlx};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -31,6 +32,19 @@ pub async fn connect(
     let db = Database::connect(options).await?;
     watch(&db);
     Ok(db)
+}
+
+/// Connections that a new replica has before it is ready: the calls that it gets at once then don't wait for so many to
+/// be made.
+const READY_WITH: u32 = 4;
+
+/// Makes the first connections, all at once; an error if there is none in the end.
+pub(crate) async fn warm(db: &DatabaseConnection) -> Result<(), DbErr> {
+    let pool = db.get_postgres_connection_pool();
+    let most = READY_WITH.min(pool.options().get_max_connections());
+    // Held until all are there, or one would be lent to each.
+    let made = join_all((0..most).map(|_| pool.acquire())).await;
+    if made.iter().any(Result::is_ok) { Ok(()) } else { db.ping().await }
 }
 
 /// What every session of a service asks of the server.

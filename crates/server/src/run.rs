@@ -239,7 +239,7 @@ pub(crate) fn keep_fresh(tasks: &mut Tasks, peers: &Peers, stop: &CancellationTo
 /// How often certificates are looked at.
 const REREAD: Duration = Duration::from_secs(5);
 
-/// Migrates, however long the database takes to come, and puts the service together.
+/// Migrates and connects, however long the database takes to come, and puts the service together.
 async fn start<A: Application>(config: A::Config, context: &Context) -> Result<Service, Error> {
     let mut pauses = DATABASE_POLL.into_iter();
     let mut pause = Duration::ZERO;
@@ -250,6 +250,11 @@ async fn start<A: Application>(config: A::Config, context: &Context) -> Result<S
         }
         pause = pauses.next().unwrap_or(pause);
         sleep(pause).await;
+    }
+    // On a busy machine the first connections take longer than a statement waits for one.
+    while let Err(error) = database::warm(&context.db).await {
+        tracing::debug!(%error, "no connection to the database yet");
+        sleep(DATABASE_POLL[0]).await;
     }
     A::build(config, context).await.map_err(|error| Error::Build(error.into_inner()))
 }
