@@ -15,7 +15,9 @@ pub use config::Config;
 use proto::inventory::v1::inventory_service_server::InventoryServiceServer;
 use server::{Application, BuildError, Context, Service, SqlMigration};
 
-use crate::events::{on_order_cancelled::OnOrderCancelled, on_order_returned::OnOrderReturned};
+use crate::events::{
+    on_order_cancelled::OnOrderCancelled, on_order_returned::OnOrderReturned, on_user_deleted::OnUserDeleted,
+};
 
 /// The inventory service.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +42,7 @@ impl Application for Inventory {
 
         let relay = context.relay("INVENTORY");
         let announcer = announcer::run(db.clone(), relay.wake_handle(), stop.clone());
+        let deleted = OnUserDeleted { relay: relay.wake_handle() };
         let inventory = rpc::Inventory::new(db.clone(), relay.wake_handle(), config.reservation_ttl);
 
         Ok(Service::new(Self::NAME, server::jwks(identity))
@@ -48,6 +51,7 @@ impl Application for Inventory {
             .task("announcer", announcer)
             .task("order.cancelled", context.consume("ORDER", OnOrderCancelled))
             .task("order.returned", context.consume("ORDER", OnOrderReturned))
+            .task("user_deleted", context.consume("IDENTITY", deleted))
             .task("sweeper", sweeper::run(db.clone(), config.sweep_interval, stop.clone())))
     }
 }

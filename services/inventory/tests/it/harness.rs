@@ -75,6 +75,14 @@ impl Bookshop {
         Ok(Self { database, broker, db, identity, config, replicas })
     }
 
+    /// Stops all replicas.
+    pub(crate) async fn stop(&mut self) -> Result<()> {
+        for replica in self.replicas.drain(..) {
+            replica.stop().await?;
+        }
+        Ok(())
+    }
+
     /// Starts another replica on the same database and broker, and connects to it.
     pub(crate) async fn another_replica(&mut self) -> Result<Client> {
         let replica = testkit::running::<Inventory>(self.config.clone()).await?;
@@ -85,9 +93,7 @@ impl Bookshop {
 
     /// Stops all replicas and starts one.
     pub(crate) async fn restart(&mut self) -> Result<()> {
-        for replica in self.replicas.drain(..) {
-            replica.stop().await?;
-        }
+        self.stop().await?;
         self.another_replica().await.map(drop)
     }
 

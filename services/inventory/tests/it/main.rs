@@ -3,6 +3,7 @@
 mod books;
 mod concurrency;
 mod corrections;
+mod departures;
 mod faults;
 mod feeds;
 mod harness;

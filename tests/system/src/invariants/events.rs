@@ -8,10 +8,11 @@ use super::{Books, Scope};
 use crate::Service;
 
 /// Who must have handled what whose.
-const CONSUMERS: [(Service, &str, Service, &str); 19] = [
+const CONSUMERS: [(Service, &str, Service, &str); 20] = [
     (Service::Identity, "bookstore.identity.v1.user_registered", Service::Payment, "payment_user_registered"),
     (Service::Identity, "bookstore.identity.v1.user_deleted", Service::Payment, "payment_user_deleted"),
     (Service::Identity, "bookstore.identity.v1.user_deleted", Service::Order, "order_user_deleted"),
+    (Service::Identity, "bookstore.identity.v1.user_deleted", Service::Inventory, "inventory_user_deleted"),
     (Service::Identity, "bookstore.identity.v1.address_changed", Service::Order, "order_address_changed"),
     (Service::Identity, "bookstore.identity.v1.profile_updated", Service::Order, "order_profile_updated"),
     (
