@@ -33,7 +33,7 @@ use complete::complete;
 use deadline::Deadline;
 use gate::Gate;
 use identify::Callers;
-use incoming::Limited;
+use incoming::{Ends, Limited};
 use outgoing::{Guarded, Limits};
 use request_id::RequestId;
 use session::Session;
@@ -124,7 +124,8 @@ impl Door {
             head.extensions.insert(caller);
             open.routes.clone()
         };
-        let request = Request::from_parts(head, Body::new(Limited::new(body)));
+        let ends = body.is_stream().then(|| Ends::new(session, &self.streams_end));
+        let request = Request::from_parts(head, Body::new(Limited::new(body, ends)));
         let Ok(response) = routes.oneshot(request).await;
         Ok(response)
     }

@@ -21,6 +21,7 @@ use tonic::body::Body;
 use tower::Service;
 
 use crate::status;
+use body::Expects;
 pub(crate) use body::{Arriving, Held};
 
 /// When to come back after a refusal. The client may go to another replica at once.
@@ -78,8 +79,12 @@ impl Limits {
         Some(Admitted { call: Some(Arc::clone(&self.calls).try_acquire_owned().ok()?), stream })
     }
 
-    fn takes_one_message(&self, path: &str) -> bool {
-        !path.starts_with("/grpc.reflection.") && !self.take_streams.contains(path)
+    fn expects(&self, path: &str) -> Expects {
+        match path {
+            _ if path.starts_with("/grpc.reflection.") => Expects::Questions,
+            _ if self.take_streams.contains(path) => Expects::Stream,
+            _ => Expects::OneMessage,
+        }
     }
 }
 
@@ -122,8 +127,8 @@ where
             let overloaded = status::exhausted("OVERLOADED", "the service has too much to do", RETRY);
             return Box::pin(async move { Ok(overloaded.into_http().map(|body| Held::new(body, None))) });
         };
-        let is_limited = self.limits.takes_one_message(path);
-        let answer = self.inner.call(request.map(|body| Arriving::new(body, is_limited)));
+        let expects = self.limits.expects(path);
+        let answer = self.inner.call(request.map(|body| Arriving::new(body, expects)));
         Box::pin(async move {
             let Ok(answer) = answer.await;
             Ok(answer.map(|body| Held::new(body, admitted.of_body())))

@@ -8,22 +8,47 @@ use std::{
 use bytes::Bytes;
 use http::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::{Code, Status, body::Body};
 
+use super::{
+    outgoing::ELSEWHERE,
+    session::{End, Session},
+};
 use crate::{framing::Framing, shed::Arriving, status};
 
 /// The largest message read. The largest one that passes validation has some 100 kB.
 const MAX_MESSAGE: usize = 256 * 1024;
 
-/// A request body that ends with `RESOURCE_EXHAUSTED` at the first message that is too large, before it is read.
+/// A request body that ends with `RESOURCE_EXHAUSTED` at the first message that is too large, before it is read; and a
+/// stream with what [`Ends`] it too.
 pub(crate) struct Limited {
     inner: Arriving,
     framing: Framing,
+    /// Of a stream. A unary call that was admitted is answered: signing out must not cut itself off.
+    ends: Option<Ends>,
+}
+
+/// What ends a stream that the client sends: with UNAUTHENTICATED the end of its sign-in, and with UNAVAILABLE that of the
+/// server, when nothing is there to be read.
+pub(crate) struct Ends {
+    session: Option<End>,
+    server: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl Ends {
+    pub(crate) fn new(session: &Session, streams_end: &CancellationToken) -> Self {
+        Self { session: session.end(), server: Box::pin(streams_end.clone().cancelled_owned()) }
+    }
+
+    fn poll_session(&mut self, context: &mut Context<'_>) -> Poll<Status> {
+        self.session.as_mut().map_or(Poll::Pending, |end| end.as_mut().poll(context))
+    }
 }
 
 impl Limited {
-    pub(crate) const fn new(inner: Arriving) -> Self {
-        Self { inner, framing: Framing::new(MAX_MESSAGE) }
+    pub(crate) const fn new(inner: Arriving, ends: Option<Ends>) -> Self {
+        Self { inner, framing: Framing::new(MAX_MESSAGE), ends }
     }
 }
 
@@ -35,12 +60,22 @@ impl HttpBody for Limited {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let frame = match ready!(Pin::new(&mut self.inner).poll_frame(context)) {
-            None => return Poll::Ready(None),
-            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-            Some(Ok(frame)) => frame,
+        let this = &mut *self;
+        if let Some(ends) = &mut this.ends
+            && let Poll::Ready(status) = ends.poll_session(context)
+        {
+            return Poll::Ready(Some(Err(status.into())));
+        }
+        let frame = match Pin::new(&mut this.inner).poll_frame(context) {
+            Poll::Pending => {
+                let Some(ends) = &mut this.ends else { return Poll::Pending };
+                ready!(ends.server.as_mut().poll(context));
+                return Poll::Ready(Some(Err(status::unavailable(ELSEWHERE).into())));
+            }
+            Poll::Ready(Some(Ok(frame))) => frame,
+            Poll::Ready(ended) => return Poll::Ready(ended),
         };
-        if let Some(Err(too_large)) = frame.data_ref().map(|chunk| self.framing.follow(chunk)) {
+        if let Some(Err(too_large)) = frame.data_ref().map(|chunk| this.framing.follow(chunk)) {
             return Poll::Ready(Some(Err(Box::new(status::too_large(too_large.bytes, MAX_MESSAGE)))));
         }
         Poll::Ready(Some(Ok(frame)))

@@ -23,7 +23,7 @@ use super::{
 use crate::status;
 
 /// When to come back after the server stopped: at once, another replica is there.
-const ELSEWHERE: Duration = Duration::from_millis(100);
+pub(super) const ELSEWHERE: Duration = Duration::from_millis(100);
 
 /// A response body that ends with `DEADLINE_EXCEEDED` when the time is up, with UNAUTHENTICATED when its caller's sign-in
 /// ends, with UNAVAILABLE when the server stops and the stream has nothing more to say, and with INTERNAL when what makes
@@ -54,7 +54,7 @@ struct Waits {
 }
 
 impl Waits {
-    fn new(limits: &mut Limits) -> Self {
+    fn new(limits: &Limits) -> Self {
         Self {
             deadline: limits.deadline.0.map(|deadline| Box::pin(sleep_until(deadline))),
             session_end: limits.session.end(),
@@ -99,7 +99,7 @@ impl Guarded {
             } else if !self.has_answered {
                 self.has_answered = true;
             } else if self.waits.is_none() {
-                self.waits = Some(Waits::new(&mut self.limits));
+                self.waits = Some(Waits::new(&self.limits));
             }
         }
         Some(frame)
@@ -130,7 +130,7 @@ impl HttpBody for Guarded {
             Ok(Poll::Pending) => {}
         }
         if this.waits.is_none() {
-            let waits = this.waits.insert(Waits::new(&mut this.limits));
+            let waits = this.waits.insert(Waits::new(&this.limits));
             if let Poll::Ready(status) = waits.poll_limits(context) {
                 return this.end(&status);
             }

@@ -38,8 +38,9 @@ impl Session {
     ///
     /// With the token too, since a stream would otherwise outlast, without limit, a revocation that this replica missed
     /// while it was cut off from the broker.
-    pub(crate) fn end(&mut self) -> Option<End> {
-        let SignedIn { revocations, customer, left } = self.0.take()?;
+    pub(crate) fn end(&self) -> Option<End> {
+        let SignedIn { revocations, customer, left } = self.0.as_ref()?;
+        let (revocations, customer, left) = (revocations.clone(), customer.clone(), *left);
         Some(Box::pin(async move {
             tokio::select! {
                 () = revocations.revoked(&customer) => status::unauthenticated("SESSION_REVOKED"),

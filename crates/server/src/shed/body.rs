@@ -21,15 +21,29 @@ const ARRIVAL: Duration = Duration::from_secs(10);
 /// begins calls and doesn't end them fills no memory.
 pub(crate) struct Arriving {
     inner: Incoming,
-    is_limited: bool,
+    expects: Expects,
     begun: Instant,
     /// Made when there is something to wait for.
     waits: Option<Pin<Box<Sleep>>>,
 }
 
+/// What a method is asked with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Expects {
+    OneMessage,
+    Stream,
+    /// Questions about us, which may last.
+    Questions,
+}
+
 impl Arriving {
-    pub(super) fn new(inner: Incoming, is_limited: bool) -> Self {
-        Self { inner, is_limited, begun: Instant::now(), waits: None }
+    pub(super) fn new(inner: Incoming, expects: Expects) -> Self {
+        Self { inner, expects, begun: Instant::now(), waits: None }
+    }
+
+    /// Whether it is a stream of the shop's contract.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.expects == Expects::Stream
     }
 }
 
@@ -45,7 +59,7 @@ impl Body for Arriving {
         if let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(context) {
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
-        if !this.is_limited {
+        if this.expects != Expects::OneMessage {
             return Poll::Pending;
         }
         let begun = this.begun;

@@ -2,23 +2,31 @@
 
 use std::{
     convert::Infallible,
-    future::{Ready, ready},
+    future::ready,
     task::{Context, Poll},
 };
 
-use futures::{StreamExt as _, stream};
-use proto::order::v1::{
-    GetOrderRequest, Order, OrderStatus, PlaceOrderRequest, WatchOrderRequest,
-    order_service_server::OrderService,
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
+use proto::{
+    inventory::v1::{
+        ImportCatalogueRequest, ImportCatalogueResponse,
+        inventory_service_server::{InventoryService, InventoryServiceServer},
+    },
+    order::v1::{
+        GetOrderRequest, Order, OrderStatus, PlaceOrderRequest, WatchOrderRequest,
+        order_service_server::OrderService,
+    },
 };
 use sea_orm::{ConnectionTrait as _, DatabaseConnection};
-use tonic::{Request, Response, Status, body::Body, codegen::BoxStream, server::NamedService};
+use tonic::{Request, Response, Status, Streaming, body::Body, codegen::BoxStream, server::NamedService};
 
 use crate::shop::Desk;
 
 /// Commits an event of the shop's.
 pub(crate) const SELL: &str = "INSERT INTO outbox (event_id, subject, aggregate_id, sequence, payload)
     VALUES (gen_random_uuid(), 'bookstore.shop.v1.sold', 'a book', 1, '')";
+
+const IMPORT: &str = "/bookstore.inventory.v1.InventoryService/ImportCatalogue";
 
 pub(crate) struct Handlers {
     pub(crate) db: DatabaseConnection,
@@ -81,9 +89,26 @@ impl OrderService for Handlers {
     }
 }
 
-/// Answers every call of inventory's with a status whose message says which service called.
+/// Reads catalogues to their end.
+pub(crate) struct Imports(pub(crate) Desk);
+
+#[tonic::async_trait]
+impl InventoryService for Imports {
+    async fn import_catalogue(
+        &self,
+        request: Request<Streaming<ImportCatalogueRequest>>,
+    ) -> Result<Response<ImportCatalogueResponse>, Status> {
+        let mut feed = request.into_inner();
+        while feed.message().await?.is_some() {
+            self.0.begun.notify_one();
+        }
+        Ok(Response::new(ImportCatalogueResponse::default()))
+    }
+}
+
+/// Inventory, which takes catalogues and answers every other call with a status whose message says which service called.
 #[derive(Clone)]
-pub(crate) struct Stock;
+pub(crate) struct Stock(pub(crate) InventoryServiceServer<Imports>);
 
 impl NamedService for Stock {
     const NAME: &'static str = "bookstore.inventory.v1.InventoryService";
@@ -92,14 +117,17 @@ impl NamedService for Stock {
 impl tower::Service<http::Request<Body>> for Stock {
     type Response = http::Response<Body>;
     type Error = Infallible;
-    type Future = Ready<Result<http::Response<Body>, Infallible>>;
+    type Future = BoxFuture<'static, Result<http::Response<Body>, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        if request.uri().path() == IMPORT {
+            return self.0.call(request);
+        }
         let caller = request.extensions().get::<auth::Peer>().map(auth::Peer::service);
-        ready(Ok(Status::aborted(caller.unwrap_or("nobody")).into_http()))
+        ready(Ok(Status::aborted(caller.unwrap_or("nobody")).into_http())).boxed()
     }
 }

@@ -5,6 +5,7 @@ mod callers;
 mod calls;
 mod database;
 mod dead_letters;
+mod feeds;
 mod front;
 mod handlers;
 mod measured;

@@ -8,8 +8,11 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use auth::Verifier;
-use proto::order::v1::{
-    GetOrderRequest, order_service_client::OrderServiceClient, order_service_server::OrderServiceServer,
+use proto::{
+    inventory::v1::inventory_service_server::InventoryServiceServer,
+    order::v1::{
+        GetOrderRequest, order_service_client::OrderServiceClient, order_service_server::OrderServiceServer,
+    },
 };
 use sea_orm::ConnectionTrait as _;
 use server::{Application, BuildError, Config, Context, Listeners, Service, SqlMigration};
@@ -31,7 +34,7 @@ use tonic_health::pb::{
 };
 use values::{Clock, UserId};
 
-use crate::handlers::{Handlers, SELL, Stock};
+use crate::handlers::{Handlers, Imports, SELL, Stock};
 
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
@@ -86,7 +89,7 @@ impl Application for Shop {
         };
         Ok(Service::new(Self::NAME, verifier)
             .rpc(OrderServiceServer::new(handlers))
-            .rpc(Stock)
+            .rpc(Stock(InventoryServiceServer::new(Imports(config.desk))))
             .task("relay", context.relay("SHOP").run(context.stop.clone()))
             .task("the sweeper", async move {
                 tokio::select! {

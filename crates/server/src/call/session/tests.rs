@@ -32,7 +32,7 @@ fn told(status: &Status) -> (Code, String) {
 #[tokio::test(start_paused = true)]
 async fn a_sign_in_ends_when_it_is_revoked() {
     let id = SessionId::new();
-    let (mut session, revocations) = signed_in(id).await;
+    let (session, revocations) = signed_in(id).await;
     let mut end = session.end().unwrap();
     assert!(end.as_mut().now_or_never().is_none());
 
@@ -43,7 +43,7 @@ async fn a_sign_in_ends_when_it_is_revoked() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sign_in_ends_with_its_token() {
-    let (mut session, _revocations) = signed_in(SessionId::new()).await;
+    let (session, _revocations) = signed_in(SessionId::new()).await;
     let began = tokio::time::Instant::now();
 
     let end = session.end().unwrap().await;
