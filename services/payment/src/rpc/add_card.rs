@@ -1,5 +1,6 @@
 use auth::Customer;
 use proto::payment::v1 as wire;
+use sea_orm::TransactionTrait as _;
 use serde::Serialize;
 use values::{Fingerprint, RequestId, Violations, text};
 
@@ -34,7 +35,9 @@ pub(super) async fn add_card(
         Answer::Declined(failure) => return Err(Error::Refused(failure.into())),
         Answer::Unknown => return Err(Error::GatewaySilent),
     };
-    cards::insert(&payments.db, caller.user_id, &request_id, fingerprint, &token, &face).await?;
+    let tx = payments.db.begin().await?;
+    cards::insert(&tx, caller.user_id, &request_id, fingerprint, &token, &face).await?;
+    tx.commit().await?;
     let card = earlier(payments, caller, &request_id, fingerprint).await?;
     Ok(card.ok_or(Error::Refused(Failure::WalletClosed.into()))?.into())
 }

@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult};
 use uuid::Uuid;
 use values::{CardId, Fingerprint, RequestId, UserId};
 
@@ -51,15 +51,31 @@ pub(crate) async fn find_by_request(
     .transpose()
 }
 
+/// Which of the database's advisory locks are about users' cards.
+const LOCKS: i32 = 1;
+
+/// Locks which cards these users have: whoever adds one waits for who deletes them all, and the other way round.
+///
+/// There may be no row to lock: neither a card nor a closed wallet.
+async fn lock(tx: &impl ConnectionTrait, users: &[UserId]) -> Result<(), DbErr> {
+    let users: Vec<Uuid> = users.iter().map(|user| user.uuid()).collect();
+    let lock = "
+        SELECT pg_advisory_xact_lock($2, number)
+        FROM (SELECT DISTINCT hashtext(id::text) AS number FROM unnest($1::uuid[]) AS id ORDER BY 1) AS users";
+    tx.execute_raw(sql(lock, [users.into(), LOCKS.into()])).await?;
+    Ok(())
+}
+
 /// Keeps a card, unless the same request has kept one or the user is gone.
 pub(crate) async fn insert(
-    db: &impl ConnectionTrait,
+    tx: &DatabaseTransaction,
     user: UserId,
     request: &RequestId,
     fingerprint: Fingerprint,
     token: &Token,
     face: &Face,
 ) -> Result<(), DbErr> {
+    lock(tx, &[user]).await?;
     let insert = "
         INSERT INTO cards (id, user_id, token, brand, last4, expire_month, expire_year, request_id, request_fingerprint)
         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
@@ -76,7 +92,7 @@ pub(crate) async fn insert(
         request.as_str().into(),
         fingerprint.as_bytes().to_vec().into(),
     ];
-    db.execute_raw(sql(insert, values)).await?;
+    tx.execute_raw(sql(insert, values)).await?;
     Ok(())
 }
 
@@ -126,8 +142,9 @@ pub(crate) async fn forget(db: &impl ConnectionTrait, user: UserId, card: CardId
     Ok(())
 }
 
-/// Deletes all cards of these users.
-pub(crate) async fn delete(tx: &impl ConnectionTrait, users: &[UserId]) -> Result<(), DbErr> {
+/// Deletes all cards of users whose wallets the same transaction has closed.
+pub(crate) async fn delete(tx: &DatabaseTransaction, users: &[UserId]) -> Result<(), DbErr> {
+    lock(tx, users).await?;
     let users: Vec<Uuid> = users.iter().map(|user| user.uuid()).collect();
     tx.execute_raw(sql("DELETE FROM cards WHERE user_id = ANY($1)", [users.into()])).await?;
     Ok(())

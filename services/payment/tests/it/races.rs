@@ -8,6 +8,7 @@ use proto::payment::v1::{PaymentState, ProcessPaymentRequest};
 use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use testkit::{as_user, eventually};
 use tokio::task::JoinSet;
+use tonic::Status;
 use values::{EventId, OrderId};
 
 use crate::{
@@ -144,4 +145,42 @@ async fn cancellations_lock_charges_before_wallets() -> Result<()> {
     shop.payment_in(PaymentState::Refunded, &by_wallet, paid).await?;
     shop.payment_in(PaymentState::Failed, &by_card, under_way).await?;
     gateway_agrees(&shop).await
+}
+
+#[tokio::test]
+async fn a_card_that_is_added_while_its_user_is_deleted_is_forgotten() -> Result<()> {
+    let shop = Arc::new(Shop::open().await?);
+    let reader = shop.reader()?;
+    // Another card of the same request holds up the insertion, once it has seen that the user is there.
+    let other = shop.db.begin().await?;
+    let insert = format!(
+        "INSERT INTO cards (id, user_id, token, brand, last4, expire_month, expire_year, request_id,
+                            request_fingerprint)
+         VALUES (gen_random_uuid(), '{}', 'tok_other', 'visa', '4242', 12, 2044, 'tok_visa', sha256(''))",
+        reader.user.uuid()
+    );
+    other.execute_unprepared(&insert).await?;
+    let adding = tokio::spawn({
+        let (shop, reader) = (shop.clone(), reader.clone());
+        async move { shop.add_card(&reader, "tok_visa").await }
+    });
+    held_up(&shop).await?;
+
+    let deleted = shop.delete(&reader).await?;
+    let arrived = format!(
+        "SELECT (SELECT count(*) FROM pg_stat_activity
+                 WHERE datname = current_database() AND wait_event = 'advisory')
+              + (SELECT count(*) FROM inbox WHERE event_id = '{}')",
+        deleted.uuid()
+    );
+    eventually("the deletion waits, or is over", SOON, async || {
+        (shop.number(&arrived).await.ok()? > 0).then_some(())
+    })
+    .await?;
+    other.rollback().await?;
+    // Whether the card is still there when the call ends is up to the deletion.
+    let _: Result<_, Status> = adding.await??;
+    shop.handled(&[deleted]).await?;
+    assert_eq!(shop.number("SELECT count(*) FROM cards").await?, 0);
+    Ok(())
 }
