@@ -14,7 +14,6 @@ ALTER TABLE payments
     ADD CONSTRAINT payments_under_way_by_card CHECK (state NOT IN ('PENDING', 'AUTHORISED') OR card_id IS NOT NULL),
     ADD CONSTRAINT payments_refund_due CHECK (refund_due >= 0 AND (refund_due = 0 OR state = 'CAPTURED')),
     ADD CONSTRAINT payments_refunds_within CHECK (refunded + refund_due <= COALESCE(amount, 0));
-CREATE INDEX payments_of_a_user ON payments (user_id, id);
 
 -- Money that is given back, once for each cause: what was left when the order was cancelled, a return by its id, or a
 -- gift of staff by its own.

@@ -29,7 +29,7 @@ impl Application for Payment {
     const NAME: &'static str = "payment";
     const PORT: u16 = 50054;
     const MIGRATIONS: &'static [SqlMigration] =
-        server::migrations!("0001_ledger", "0002_cards", "0003_card_payments");
+        server::migrations!("0001_ledger", "0002_cards", "0003_card_payments", "0004_payment_lists");
     type Config = Config;
 
     async fn build(config: Config, context: &Context) -> Result<Service, BuildError> {
