@@ -37,7 +37,7 @@ pub(crate) struct Rules {
 ///
 /// # Errors
 /// `INVALID_ARGUMENT`: its deadline can't be read. `RESOURCE_EXHAUSTED`: what is asked is too large, or the service has too much to do.
-/// `DEADLINE_EXCEEDED`: what is asked doesn't come.
+/// `DEADLINE_EXCEEDED`: what is asked doesn't come. UNAVAILABLE: the gateway stops before it has come.
 pub(crate) async fn pass(
     request: Request<Body>,
     path: &str,
@@ -49,7 +49,7 @@ pub(crate) async fn pass(
 ) -> Result<Response<Body>, Status> {
     let (parts, body) = request.into_parts();
     let place = service.enter()?;
-    let (upload, mut refused) = Upload::new(body, shape.asks_once, rules.max_message, received);
+    let (upload, mut refused) = Upload::new(body, shape.asks_once, rules, received);
     let mut onward = Request::new(Body::new(upload));
     *onward.uri_mut() = Uri::try_from(path).unwrap_or_default();
     *onward.version_mut() = Version::HTTP_2;

@@ -17,13 +17,16 @@ use crate::status;
 /// How long the message of a unary call may take to come. The largest has 256 KiB.
 const ARRIVAL: Duration = Duration::from_secs(10);
 
-/// What is asked. The one message of a unary call comes in good time or is given up with `DEADLINE_EXCEEDED`, so that who
-/// begins calls and doesn't end them fills no memory.
-pub(crate) struct Arriving {
-    inner: Incoming,
+/// How long a stream may be silent while its handler waits for more.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// What is asked. The one message of a unary call comes in good time, and a stream does not fall silent, or they are given
+/// up with `DEADLINE_EXCEEDED`, so that who begins calls and doesn't end them fills neither memory nor places.
+pub(crate) struct Arriving<B = Incoming> {
+    inner: B,
     expects: Expects,
     begun: Instant,
-    /// Made when there is something to wait for.
+    /// Made when there is something to wait for, and for each silence of a stream.
     waits: Option<Pin<Box<Sleep>>>,
 }
 
@@ -36,8 +39,8 @@ pub(super) enum Expects {
     Questions,
 }
 
-impl Arriving {
-    pub(super) fn new(inner: Incoming, expects: Expects) -> Self {
+impl<B> Arriving<B> {
+    pub(super) fn new(inner: B, expects: Expects) -> Self {
         Self { inner, expects, begun: Instant::now(), waits: None }
     }
 
@@ -47,7 +50,10 @@ impl Arriving {
     }
 }
 
-impl Body for Arriving {
+impl<B> Body for Arriving<B>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin,
+{
     type Data = Bytes;
     type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -57,13 +63,15 @@ impl Body for Arriving {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(context) {
+            this.waits = None;
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
-        if this.expects != Expects::OneMessage {
-            return Poll::Pending;
-        }
-        let begun = this.begun;
-        let late = this.waits.get_or_insert_with(|| Box::pin(sleep_until(begun + ARRIVAL)));
+        let due = match this.expects {
+            Expects::OneMessage => this.begun + ARRIVAL,
+            Expects::Stream => Instant::now() + SILENCE,
+            Expects::Questions => return Poll::Pending,
+        };
+        let late = this.waits.get_or_insert_with(|| Box::pin(sleep_until(due)));
         ready!(late.as_mut().poll(context));
         Poll::Ready(Some(Err(status::deadline_exceeded().into())))
     }
@@ -106,5 +114,54 @@ impl<B: Body + Unpin> Body for Held<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{StreamExt as _, stream};
+    use tokio::time::sleep;
+    use tonic::{Code, Status};
+
+    use super::*;
+
+    /// Five chunks with pauses of eight seconds before them, and silence after.
+    fn chunks() -> axum::body::Body {
+        let chunks = stream::iter(0..5).then(|_| async {
+            sleep(Duration::from_secs(8)).await;
+            Ok::<_, Status>(Bytes::from_static(b"chunk"))
+        });
+        axum::body::Body::from_stream(chunks.chain(stream::pending()))
+    }
+
+    /// How many chunks come, and how the body ends.
+    async fn read(expects: Expects, work: Duration) -> (usize, Code) {
+        let mut body = Arriving::new(chunks(), expects);
+        let mut chunks = 0;
+        loop {
+            let frame = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+            match frame.unwrap() {
+                Ok(_) => chunks += 1,
+                Err(error) => return (chunks, error.downcast::<Status>().unwrap().code()),
+            }
+            sleep(work).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_message_comes_in_good_time() {
+        assert_eq!(read(Expects::OneMessage, Duration::ZERO).await, (1, Code::DeadlineExceeded));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_may_last_but_not_fall_silent() {
+        let begun = Instant::now();
+        assert_eq!(read(Expects::Stream, Duration::ZERO).await, (5, Code::DeadlineExceeded));
+        assert_eq!(begun.elapsed(), Duration::from_secs(5 * 8) + SILENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_is_not_silent_while_nobody_listens() {
+        assert_eq!(read(Expects::Stream, SILENCE * 2).await, (5, Code::DeadlineExceeded));
     }
 }

@@ -11,7 +11,11 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
-use futures::future::{BoxFuture, FutureExt as _};
+use futures::{
+    StreamExt as _,
+    future::{BoxFuture, FutureExt as _},
+    stream,
+};
 use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use tokio::{net::TcpListener, sync::mpsc, time::timeout};
@@ -172,4 +176,49 @@ async fn the_one_message_of_a_call_comes_in_good_time_or_is_given_up() -> Result
         assert_eq!(waited.as_secs(), 10, "{path}");
     }
     Ok(())
+}
+
+/// A stream of so many messages, with pauses before them and silence after.
+fn feed(messages: u64, pause: Duration) -> Body {
+    let chunks = stream::iter(0..messages).then(move |_| async move {
+        tokio::time::sleep(pause).await;
+        Ok::<_, Status>(Bytes::from_static(&[0, 0, 0, 0, 0]))
+    });
+    Body::new(axum::body::Body::from_stream(chunks.chain(stream::pending())))
+}
+
+/// How many frames of a stream are passed on, and why no more.
+async fn uploaded(body: Body, streams_end: &CancellationToken) -> (usize, Status) {
+    let rules =
+        Rules { max_message: 100, default_deadline: Duration::ZERO, streams_end: streams_end.clone() };
+    let (mut upload, mut refused) = Upload::new(body, false, &rules, Arc::default());
+    let mut passed = 0;
+    loop {
+        let next =
+            std::future::poll_fn(|context| http_body::Body::poll_frame(Pin::new(&mut upload), context));
+        tokio::select! {
+            status = refused.next() => return (passed, status),
+            frame = next => passed += usize::from(frame.is_some_and(|frame| frame.is_ok())),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_may_last_but_not_fall_silent() {
+    let began = tokio::time::Instant::now();
+
+    let (passed, refused) = uploaded(feed(5, Duration::from_secs(20)), &CancellationToken::new()).await;
+
+    assert_eq!((passed, refused.code()), (5, Code::DeadlineExceeded));
+    assert_eq!(began.elapsed().as_secs(), 5 * 20 + 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_waits_ends_when_the_gateway_stops() {
+    let stops = CancellationToken::new();
+    stops.cancel();
+
+    let (_, refused) = uploaded(feed(0, Duration::ZERO), &stops).await;
+
+    assert_eq!(refused.code(), Code::Unavailable);
 }

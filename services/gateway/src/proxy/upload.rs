@@ -16,17 +16,23 @@ use tokio::{
     sync::oneshot,
     time::{Instant, Sleep, sleep_until},
 };
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::{Status, body::Body};
 
 use server::framing::Framing;
 
+use super::Rules;
 use crate::status;
 
 /// How long the one message of a call may take to come; services wait no longer either.
 pub(crate) const ARRIVAL: Duration = Duration::from_secs(10);
 
+/// How long a stream may be silent; to services too.
+const SILENCE: Duration = Duration::from_secs(30);
+
 /// A request body that counts, and stops at the first message that is too large, before any of it is passed on. Where
-/// there is only one message it must come in good time: else who begins calls and doesn't end them takes the places of all.
+/// there is only one message it must come in good time, and a stream must not fall silent: else who begins calls and
+/// doesn't end them takes the places of all. A stream that waits also ends with the gateway.
 ///
 /// It then stays silent: what ends the call is the refusal, not a broken stream, which the callee would be blamed for.
 pub(super) struct Upload {
@@ -35,7 +41,9 @@ pub(super) struct Upload {
     received: Arc<AtomicU64>,
     /// Of the one message.
     due: Option<Instant>,
-    /// Made when there is something to wait for.
+    /// Of a stream.
+    streams_end: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    /// Made when there is something to wait for, and for each silence of a stream.
     late: Option<Pin<Box<Sleep>>>,
     refuse: Option<oneshot::Sender<Status>>,
 }
@@ -48,13 +56,14 @@ impl Upload {
     pub(super) fn new(
         inner: Body,
         is_one_message: bool,
-        max_message: usize,
+        rules: &Rules,
         received: Arc<AtomicU64>,
     ) -> (Self, Refused) {
         let (refuse, refused) = oneshot::channel();
-        let framing = Framing::new(max_message);
+        let framing = Framing::new(rules.max_message);
         let due = is_one_message.then(|| Instant::now() + ARRIVAL);
-        let upload = Self { inner, framing, received, due, late: None, refuse: Some(refuse) };
+        let streams_end = (!is_one_message).then(|| Box::pin(rules.streams_end.clone().cancelled_owned()));
+        let upload = Self { inner, framing, received, due, streams_end, late: None, refuse: Some(refuse) };
         (upload, Refused(Some(refused)))
     }
 
@@ -68,7 +77,10 @@ impl Upload {
     }
 
     fn wait<T>(&mut self, context: &mut Context<'_>) -> Poll<T> {
-        let Some(due) = self.due else { return Poll::Pending };
+        if self.streams_end.as_mut().is_some_and(|end| end.as_mut().poll(context).is_ready()) {
+            return self.refuse(status::stopping());
+        }
+        let due = self.due.unwrap_or_else(|| Instant::now() + SILENCE);
         let late = self.late.get_or_insert_with(|| Box::pin(sleep_until(due)));
         ready!(late.as_mut().poll(context));
         self.refuse(server::status::deadline_exceeded())
@@ -93,6 +105,7 @@ impl HttpBody for Upload {
             Poll::Ready(Some(Err(_))) => return this.refuse(status::malformed()),
             Poll::Ready(None) => return Poll::Ready(None),
         };
+        this.late = None;
         // gRPC's requests have no trailers: what stands there is none of the headers that are cleaned.
         let Ok(chunk) = frame.into_data() else { return Poll::Ready(None) };
         this.received.fetch_add(chunk.len() as u64, Ordering::Relaxed);
