@@ -10,6 +10,7 @@ mod output;
 mod paging;
 mod request;
 mod session;
+mod standard_input;
 mod typed;
 
 use std::process::ExitCode;

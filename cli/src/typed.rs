@@ -8,10 +8,20 @@ pub(crate) fn again_with(option: &str, value: &str) -> String {
     with(words, option, value)
 }
 
+/// Like [`again_with`], with `-` for a word that is to be seen no more often than it must: it comes from standard input.
+pub(crate) fn again_without(secret: &str, option: &str, value: &str) -> String {
+    let words = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    with(hiding(words, secret), option, value)
+}
+
 /// The command of this process, for what may be repeated as it is.
 pub(crate) fn again() -> String {
     let words = env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
     ["bookstore".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
+}
+
+fn hiding(words: impl Iterator<Item = String>, secret: &str) -> impl Iterator<Item = String> {
+    words.map(move |word| if word == secret { "-".to_owned() } else { word })
 }
 
 fn with(words: impl IntoIterator<Item = String>, option: &str, value: &str) -> String {
@@ -73,6 +83,15 @@ mod tests {
             typed(&["wallet", "top-up", "--", "5", "--request-id"], "--request-id", "r-1"),
             "bookstore wallet top-up --request-id r-1 -- 5 --request-id"
         );
+    }
+
+    #[test]
+    fn a_secret_is_not_told_again() {
+        let words = ["card", "add", "tok_1", "--output=json"].map(str::to_owned).into_iter();
+
+        let command = with(hiding(words, "tok_1"), "--request-id", "r-1");
+
+        assert_eq!(command, "bookstore card add - --output=json --request-id r-1");
     }
 
     #[test]

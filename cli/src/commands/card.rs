@@ -13,6 +13,7 @@ use crate::{
     paging::{self, Paging},
     request::RequestId,
     session::Session,
+    standard_input, typed,
 };
 
 #[derive(Subcommand)]
@@ -28,10 +29,10 @@ pub(crate) enum Card {
 
 #[derive(Args)]
 #[command(
-    after_long_help = "The shop never sees a card's number: the card gateway gives a token for it. The simulated gateway has one for each thing that can happen, such as tok_visa, tok_declined and tok_insufficient_funds; docs/PAYMENTS.md lists them.\n\nExample:\n  bookstore card add tok_visa"
+    after_long_help = "The shop never sees a card's number: the card gateway gives a token for it. The simulated gateway has one for each thing that can happen, such as tok_visa, tok_declined and tok_insufficient_funds; docs/PAYMENTS.md lists them.\n\nWhat is typed stays in the shell's history, and others on the machine can see it: give the token of a card with money behind it on standard input.\n\nExamples:\n  bookstore card add tok_visa\n  pass show card-token | bookstore card add -"
 )]
 pub(crate) struct Add {
-    /// What the card gateway calls the card: `tok_visa`
+    /// What the card gateway calls the card, `tok_visa`; - to read it from standard input
     token: String,
     #[command(flatten)]
     request_id: RequestId,
@@ -64,11 +65,15 @@ impl Card {
 impl Add {
     async fn run(self, at: &Gateway, session: &Session<'_>, output: &Output) -> Result<(), Failure> {
         let request_id = self.request_id.or_new();
-        let wanted = AddCardRequest { request_id: request_id.clone(), token: self.token };
+        let token = if self.token == "-" { standard_input::line("card token")? } else { self.token.clone() };
+        let wanted = AddCardRequest { request_id: request_id.clone(), token };
         let payment = at.payment().await?;
         let card = session
             .change(&request_id, async || payment.clone().add_card(session.sign(wanted.clone())).await)
-            .await?;
+            .await
+            .map_err(|failure| {
+                failure.repeated_by(typed::again_without(&self.token, "--request-id", &request_id))
+            })?;
         output.answer(&card, |card| {
             output::facts(&[
                 ("Card", card.card_id.clone()),

@@ -1,10 +1,10 @@
 //! Where passwords come from: never from the command line, which others can read.
 
-use std::{env, io};
+use std::env;
 
 use clap::Args;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, standard_input};
 
 /// The password that is in force.
 #[derive(Args)]
@@ -32,11 +32,7 @@ impl Password {
 
 fn read(from_stdin: bool, variable: &str, prompt: &str) -> Result<String, Failure> {
     if from_stdin {
-        let mut line = String::new();
-        io::stdin()
-            .read_line(&mut line)
-            .map_err(|error| Failure::not_possible(format!("no password on standard input: {error}")))?;
-        return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
+        return standard_input::line("password");
     }
     if let Ok(password) = env::var(variable) {
         return Ok(password);

@@ -49,6 +49,35 @@ async fn cards_are_kept_shown_without_their_token_and_forgotten() -> Result<()> 
 }
 
 #[tokio::test]
+async fn a_card_may_come_from_standard_input() -> Result<()> {
+    let shop = Shop::open().await?;
+    let reader = shop.reader_without_card().await?;
+
+    let added = reader.run_typing("tok_mastercard", &["card", "add", "-"]).await?;
+
+    assert_eq!(added.code, 0, "{added:#?}");
+    assert!(reader.prints(&["card", "list"]).await?.contains("mastercard …"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_card_that_is_kept_without_an_answer_is_repeated_without_its_token() -> Result<()> {
+    // No payment service answers.
+    let shop = Shop::open_without_payment().await?;
+    let reader = shop.reader_without_card().await?;
+
+    for output in ["table", "json"] {
+        let unanswered = reader.run(&["card", "add", "tok_visa", "--output", output]).await?;
+
+        assert_eq!(unanswered.code, 5, "{unanswered:#?}");
+        let repetition = format!("bookstore card add - --output {output} --request-id ");
+        assert!(unanswered.stderr.contains(&repetition), "{unanswered:#?}");
+        assert!(!unanswered.stderr.contains("tok_visa"), "{unanswered:#?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_refused_top_up_says_why_and_what_to_do() -> Result<()> {
     let shop = Shop::open().await?;
     let reader = shop.reader_without_card().await?;
