@@ -28,6 +28,9 @@ pub(crate) struct Credentials {
     pub(crate) access_token: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) renewal: Option<Renewal>,
+    /// Whether the account was asked to be deleted and no answer came. If it was, these are no good any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) perhaps_deleted: bool,
 }
 
 /// What gets the next access token, once.

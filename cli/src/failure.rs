@@ -30,6 +30,8 @@ pub(crate) enum Failure {
     OnlyRegistered { email: String, cause: Box<Self> },
     /// The session is forgotten here, but the shop doesn't know that it is to end; it does so by itself.
     OnlyForgotten { until: DateTime<Utc>, cause: Box<Self> },
+    /// The account was to be deleted, no answer came, and the sign-in was refused from then on.
+    PerhapsDeleted { email: String, status: Option<Box<Status>> },
     /// Of several services that were asked these didn't answer.
     Incomplete(Vec<(Service, Self)>),
     /// Nothing answers at the address.
@@ -77,7 +79,7 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::SignIn { .. } | Self::OnlyRegistered { .. } => 3,
             Self::OnlyForgotten { .. } | Self::Incomplete(_) | Self::Unreachable { .. } => 4,
-            Self::OutcomeUnknown(_) => 5,
+            Self::OutcomeUnknown(_) | Self::PerhapsDeleted { .. } => 5,
         }
     }
 
@@ -115,7 +117,7 @@ impl Failure {
         match self {
             Self::Refused(refusal) => Some(&refusal.status),
             Self::OutcomeUnknown(unanswered) => Some(&unanswered.status),
-            Self::SignIn { status, .. } => status.as_deref(),
+            Self::SignIn { status, .. } | Self::PerhapsDeleted { status, .. } => status.as_deref(),
             Self::OnlyRegistered { cause, .. } | Self::OnlyForgotten { cause, .. } => cause.status(),
             Self::NotPossible(_) | Self::Usage(_) | Self::Incomplete(_) | Self::Unreachable { .. } => None,
         }
@@ -190,6 +192,13 @@ impl fmt::Display for Failure {
                     "{cause}\n  the token is forgotten here all the same, but the shop could not be told: copies of it are good until {until}"
                 )
             }
+            Self::PerhapsDeleted { email, .. } => {
+                let email = quoted(email);
+                write!(
+                    f,
+                    "no answer came, and your sign-in has ended: your account is probably deleted\n  the sign-in is forgotten here; the account is still there if you can sign in again: bookstore login --email {email}"
+                )
+            }
             Self::Incomplete(silent) => {
                 let names: Vec<_> = silent.iter().map(|(service, _)| service.name()).collect();
                 write!(f, "no answer from {}", names.join(", "))?;
@@ -226,7 +235,7 @@ const fn has_no_answer(code: Code) -> bool {
 }
 
 /// Whether a change that ends so may have happened.
-const fn leaves_open(code: Code) -> bool {
+pub(crate) const fn leaves_open(code: Code) -> bool {
     has_no_answer(code) || matches!(code, Code::Unknown | Code::Internal)
 }
 

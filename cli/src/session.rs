@@ -47,6 +47,27 @@ impl<'a> Session<'a> {
         self.credentials.borrow().user_id.clone()
     }
 
+    /// What the user signed in with.
+    pub(crate) fn email(&self) -> String {
+        self.credentials.borrow().email.clone()
+    }
+
+    /// Whether an earlier command asked for the account to be deleted and got no answer.
+    pub(crate) fn is_perhaps_deleted(&self) -> bool {
+        self.credentials.borrow().perhaps_deleted
+    }
+
+    /// Keeps in mind that the account may be deleted, until a renewal shows that it isn't.
+    pub(crate) async fn keep_perhaps_deleted(&self) -> Result<(), Failure> {
+        let lock = credentials::lock().await?;
+        match Credentials::load()? {
+            Some(kept) if kept.user_id == self.user_id() => {
+                Credentials { perhaps_deleted: true, ..kept }.store(&lock)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// When the access token ends.
     pub(crate) fn expires_at(&self) -> DateTime<Utc> {
         self.credentials.borrow().expires_at
@@ -137,6 +158,7 @@ pub(crate) fn kept(answer: AuthenticateUserResponse) -> Credentials {
         expires_at: output::moment(answer.expire_time.as_ref()).unwrap_or_default(),
         access_token: answer.access_token,
         renewal,
+        perhaps_deleted: false,
     }
 }
 

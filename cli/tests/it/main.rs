@@ -5,6 +5,7 @@ mod dead_letters;
 mod failures;
 mod fulfilment;
 mod importing;
+mod lost_answers;
 mod ordering;
 mod people;
 mod renewing;

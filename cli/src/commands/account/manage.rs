@@ -1,5 +1,7 @@
 //! `account update|password|delete`.
 
+use std::cell::Cell;
+
 use clap::{Args, Subcommand};
 use proto::identity::v1::{ChangePasswordRequest, DeleteUserRequest, UpdateUserRequest};
 use serde_json::json;
@@ -7,7 +9,7 @@ use serde_json::json;
 use crate::{
     commands::{self, password::Password},
     credentials::{self, Credentials},
-    failure::Failure,
+    failure::{self, Failure},
     gateway::Gateway,
     output::{self, Output},
     session::Session,
@@ -113,9 +115,29 @@ impl Delete {
     async fn run(self, at: &Gateway, session: &Session<'_>, output: &Output) -> Result<(), Failure> {
         let wanted = DeleteUserRequest { user_id: String::new(), current_password: self.password.read()? };
         let identity = at.identity().await?;
-        session
-            .change_again(async || identity.clone().delete_user(session.sign(wanted.clone())).await)
-            .await?;
+        let perhaps_deleted = Cell::new(session.is_perhaps_deleted());
+        let answer = session
+            .change_again(async || {
+                let answer = identity.clone().delete_user(session.sign(wanted.clone())).await;
+                if answer.as_ref().is_err_and(|status| failure::leaves_open(status.code())) {
+                    perhaps_deleted.set(true);
+                }
+                answer
+            })
+            .await;
+        match answer {
+            // The token is gone with the account, so a repetition can't be told that it happened.
+            Err(Failure::SignIn { status, .. }) if perhaps_deleted.get() => {
+                Credentials::forget(&credentials::lock().await?)?;
+                return Err(Failure::PerhapsDeleted { email: session.email(), status });
+            }
+            Err(unknown @ Failure::OutcomeUnknown(_)) => {
+                // What is known of the account matters more than why that can't be kept.
+                let _ = session.keep_perhaps_deleted().await;
+                return Err(unknown);
+            }
+            answer => answer?,
+        };
         Credentials::forget(&credentials::lock().await?)?;
         output.value(&json!({ "deleted": true }), "Your account is deleted.");
         Ok(())

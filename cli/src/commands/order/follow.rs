@@ -101,6 +101,7 @@ fn may_pass(failure: &Failure) -> bool {
         | Failure::OnlyRegistered { .. }
         | Failure::OnlyForgotten { .. }
         | Failure::Incomplete(_)
+        | Failure::PerhapsDeleted { .. }
         | Failure::OutcomeUnknown(_) => false,
     }
 }
