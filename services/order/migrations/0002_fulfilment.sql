@@ -117,6 +117,8 @@ CREATE TABLE returns (
 CREATE INDEX returns_by_order ON returns (order_id, id);
 CREATE INDEX returns_by_shop ON returns (shop_id, id);
 CREATE INDEX returns_by_user ON returns (user_id, id);
+-- For staff, who look for those that still wait.
+CREATE INDEX returns_by_state ON returns (state, id);
 
 -- Requests of shops and staff that were granted, so that a repeated one gets the same answer.
 CREATE TABLE granted_requests (

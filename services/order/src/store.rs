@@ -9,6 +9,8 @@ pub(crate) mod erasure;
 pub(crate) mod members;
 pub(crate) mod new_orders;
 pub(crate) mod orders;
+#[cfg(test)]
+mod plan;
 pub(crate) mod refreshes;
 pub(crate) mod requests;
 pub(crate) mod returns;

@@ -204,6 +204,8 @@ async fn a_return_is_for_its_shop_and_its_customer_and_for_staff() -> Result<()>
         (&ann, of_shop.clone()),
         (&staff, of_shop.clone()),
         (&staff, of_order.clone()),
+        (&staff, ListReturnsRequest::default()),
+        (&staff, ListReturnsRequest { state: ReturnState::Requested.into(), ..Default::default() }),
         (&reader, of_order.clone()),
         (&reader, ListReturnsRequest::default()),
     ] {
@@ -212,6 +214,7 @@ async fn a_return_is_for_its_shop_and_its_customer_and_for_staff() -> Result<()>
     for (who, request) in [
         (&stranger, of_order),
         (&ann, ListReturnsRequest::default()),
+        (&staff, ListReturnsRequest { state: ReturnState::Accepted.into(), ..Default::default() }),
         (&ann, ListReturnsRequest { state: ReturnState::Accepted.into(), ..of_shop.clone() }),
     ] {
         assert!(list(&shop, who, request).await??.returns.is_empty());

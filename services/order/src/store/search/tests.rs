@@ -1,7 +1,7 @@
-use anyhow::{Context as _, Result};
-use sea_orm::{DatabaseConnection, DbBackend, TransactionTrait};
+use anyhow::Result;
 
 use super::*;
+use crate::store::plan::{CACHE_MODES, plan};
 
 /// Ten thousand orders, and at the beginning of time a few that stand anywhere else than where orders end.
 const ORDERS: &str = "
@@ -26,22 +26,6 @@ const ORDERS: &str = "
         UNION ALL
         SELECT number, 'DELIVERED', NULL, 'CAPTURED', 'COMMITTED' FROM generate_series(10, 10000) AS number
     ) AS made;";
-
-/// How Postgres would answer this, whatever its values are, or for these.
-async fn plan(db: &DatabaseConnection, search: &Search, cache_mode: &str) -> Result<String> {
-    let page = statement(search, None, PageSize::parse(50)?);
-    let values = page.values.context("no values")?;
-    let tx = db.begin().await?;
-    tx.execute_unprepared(&format!("SET LOCAL plan_cache_mode = {cache_mode}")).await?;
-    tx.execute_unprepared(&format!("PREPARE page AS {}", page.sql)).await?;
-    let explain =
-        Statement::from_sql_and_values(DbBackend::Postgres, "EXPLAIN EXECUTE page ($1, $2)", values.0);
-    let explain = Statement::from_string(DbBackend::Postgres, explain.to_string());
-    let rows = tx.query_all_raw(explain).await?;
-    tx.execute_unprepared("DEALLOCATE page").await?;
-    let lines: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get_by_index(0)).collect();
-    Ok(lines?.join("\n"))
-}
 
 #[derive(FromQueryResult)]
 struct Found {
@@ -80,13 +64,13 @@ async fn the_few_among_ten_thousand_are_found_by_an_index() -> Result<()> {
         (stocked(StockState::Reserved), "orders_pending", vec![1]),
         (stocked(StockState::Released), "orders_by_state", vec![4, 3, 2]),
     ] {
-        for cache_mode in ["force_generic_plan", "force_custom_plan"] {
-            let plan = plan(&db, &search, cache_mode).await?;
+        let page = statement(&search, None, PageSize::parse(50)?);
+        for cache_mode in CACHE_MODES {
+            let plan = plan(&db, page.clone(), cache_mode).await?;
             let has_index =
                 plan.contains(&format!(" on {index}")) || plan.contains(&format!(" using {index}"));
             assert!(has_index && !plan.contains("Seq Scan"), "{search:?}\n{plan}");
         }
-        let page = statement(&search, None, PageSize::parse(50)?);
         let found = Found::find_by_statement(page).all(&db).await?;
         let found: Vec<_> = found.iter().map(|order| order.id.as_u128()).collect();
         assert_eq!(found, numbers, "{search:?}");
