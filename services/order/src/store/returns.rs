@@ -202,15 +202,14 @@ fn statement(
         Pile::All => None,
     };
     let mut values: Vec<Value> = vec![after.map_or(Uuid::nil(), ReturnId::uuid).into(), within(size).into()];
-    let mut conditions = String::new();
+    let mut conditions = vec!["id > $1".to_owned()];
     for (column, id) in whose.into_iter().chain(order.map(|order| ("order_id", order.uuid()))) {
         values.push(id.into());
-        conditions += &format!(" AND {column} = ${}", values.len());
+        conditions.push(format!("{column} = ${}", values.len()));
     }
-    if let Some(state) = state {
-        conditions += &format!(" AND state = '{}'", state.name());
-    }
-    let find = format!("SELECT {COLUMNS} FROM returns WHERE id > $1{conditions} ORDER BY id LIMIT $2");
+    conditions.extend(state.map(|state| format!("state = '{}'", state.name())));
+    let conditions = conditions.join(" AND ");
+    let find = format!("SELECT {COLUMNS} FROM returns WHERE {conditions} ORDER BY id LIMIT $2");
     Statement::from_sql_and_values(DbBackend::Postgres, find, values)
 }
 
