@@ -149,8 +149,8 @@ async fn books_with_much_to_say_of_them_arrive() -> Result<()> {
     let (seller, _) = shop.bookseller().await?;
     let feed = seller.folder.path().join("feed.csv");
     let about = "a".repeat(2_000);
-    let rows: String = (1..=500).map(|id| format!("{id},Book {id},{about}\n")).collect();
-    fs::write(&feed, format!("id,name,about\n{rows}"))?;
+    let rows: Vec<_> = (1..=500).map(|id| format!("{id},Book {id},{about}")).collect();
+    fs::write(&feed, format!("id,name,about\n{}\n", rows.join("\n")))?;
     let from = ["key=id", "title=name", "description=about", "price=id:5.00..40.00", "stock=id:1..20"];
     let maps: Vec<_> = from.into_iter().flat_map(|from| ["--map", from]).collect();
     let feed = feed.to_str().context("no path")?;
