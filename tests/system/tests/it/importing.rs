@@ -29,7 +29,7 @@ const CUSTOMERS: usize = 50;
 /// What most of them have, and what every tenth has.
 const WALLETS: (i64, i64) = (1_000_000, 3_000);
 /// Fewer where the services are not optimised.
-const ORDERS: usize = if cfg!(debug_assertions) { 200 } else { 1_000 };
+const ORDERS: usize = 1_000;
 /// Orders under way at once.
 const AT_ONCE: usize = 16;
 
