@@ -18,6 +18,8 @@ pub(crate) enum Error {
     Invalid(#[from] Violations),
     #[error("the e-mail address is taken")]
     EmailTaken,
+    #[error("the user whom the request made was deleted")]
+    RegisteredAndDeleted,
     #[error("the request_id was used for another request")]
     RequestIdReused,
     #[error("it has changed since the etag was read")]
@@ -82,6 +84,15 @@ impl From<Error> for Status {
         match error {
             Error::Invalid(violations) => status::invalid(violations),
             Error::EmailTaken => status::already_exists("EMAIL_TAKEN", "the e-mail address is taken"),
+            Error::RegisteredAndDeleted => {
+                let why = "made a user who was deleted since; another one registers anew".to_owned();
+                let violations = vec![("request_id".to_owned(), why)];
+                status::precondition(
+                    "USER_DELETED",
+                    "the user whom this request made was deleted",
+                    violations,
+                )
+            }
             Error::RequestIdReused => status::request_id_reused(),
             Error::EtagMismatch => status::etag_mismatch(),
             Error::WrongPassword => {

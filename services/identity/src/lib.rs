@@ -9,6 +9,7 @@ mod first_admin;
 mod passwords;
 mod proof;
 mod refresh;
+mod registration;
 mod rpc;
 mod sign_in;
 mod signing_keys;
@@ -41,12 +42,14 @@ impl Application for Identity {
         "0006_profiles",
         "0007_refresh_tokens",
         "0008_deleted_users",
-        "0009_signing_keys"
+        "0009_signing_keys",
+        "0010_registrations"
     );
     type Config = Config;
 
     async fn build(config: Config, context: &Context) -> Result<Service, BuildError> {
         let refresh_tokens = refresh::RefreshTokens::new(&config.signing_key, config.refresh_token_ttl);
+        let registrations = registration::Registrations::new(&config.signing_key);
         let verifier = Verifier::with_keys(Vec::new());
         let keys = Arc::new(SigningKeys::new(
             config.signing_key,
@@ -63,6 +66,7 @@ impl Application for Identity {
             keys: Arc::clone(&keys),
             token_ttl: config.token_ttl,
             refresh_tokens,
+            registrations,
             relay: relay.wake_handle(),
             revocations: verifier.revocations().clone(),
             verifier: verifier.clone(),

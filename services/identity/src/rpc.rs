@@ -40,6 +40,7 @@ use crate::access::Changed;
 use crate::error::Error;
 use crate::passwords::Passwords;
 use crate::refresh::RefreshTokens;
+use crate::registration::Registrations;
 use crate::signing_keys::SigningKeys;
 use crate::store::addresses;
 use crate::store::users::UserWithRoles;
@@ -56,6 +57,7 @@ pub(crate) struct IdentityService {
     pub(crate) revocations: Revocations,
     pub(crate) verifier: Verifier,
     pub(crate) refresh_tokens: RefreshTokens,
+    pub(crate) registrations: Registrations,
 }
 
 impl IdentityService {

@@ -3,6 +3,7 @@
 pub(crate) mod addresses;
 pub(crate) mod audit;
 pub(crate) mod refresh_tokens;
+pub(crate) mod registrations;
 pub(crate) mod roles;
 pub(crate) mod sessions;
 pub(crate) mod signing_keys;

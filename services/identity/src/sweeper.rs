@@ -7,10 +7,12 @@ use sea_orm::{DatabaseConnection, DbErr};
 use tokio_util::sync::CancellationToken;
 
 use crate::signing_keys::SigningKeys;
-use crate::store::{refresh_tokens, sessions};
+use crate::store::{refresh_tokens, registrations, sessions};
 
 /// For how long it can be looked up that a session was there, at least.
 const KEPT: Duration = Duration::from_hours(30 * 24);
+/// How late a repeated registration may come, at least.
+const REGISTRATIONS_KEPT: Duration = Duration::from_hours(30 * 24);
 /// Between two sweeps.
 const PAUSE: Duration = Duration::from_hours(1);
 /// Rows in one transaction.
@@ -28,9 +30,11 @@ impl Sweeper {
         loop {
             match self.delete_old().await {
                 Ok(0) => {}
-                Ok(deleted) => tracing::info!(deleted, "old sessions and refresh tokens are deleted"),
+                Ok(deleted) => {
+                    tracing::info!(deleted, "old sessions, refresh tokens and registrations are deleted");
+                }
                 Err(error) => {
-                    tracing::warn!(%error, "old sessions and refresh tokens can't be deleted; will try again");
+                    tracing::warn!(%error, "what nobody needs any more can't be deleted; will try again");
                 }
             }
             if let Err(error) = self.keys.sweep(&self.db).await {
@@ -48,8 +52,9 @@ impl Sweeper {
         loop {
             let tokens = refresh_tokens::delete_expired(&self.db, BATCH).await?;
             let sessions = sessions::delete_old(&self.db, idle, BATCH).await?;
-            deleted += tokens + sessions;
-            if tokens.max(sessions) < u64::from(BATCH) {
+            let registrations = registrations::delete_old(&self.db, REGISTRATIONS_KEPT, BATCH).await?;
+            deleted += tokens + sessions + registrations;
+            if tokens.max(sessions).max(registrations) < u64::from(BATCH) {
                 return Ok(deleted);
             }
         }

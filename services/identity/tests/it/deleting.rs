@@ -76,7 +76,7 @@ async fn a_user_deletes_themselves_with_all_that_is_theirs_and_the_others_learn_
     assert_eq!(events::<AccessChanged>(&desk.broker, 1).await?[0].event.least_version, 2);
 
     whoami(&client, &grace.token).await?;
-    let again = client.create_user(registration("r-1", "ada@example.org")).await?.into_inner();
+    let again = client.create_user(registration("r-2", "ada@example.org")).await?.into_inner();
     assert_ne!(again.user_id, ada.id.to_string());
     Ok(())
 }

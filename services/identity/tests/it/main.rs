@@ -16,6 +16,7 @@ mod profile;
 mod refreshing;
 mod registered_event;
 mod registering;
+mod registering_late;
 mod roles;
 mod sessions;
 mod signing_in;
