@@ -119,6 +119,10 @@ impl From<Error> for Status {
             Error::Hashing(HashError::Busy) => {
                 status::exhausted("TOO_MANY_SIGN_INS", "too many sign-ins at once", QUEUE_DRAINED)
             }
+            Error::Hashing(HashError::UserBusy) => {
+                let message = "too many of your calls wait for a password to be checked";
+                status::exhausted("TOO_MANY_PASSWORD_CHECKS", message, QUEUE_DRAINED)
+            }
             // The user was deleted a moment ago, or an earlier state of the database was restored.
             Error::CallerGone => status::unauthenticated("USER_UNKNOWN"),
             Error::Database(error) if is_user_missing(&error) => status::unauthenticated("USER_UNKNOWN"),

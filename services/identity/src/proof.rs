@@ -2,7 +2,7 @@
 
 use crate::domain::Password;
 use crate::error::{Error, Result};
-use crate::passwords::Passwords;
+use crate::passwords::Turn;
 use crate::store::users;
 
 /// The password that is stored as this hash has just been shown.
@@ -10,13 +10,9 @@ pub(crate) struct Proof(String);
 
 impl Proof {
     /// Compares outside of any transaction, since it takes long.
-    pub(crate) async fn take(
-        passwords: &Passwords,
-        user: &users::Model,
-        claimed: Option<Password>,
-    ) -> Result<Self> {
+    pub(crate) async fn take(turn: &Turn, user: &users::Model, claimed: Option<Password>) -> Result<Self> {
         let claimed = claimed.ok_or(Error::WrongPassword)?;
-        let is_right = passwords.verify(claimed, Some(&user.password_hash)).await?;
+        let is_right = turn.verify(claimed, &user.password_hash).await?;
         if is_right { Ok(Self(user.password_hash.clone())) } else { Err(Error::WrongPassword) }
     }
 

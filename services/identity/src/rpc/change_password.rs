@@ -26,10 +26,12 @@ pub(super) async fn change_password(
 ) -> Result<pb::ChangePasswordResponse> {
     let (current, new) = parse(&wire)?;
     let known = users::find(&identity.db, caller.user_id).await?.ok_or(Error::CallerGone)?.user;
-    let (proof, hash) = match Proof::take(&identity.passwords, &known, Some(current)).await {
-        Err(Error::WrongPassword) => (Proof::take(&identity.passwords, &known, Some(new)).await?, None),
-        proof => (proof?, Some(identity.passwords.hash(new).await?)),
+    let turn = identity.passwords.turn(caller.user_id)?;
+    let (proof, hash) = match Proof::take(&turn, &known, Some(current)).await {
+        Err(Error::WrongPassword) => (Proof::take(&turn, &known, Some(new)).await?, None),
+        proof => (proof?, Some(turn.hash(new).await?)),
     };
+    drop(turn);
     let tx = identity.db.begin().await?;
     let locked = users::lock_and_read(&tx, caller.user_id).await?.ok_or(Error::CallerGone)?;
     proof.check(&locked.user)?;

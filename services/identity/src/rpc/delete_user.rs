@@ -22,6 +22,7 @@ struct DeleteUser {
 /// # Errors
 /// `INVALID_ARGUMENT` malformed field · `NOT_FOUND` no such user, or not the caller, who may not delete any
 /// · `FAILED_PRECONDITION` the password is wrong, or the last admin
+/// · `RESOURCE_EXHAUSTED` too many passwords to hash, or too many of the caller's
 pub(super) async fn delete_user(
     identity: &IdentityService,
     caller: &Customer,
@@ -37,8 +38,12 @@ pub(super) async fn delete_user(
         None if audit::was_deleted(&identity.db, user).await? => return Ok(pb::DeleteUserResponse {}),
         None => return Err(Error::user_not_found(user)),
     };
-    let proof =
-        if is_self { Some(Proof::take(&identity.passwords, &known, current_password).await?) } else { None };
+    let proof = if is_self {
+        let turn = identity.passwords.turn(user)?;
+        Some(Proof::take(&turn, &known, current_password).await?)
+    } else {
+        None
+    };
     let tx = identity.db.begin().await?;
     let changed = match proof {
         Some(proof) => access::delete_self(&tx, caller, &proof).await?,

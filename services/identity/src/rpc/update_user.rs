@@ -32,7 +32,8 @@ pub(super) async fn update_user(
     let UpdateUser { change, etag, current_password } = parse(&wire)?;
     let known = users::find(&identity.db, caller.user_id).await?.ok_or(Error::CallerGone)?;
     let proof = if change.moves(&known.user.email) {
-        Some(Proof::take(&identity.passwords, &known.user, current_password).await?)
+        let turn = identity.passwords.turn(caller.user_id)?;
+        Some(Proof::take(&turn, &known.user, current_password).await?)
     } else {
         None
     };

@@ -1,9 +1,15 @@
-use anyhow::Result;
-use proto::identity::v1::{ChangePasswordRequest, RefreshTokenRequest, SessionRevoked};
+use std::num::NonZeroU16;
+
+use anyhow::{Context, Result, ensure};
+use futures::future::try_join_all;
+use proto::identity::v1::{
+    ChangePasswordRequest, DeleteUserRequest, RefreshTokenRequest, SessionRevoked, UpdateUserRequest,
+};
 use testkit::{as_user, eventually};
 use tonic::Code;
+use tonic_types::StatusExt;
 
-use crate::desk::{Desk, PASSWORD, SOON, events, refused, sign_in, whoami, wrong_fields};
+use crate::desk::{Desk, PASSWORD, SOON, events, mask, reason, refused, sign_in, whoami, wrong_fields};
 
 const NEW: &str = "staple battery horse correct";
 
@@ -131,9 +137,59 @@ async fn of_many_changes_at_once_one_is_made() -> Result<()> {
     for call in calls {
         match call.await? {
             Ok(_) => made += 1,
+            // Who found two of them being checked already is to come back.
+            Err(status) if status.code() == Code::ResourceExhausted => {
+                assert_eq!(
+                    refused(Err::<(), _>(status), Code::ResourceExhausted)?,
+                    "TOO_MANY_PASSWORD_CHECKS"
+                );
+            }
             refusal => assert_eq!(refused(refusal, Code::FailedPrecondition)?, "WRONG_PASSWORD"),
         }
     }
     assert_eq!(made, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_holds_many_changes_open_keeps_nobody_from_signing_in() -> Result<()> {
+    let desk = Desk::open_with(|config| config.password_hashes = NonZeroU16::MIN).await?;
+    let (ada, _grace) = (desk.reader("ada@example.org").await?, desk.reader("grace@example.org").await?);
+    let calls = (0..60).map(|index| {
+        let (mut client, token) = (desk.client.clone(), ada.token.clone());
+        async move {
+            let by_mistake = "wrong horse battery";
+            let refusal = match index % 3 {
+                0 => client.change_password(as_user(&token, change(by_mistake, NEW))?).await.err(),
+                1 => {
+                    let request =
+                        DeleteUserRequest { user_id: String::new(), current_password: by_mistake.to_owned() };
+                    client.delete_user(as_user(&token, request)?).await.err()
+                }
+                _ => {
+                    let request = UpdateUserRequest {
+                        email: "countess@example.org".to_owned(),
+                        current_password: by_mistake.to_owned(),
+                        update_mask: Some(mask(&["email"])),
+                        ..UpdateUserRequest::default()
+                    };
+                    client.update_user(as_user(&token, request)?).await.err()
+                }
+            };
+            let status = refusal.context("done without the password")?;
+            if status.code() == Code::FailedPrecondition {
+                return anyhow::Ok(None);
+            }
+            ensure!(status.get_details_retry_info().is_some(), "no RetryInfo: {status:?}");
+            reason(&status, Code::ResourceExhausted).map(Some)
+        }
+    });
+    let sign_in = desk.sign_in("grace@example.org");
+    let (refusals, signed_in) = tokio::join!(try_join_all(calls), sign_in);
+    signed_in?;
+    let refusals = refusals?;
+    let busy: Vec<_> = refusals.iter().flatten().collect();
+    assert!(busy.len() < refusals.len(), "none was checked");
+    assert!(!busy.is_empty() && busy.iter().all(|reason| *reason == "TOO_MANY_PASSWORD_CHECKS"), "{busy:?}");
     Ok(())
 }

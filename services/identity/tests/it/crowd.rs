@@ -15,8 +15,14 @@ const ROUNDS: usize = 6;
 /// Refusals tell the caller something about the state that they found; nobody is in anybody's way.
 fn is_understood<T>(answer: Result<T, Status>) -> Result<()> {
     if let Err(status) = answer {
-        let refusals =
-            [Code::Unauthenticated, Code::NotFound, Code::FailedPrecondition, Code::PermissionDenied];
+        let refusals = [
+            Code::Unauthenticated,
+            Code::NotFound,
+            Code::FailedPrecondition,
+            Code::PermissionDenied,
+            // One user's passwords are checked few at once.
+            Code::ResourceExhausted,
+        ];
         ensure!(refusals.contains(&status.code()), "{status:?}");
     }
     Ok(())
