@@ -145,8 +145,10 @@ pub fn command_line() -> Result<PathBuf> {
 /// The folder with programs, beside this test's own: packages and what they are called. They are built if they aren't there.
 fn built(programs: &[(&str, &str)]) -> Result<PathBuf> {
     let test = env::current_exe()?;
-    // target/debug/deps/it-0123456789abcdef
-    let folder = test.ancestors().nth(2).context("the test lies in no target folder")?.to_owned();
+    let beside = test.parent().context("the test lies in no folder")?;
+    // A test is target/debug/deps/it-0123456789abcdef, another program target/debug/bench.
+    let folder = if beside.ends_with("deps") { beside.parent() } else { Some(beside) };
+    let folder = folder.context("the test lies in no target folder")?.to_owned();
     let missing: Vec<&str> = programs
         .iter()
         .filter(|(_, program)| !folder.join(program).exists())
