@@ -8,7 +8,6 @@ mod clients;
 mod customer;
 mod detour;
 mod directory;
-mod invariants;
 mod load;
 pub mod model;
 mod options;

@@ -18,7 +18,6 @@ use crate::{
     Clients, Customer, Detour, Options, Replica, Seller, Service,
     customer::PASSWORD,
     directory::Directory,
-    invariants,
     papers::Papers,
     process::{self, Process},
     variables::{self, ADMIN_EMAIL},
@@ -315,18 +314,22 @@ impl Shop {
     /// Waits until all is quiet and as it must be: every order answered with OK (`placed`) is there, each has ended, and
     /// the four databases agree. For shops of the test's own.
     pub async fn check(&self, placed: &[String]) -> Result<()> {
-        self.check_scope(&invariants::Scope::everything(placed)?).await
+        self.check_scope(&verify::Scope::everything(placed)?).await
     }
 
     /// As [`Shop::check`], for these orders only: other tests' may be under way.
     pub async fn check_orders(&self, placed: &[String]) -> Result<()> {
-        self.check_scope(&invariants::Scope::only(placed)?).await
+        self.check_scope(&verify::Scope::only(placed)?).await
     }
 
-    async fn check_scope(&self, scope: &invariants::Scope) -> Result<()> {
+    async fn check_scope(&self, scope: &verify::Scope) -> Result<()> {
+        let databases = self.databases.iter().filter_map(|(service, database)| {
+            Some((verify::Service::named(service.name())?, database.url().to_owned()))
+        });
+        let databases: HashMap<_, _> = databases.collect();
         let mut last = Vec::new();
-        let quiet = eventually("no violation", QUIET, async || {
-            match invariants::violations(&self.databases, scope).await {
+        let quiet =
+            eventually("no violation", QUIET, async || match verify::violations(&databases, scope).await {
                 Ok(found) if found.is_empty() => Some(()),
                 Ok(found) => {
                     last = found;
@@ -336,8 +339,7 @@ impl Shop {
                     last = vec![format!("{error:#}")];
                     None
                 }
-            }
-        });
+            });
         if quiet.await.is_err() {
             let count = last.len();
             last.truncate(30);

@@ -7,57 +7,56 @@ use sqlx::query_as;
 use uuid::Uuid;
 use values::OfferId;
 
-use super::Books;
-use crate::Service;
+use crate::{Books, Service};
 
 /// What the services know of orders, each from its own database.
 #[derive(Debug)]
-pub(super) struct Facts {
-    pub(super) orders: HashMap<Uuid, Order>,
-    pub(super) reservations: HashMap<Uuid, Reservation>,
-    pub(super) payments: HashMap<Uuid, Payment>,
+pub(crate) struct Facts {
+    pub(crate) orders: HashMap<Uuid, Order>,
+    pub(crate) reservations: HashMap<Uuid, Reservation>,
+    pub(crate) payments: HashMap<Uuid, Payment>,
 }
 
 #[derive(Debug)]
-pub(super) struct Order {
-    pub(super) state: String,
-    pub(super) payment_state: String,
-    pub(super) stock_state: String,
-    pub(super) reservation: Uuid,
-    pub(super) currency: String,
-    pub(super) total: i64,
+pub(crate) struct Order {
+    pub(crate) state: String,
+    pub(crate) payment_state: String,
+    pub(crate) stock_state: String,
+    pub(crate) reservation: Uuid,
+    pub(crate) currency: String,
+    pub(crate) total: i64,
     /// As it heard from payment.
-    pub(super) refunded: i64,
+    pub(crate) refunded: i64,
     /// Sorted.
-    pub(super) lines: Vec<Line>,
+    pub(crate) lines: Vec<Line>,
     /// Versions and states, the first step first.
-    pub(super) history: Vec<(i64, String)>,
+    pub(crate) history: Vec<(i64, String)>,
 }
 
 #[derive(Debug)]
-pub(super) struct Reservation {
-    pub(super) state: String,
+pub(crate) struct Reservation {
+    pub(crate) state: String,
     /// Its time is up, by its own database's clock and with time for the sweeper.
-    pub(super) is_overdue: bool,
+    pub(crate) is_overdue: bool,
     /// Sorted.
-    pub(super) lines: Vec<Line>,
+    pub(crate) lines: Vec<Line>,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Payment {
+pub(crate) struct Payment {
     /// Empty where the payment has no row.
-    pub(super) state: String,
-    pub(super) noted_refunds: i64,
+    pub(crate) state: String,
+    pub(crate) noted_refunds: i64,
     /// Amounts and currencies of transfers.
-    pub(super) captures: Vec<(i64, String)>,
-    pub(super) refunds: Vec<(i64, String)>,
+    pub(crate) captures: Vec<(i64, String)>,
+    pub(crate) refunds: Vec<(i64, String)>,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Line {
-    pub(super) offer: Uuid,
-    pub(super) quantity: i64,
-    pub(super) unit_price: i64,
+pub(crate) struct Line {
+    pub(crate) offer: Uuid,
+    pub(crate) quantity: i64,
+    pub(crate) unit_price: i64,
 }
 
 /// As both services keep a line, but for how they write ids.
@@ -72,7 +71,7 @@ struct StoredLine {
 type OrderRow = (Uuid, String, String, String, Uuid, String, i64, i64, Value);
 
 impl Facts {
-    pub(super) async fn read(books: &mut Books) -> Result<Self> {
+    pub(crate) async fn read(books: &mut Books) -> Result<Self> {
         Ok(Self {
             orders: orders(books).await?,
             reservations: reservations(books).await?,

@@ -3,13 +3,13 @@ use std::collections::HashMap;
 use uuid::Uuid;
 use values::{OrderId, ReservationId};
 
-use super::{
+use crate::{
     Scope,
     facts::{Facts, Line, Order, Payment, Reservation},
 };
 
 /// Once all is quiet: what the services know of each order agrees.
-pub(super) fn violations(facts: &Facts, scope: &Scope) -> Vec<String> {
+pub(crate) fn violations(facts: &Facts, scope: &Scope) -> Vec<String> {
     let mut found = Vec::new();
     for id in scope.placed.iter().filter(|id| !facts.orders.contains_key(id)) {
         found.push(format!("{}: was answered with OK and is not there", OrderId::from_uuid(*id)));

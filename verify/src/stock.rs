@@ -5,7 +5,7 @@ use uuid::Uuid;
 /// At any moment: the shelf is the sum of its movements, what is reserved the sum of the open reservations.
 ///
 /// One statement, so that it is one moment; written anew here rather than read from the service's own view of it.
-pub(super) async fn violations(inventory: &mut PgConnection) -> Result<Vec<String>> {
+pub(crate) async fn violations(inventory: &mut PgConnection) -> Result<Vec<String>> {
     let rows: Vec<(Uuid, Uuid, i64, i64, i64, i64)> = query_as(
         "WITH moved AS (
              SELECT offer_id, location_id, sum(change)::bigint AS copies

@@ -3,7 +3,7 @@ use sqlx::{PgConnection, query_as};
 use uuid::Uuid;
 
 /// At any moment: a wallet's balance is the sum of its entries and never negative.
-pub(super) async fn violations(payment: &mut PgConnection) -> Result<Vec<String>> {
+pub(crate) async fn violations(payment: &mut PgConnection) -> Result<Vec<String>> {
     let wallets: Vec<(Uuid, i64, i64)> = query_as(
         "SELECT accounts.id, balance,
                 coalesce(sum(CASE WHEN credit_account = accounts.id THEN amount ELSE -amount END), 0)::bigint

@@ -6,22 +6,22 @@ mod events;
 mod facts;
 mod money;
 mod orders;
+mod service;
 mod stock;
 
 use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context, Result};
 use sqlx::{Connection, PgConnection};
-use testkit::Database;
 use uuid::Uuid;
 use values::OrderId;
 
-use crate::Service;
 use facts::Facts;
+pub use service::Service;
 
 /// Which orders are looked at.
 #[derive(Debug)]
-pub(crate) struct Scope {
+pub struct Scope {
     /// Orders that the shop has answered with OK.
     placed: HashSet<Uuid>,
     /// Whether all others are looked at too.
@@ -29,11 +29,19 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    pub(crate) fn everything(placed: &[String]) -> Result<Self> {
+    /// All orders; these, which the shop has answered with OK, must be among them.
+    ///
+    /// # Errors
+    /// One is no id of an order.
+    pub fn everything(placed: &[String]) -> Result<Self> {
         Ok(Self { everything: true, ..Self::only(placed)? })
     }
 
-    pub(crate) fn only(placed: &[String]) -> Result<Self> {
+    /// These orders, which the shop has answered with OK.
+    ///
+    /// # Errors
+    /// One is no id of an order.
+    pub fn only(placed: &[String]) -> Result<Self> {
         let ids = placed.iter().map(|id| Ok(id.parse::<OrderId>()?.uuid()));
         Ok(Self { placed: ids.collect::<Result<_>>()?, everything: false })
     }
@@ -49,10 +57,10 @@ struct Books {
 }
 
 impl Books {
-    async fn open(databases: &HashMap<Service, Database>) -> Result<Self> {
+    async fn open(databases: &HashMap<Service, String>) -> Result<Self> {
         let mut connections = HashMap::new();
-        for (service, database) in databases {
-            connections.insert(*service, PgConnection::connect(database.url()).await?);
+        for (service, url) in databases {
+            connections.insert(*service, PgConnection::connect(url).await?);
         }
         Ok(Self { connections })
     }
@@ -69,8 +77,8 @@ impl Books {
     }
 }
 
-/// What is not as it must be once all is quiet.
-pub(crate) async fn violations(databases: &HashMap<Service, Database>, scope: &Scope) -> Result<Vec<String>> {
+/// What is not as it must be once all is quiet, in the databases at these URLs.
+pub async fn violations(databases: &HashMap<Service, String>, scope: &Scope) -> Result<Vec<String>> {
     let mut books = Books::open(databases).await?;
     let mut found = stock::violations(books.of(Service::Inventory)?).await?;
     found.extend(money::violations(books.of(Service::Payment)?).await?);
