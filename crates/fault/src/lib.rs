@@ -1,75 +1,76 @@
 //! Named points at which a debug build can be told to die, as a machine does: at once, with nothing flushed.
 //!
-//! `BOOKSTORE_FAULT=events.published` ends the process at the first pass of that point, `events.published:3` at the
-//! third. In a release build neither the points nor the variable exist; the build is checked for that.
+//! What leaves a trace outside the process (a commit, a call, a publish, an acknowledgement) stands [`around`] a name and
+//! has a point before it and one after: `order.place.commit.before`. `BOOKSTORE_FAULT=order.place.commit.after` ends the
+//! process with SIGKILL at the first pass of that point, `order.place.commit.after:3` at the third; of several, separated
+//! by commas, the first that is met strikes. `BOOKSTORE_FAULT_LOG` names a file that is told of each point when it is
+//! passed for the first time, and of the one that struck. In a release build neither the points nor the variables exist;
+//! the build is checked for that.
+
+#[cfg(debug_assertions)]
+mod armed;
+mod name;
+
+use std::future::Future;
+#[cfg(debug_assertions)]
+use std::time::Duration;
+
+pub use name::Name;
 
 /// Dies here when `BOOKSTORE_FAULT` names this point.
 #[cfg(debug_assertions)]
-pub fn point(name: &'static str) {
-    if let Some(armed) = armed::fault()
-        && armed.name == name
-        && armed.is_last_pass()
-    {
-        // SIGABRT without unwinding: no destructor runs, as with SIGKILL.
-        std::process::abort();
-    }
+pub fn point(name: impl Name) {
+    armed::pass(&name.name());
 }
 
 /// Nothing: faults are for debug builds.
 #[cfg(not(debug_assertions))]
 #[inline(always)]
-pub const fn point(_name: &'static str) {}
+pub fn point(_name: impl Name) {}
 
+/// Does what has an effect outside this process, with a point before it and one after it.
 #[cfg(debug_assertions)]
-mod armed {
-    use std::sync::{
-        OnceLock,
-        atomic::{AtomicU32, Ordering},
-    };
+pub async fn around<F: Future>(act: impl Name, effect: F) -> F::Output {
+    let act = act.name();
+    armed::pass(&format!("{act}.before"));
+    let outcome = effect.await;
+    armed::pass(&format!("{act}.after"));
+    outcome
+}
 
-    pub(crate) struct Fault {
-        pub(crate) name: String,
-        passes_left: AtomicU32,
-    }
+/// Does what has an effect outside this process.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub fn around<F: Future>(_act: impl Name, effect: F) -> F {
+    effect
+}
 
-    impl Fault {
-        /// `name` or `name:pass`, passes counted from 1.
-        pub(crate) fn parse(text: &str) -> Self {
-            let (name, pass) = match text.rsplit_once(':') {
-                Some((name, pass)) => (name, pass.parse().unwrap_or(1)),
-                None => (text, 1),
-            };
-            Self { name: name.to_owned(), passes_left: AtomicU32::new(pass) }
-        }
+/// Whether the process is to die at a point that it hasn't met yet.
+#[cfg(debug_assertions)]
+pub fn is_armed(point: impl Name) -> bool {
+    armed::is_armed(&point.name())
+}
 
-        pub(crate) fn is_last_pass(&self) -> bool {
-            self.passes_left.fetch_sub(1, Ordering::Relaxed) == 1
-        }
-    }
+/// Never: faults are for debug builds.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub fn is_armed(_point: impl Name) -> bool {
+    false
+}
 
-    pub(crate) fn fault() -> Option<&'static Fault> {
-        static FAULT: OnceLock<Option<Fault>> = OnceLock::new();
-        FAULT.get_or_init(|| std::env::var("BOOKSTORE_FAULT").ok().as_deref().map(Fault::parse)).as_ref()
-    }
+/// After how long the broker is to deliver again what a dead consumer held, by `BOOKSTORE_FAULT_ACK_WAIT` in seconds:
+/// tests that kill hundreds of them don't wait half a minute each time.
+#[cfg(debug_assertions)]
+#[must_use]
+pub fn ack_wait(usual: Duration) -> Duration {
+    let seconds = std::env::var("BOOKSTORE_FAULT_ACK_WAIT").ok().and_then(|text| text.parse().ok());
+    seconds.map_or(usual, Duration::from_secs)
+}
 
-    #[cfg(test)]
-    mod tests {
-        use super::Fault;
-
-        #[test]
-        fn a_fault_without_a_pass_strikes_at_the_first() {
-            let fault = Fault::parse("events.published");
-            assert_eq!(fault.name, "events.published");
-            assert!(fault.is_last_pass());
-        }
-
-        #[test]
-        fn a_fault_with_a_pass_strikes_at_that_one_only() {
-            let fault = Fault::parse("events.published:2");
-            assert_eq!(
-                [fault.is_last_pass(), fault.is_last_pass(), fault.is_last_pass()],
-                [false, true, false]
-            );
-        }
-    }
+/// As usual: faults are for debug builds.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+#[must_use]
+pub const fn ack_wait(usual: std::time::Duration) -> std::time::Duration {
+    usual
 }
