@@ -331,7 +331,8 @@ impl Relay {
         if !due || comparison.lost > 0 || known.comparison.is_none() {
             return Ok(false);
         }
-        let more = rows::delete_expired(&self.db, self.pace.keep_days).await?;
+        let more = rows::delete_expired(&self.db, self.pace.keep_days);
+        let more = fault::around("relay.forget.commit", more).await?;
         known.deleted = (!more).then(Instant::now);
         Ok(more)
     }

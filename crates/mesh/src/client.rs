@@ -147,6 +147,11 @@ impl Callee {
         let deadline = Deadline::agree(&head.headers, timeout, began);
         let patience = deadline.patience(self.policy.patience, began);
         let call = Call { method, deadline, patience, longest_pause: self.policy.retry.longest };
+        let point = |side: &str| {
+            let method = head.uri.path().rsplit('/').next().unwrap_or_default();
+            format!("call.{}.{method}.{side}", self.metrics.callee)
+        };
+        fault::point(|| point("before"));
         let answered = deadline.limit(async {
             // First: who is let through and then sends slowly would keep others out while the service is on trial.
             let payload =
@@ -161,7 +166,9 @@ impl Callee {
             admission.verdict = verdict;
             Ok(response)
         });
-        answered.await.flatten().unwrap_or_else(Status::into_http)
+        let answer = answered.await.flatten().unwrap_or_else(Status::into_http);
+        fault::point(|| point("after"));
+        answer
     }
 
     /// The answer, and what it says of the service, if it isn't for the clock to say.

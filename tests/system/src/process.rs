@@ -58,7 +58,7 @@ impl Process {
         Ok(())
     }
 
-    /// Lets the next start end at a fault point: `events.published:3`.
+    /// Lets the next start end at a fault point: `relay.note.commit.before:3`.
     pub(crate) fn arm(&mut self, fault: &str) {
         self.fault = Some(fault.to_owned());
     }

@@ -168,7 +168,7 @@ impl Shop {
         self.ready(replica).await
     }
 
-    /// Starts a service anew so that it ends, at once, at a point of its own code: `events.published:3` for the third
+    /// Starts a service anew so that it ends, at once, at a point of its own code: `relay.note.commit.before:3` for the third
     /// time it comes there.
     pub async fn arm(&self, service: Service, fault: &str) -> Result<()> {
         self.kill(service).await?;

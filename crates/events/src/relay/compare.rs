@@ -73,7 +73,7 @@ pub(super) async fn compare(
     }
 
     let whole = whole_up_to(db, &stream, state.first_sequence, state.last_sequence).await?;
-    let lost = rows::mark_lost(db, whole).await?;
+    let lost = fault::around("relay.mark_lost.commit", rows::mark_lost(db, whole)).await?;
     Ok(Comparison { last: state.last_sequence, lost })
 }
 

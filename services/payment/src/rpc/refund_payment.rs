@@ -88,7 +88,7 @@ async fn give(
     if due.is_done_at_once() {
         tell(&tx, published::refunded(&payment, back)).await?;
     }
-    tx.commit().await?;
+    fault::around("payment.refund_payment.commit", tx.commit()).await?;
     payments.errands.told();
     payments.errands.see_through(due.id.uuid()).await?;
     Ok(())
