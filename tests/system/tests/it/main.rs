@@ -14,6 +14,7 @@ mod modelled;
 mod ownership;
 mod placing;
 mod racing;
+mod redelivery;
 mod replicas;
 mod returning;
 mod revoking;

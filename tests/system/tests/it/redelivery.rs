@@ -1,0 +1,6 @@
+//! Events that come again, late or in another order, and a broker that forgets.
+
+mod digest;
+mod history;
+mod quiet;
+mod replayed;
