@@ -168,8 +168,7 @@ impl History {
         let clients = self.shop.clients()?;
         let customer = &self.customers[0];
         let card_id = customer.add_card("tok_visa").await?.card_id;
-        let withdrawal =
-            WithdrawRequest { request_id: new_request_id(), amount: Some(euros(700)), card_id };
+        let withdrawal = WithdrawRequest { request_id: new_request_id(), amount: Some(euros(700)), card_id };
         clients.payment().withdraw(customer.request(withdrawal)?).await?;
         move_house(&self.shop, customer, "Cambridge").await?;
         rename(&self.shop, customer, "Ada King").await?;

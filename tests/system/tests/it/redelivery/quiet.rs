@@ -24,7 +24,7 @@ const SOON: Duration = Duration::from_mins(2);
 
 /// What is to become nothing before it is quiet: whatever a service still has to do, or to tell.
 const LEFT_TO_DO: [(Service, &str); 4] = [
-    (Service::Order, "SELECT count(*) FROM refreshes"),
+    (Service::Order, "SELECT count(*) FROM refreshes WHERE NOT is_repeat"),
     (Service::Order, "SELECT count(*) FROM orders WHERE state = 'PENDING'"),
     (Service::Payment, "SELECT count(*) FROM errands"),
     (Service::Notification, "SELECT count(*) FROM deliveries WHERE state = 'PENDING'"),
@@ -110,9 +110,8 @@ where
 async fn held_where_noted(shop: &Shop) -> Result<()> {
     for (service, stream) in STREAMS {
         let mut connection = PgConnection::connect(shop.database(service)?.url()).await?;
-        let noted: Vec<(Uuid, i64)> = sqlx::query_as("SELECT event_id, stream_sequence FROM outbox")
-            .fetch_all(&mut connection)
-            .await?;
+        let noted: Vec<(Uuid, i64)> =
+            sqlx::query_as("SELECT event_id, stream_sequence FROM outbox").fetch_all(&mut connection).await?;
         connection.close().await?;
         let stored = shop.broker.stored(stream).await?;
         let stored: HashMap<u64, Option<&str>> =

@@ -3,11 +3,7 @@ use std::io::{self, Write};
 use anyhow::Result;
 use system_tests::Shop;
 
-use super::{
-    digest::Digest,
-    history::History,
-    quiet::STREAMS,
-};
+use super::{digest::Digest, history::History, quiet::STREAMS};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_that_come_twice_backwards_or_all_over_again_change_nothing() -> Result<()> {
