@@ -17,7 +17,7 @@ mod messages;
 mod service;
 mod streams;
 
-pub use broker::{Broker, Snapshot};
+pub use broker::{Broker, Half, Snapshot};
 pub use certificates::{Certificates, TRUST_DOMAIN, certificates, channel_as, mesh_client};
 pub use collector::{Collector, Link, Span};
 pub use database::{Database, empty_database, events_database};

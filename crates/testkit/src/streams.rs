@@ -149,6 +149,16 @@ impl Broker {
         Ok(names.len())
     }
 
+    /// Lets a durable consumer stand where it has had everything up to `sequence`, be that beyond the stream's end.
+    pub async fn put_at(&self, stream: &str, consumer: &str, sequence: u64) -> Result<()> {
+        let subject = format!("$JS.API.CONSUMER.RESET.{stream}.{consumer}");
+        let next = format!(r#"{{"seq":{}}}"#, sequence + 1);
+        let answer = self.client().await?.request(subject, next.into()).await?;
+        let stands = self.positions(stream).await?.get(consumer).map(|position| position.delivered);
+        anyhow::ensure!(stands == Some(sequence), "{consumer} stands at {stands:?}: {:?}", answer.payload);
+        Ok(())
+    }
+
     /// Gives a durable consumer nothing for the next `time`.
     pub async fn hold(&self, stream: &str, consumer: &str, time: Duration) -> Result<()> {
         let until = async_nats::datetime::now() + time;

@@ -2,5 +2,6 @@
 
 mod digest;
 mod history;
+mod lost;
 mod quiet;
 mod replayed;

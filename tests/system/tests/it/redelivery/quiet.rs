@@ -96,6 +96,16 @@ impl Listeners {
     }
 }
 
+/// Waits until the broker has acknowledged everything that a service wrote.
+pub(super) async fn all_published(shop: &Shop, service: Service) -> Result<()> {
+    eventually("everything is published", SOON, async || {
+        let unpublished = "SELECT count(*) FROM outbox WHERE stream_sequence IS NULL";
+        let (rows,): (i64,) = ask(shop, service, unpublished).await.ok()?;
+        (rows == 0).then_some(())
+    })
+    .await
+}
+
 async fn ask<T>(shop: &Shop, service: Service, sql: &str) -> Result<T>
 where
     T: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin,
