@@ -11,6 +11,7 @@ mod hops;
 mod importing;
 mod mails;
 mod modelled;
+mod outages;
 mod ownership;
 mod placing;
 mod racing;
