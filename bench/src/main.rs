@@ -39,7 +39,7 @@ fn main() -> Result<()> {
         tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build()?;
     match command {
         Command::Mesh(args) => runtime.block_on(mesh_cost::run(args)),
-        Command::Orders(_) => orders::run(),
+        Command::Orders(args) => orders::run(&args),
         Command::OrdersWithin(args) => runtime.block_on(orders::run_within(args)),
         Command::Replica(args) => runtime.block_on(replica::run(&args)),
     }

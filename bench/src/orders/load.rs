@@ -7,28 +7,28 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Result;
-use hdrhistogram::Histogram;
+use anyhow::{Context as _, Result, bail};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::index};
 use serde::Serialize;
 use system_tests::{Book, Customer};
 use tokio::{
-    task::JoinSet,
+    sync::Semaphore,
+    task::{JoinHandle, JoinSet},
     time::{Instant, MissedTickBehavior, interval_at},
 };
 use uuid::Uuid;
 
 /// Who places orders.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) enum Pace {
-    /// So many callers, each placing one after the other.
+    /// So many callers, each placing one after the other, as long as few enough orders are open.
     Closed { callers: usize },
     /// So many a second, come what may.
     Open { rate: u32 },
 }
 
 /// What is ordered.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Order {
     pub(super) lines: usize,
     /// One of the lines is the same book for everybody.
@@ -42,46 +42,32 @@ pub(super) struct Placed {
     /// When it was sent, or, at an open pace, when it should have been.
     pub(super) due: Instant,
     pub(super) answered: Instant,
+    /// How long its caller had waited because too many orders were open.
+    pub(super) held_back: Duration,
 }
 
-/// What a load came to. Times in microseconds.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Sample {
-    pub(super) pace: Pace,
+/// Orders that may still be opened: each that is placed takes a permit, its end gives it back.
+pub(super) type Gate = Arc<Semaphore>;
+
+/// Orders being placed until they are told to stop.
+pub(super) struct Load {
+    over: Arc<AtomicBool>,
+    gate: Gate,
+    placing: JoinHandle<Result<Vec<Placed>>>,
+}
+
+/// Who buys what.
+#[derive(Clone)]
+pub(super) struct Demand {
     pub(super) order: Order,
-    pub(super) confirmed_per_second: f64,
-    pub(super) place: Percentiles,
-    pub(super) confirm: Percentiles,
-    /// Of each process, in microseconds an order.
-    pub(super) cpu: Vec<(String, f64)>,
-    /// Resident at the end, in bytes.
-    pub(super) memory: Vec<(String, u64)>,
-    pub(super) statements_per_order: Option<f64>,
-    pub(super) transactions_per_order: f64,
-}
-
-/// In microseconds.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Percentiles {
-    pub(super) p50: u64,
-    pub(super) p99: u64,
-    pub(super) p999: u64,
-}
-
-impl Percentiles {
-    pub(super) fn of(durations: impl Iterator<Item = Duration>) -> Result<Self> {
-        let mut histogram = Histogram::<u64>::new(3)?;
-        for duration in durations {
-            histogram.record(u64::try_from(duration.as_micros())?)?;
-        }
-        let at = |quantile| histogram.value_at_quantile(quantile);
-        Ok(Self { p50: at(0.5), p99: at(0.99), p999: at(0.999) })
-    }
+    pub(super) customers: Arc<Vec<Customer>>,
+    pub(super) books: Arc<Vec<Book>>,
 }
 
 impl fmt::Display for Pace {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Closed { callers: 1 } => write!(formatter, "1 caller"),
             Self::Closed { callers } => write!(formatter, "{callers} callers"),
             Self::Open { rate } => write!(formatter, "{rate}/s"),
         }
@@ -90,47 +76,63 @@ impl fmt::Display for Pace {
 
 impl fmt::Display for Order {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = if self.lines == 1 { "1 line" } else { &format!("{} lines", self.lines) };
         let book = if self.hot { ", one hot" } else { "" };
-        write!(formatter, "{} lines{book}", self.lines)
+        write!(formatter, "{lines}{book}")
     }
 }
 
-/// Places orders for so long and tells of each that was answered with OK; any other answer ends it.
-pub(super) async fn place(
-    pace: Pace,
-    order: Order,
-    length: Duration,
-    customers: &Arc<Vec<Customer>>,
-    books: &Arc<Vec<Book>>,
-) -> Result<Vec<Placed>> {
-    match pace {
-        Pace::Closed { callers } => closed(callers, order, length, customers, books).await,
-        Pace::Open { rate } => open(rate, order, length, customers, books).await,
+impl Load {
+    /// Starts to place orders. Any answer but OK ends the load with an error.
+    pub(super) fn start(pace: Pace, demand: Demand, gate: Gate) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let placing = match pace {
+            Pace::Closed { callers } => tokio::spawn(closed(callers, demand, over.clone(), gate.clone())),
+            Pace::Open { rate } => tokio::spawn(open(rate, demand, over.clone())),
+        };
+        Self { over, gate, placing }
+    }
+
+    /// Goes on for so long, or until it fails.
+    pub(super) async fn lasts(&mut self, length: Duration) -> Result<()> {
+        tokio::select! {
+            () = tokio::time::sleep(length) => Ok(()),
+            ended = &mut self.placing => {
+                ended??;
+                bail!("the load ended by itself")
+            }
+        }
+    }
+
+    /// Places no more; tells of all that were answered.
+    pub(super) async fn end(self) -> Result<Vec<Placed>> {
+        self.over.store(true, Ordering::Relaxed);
+        // Whoever still waits for its turn has none.
+        self.gate.close();
+        self.placing.await?
     }
 }
 
-async fn closed(
-    callers: usize,
-    order: Order,
-    length: Duration,
-    customers: &Arc<Vec<Customer>>,
-    books: &Arc<Vec<Book>>,
-) -> Result<Vec<Placed>> {
-    let over = Arc::new(AtomicBool::new(false));
+async fn closed(callers: usize, demand: Demand, over: Arc<AtomicBool>, gate: Gate) -> Result<Vec<Placed>> {
     let mut placing = JoinSet::new();
     for caller in 0..callers {
-        let (customers, books, over) = (customers.clone(), books.clone(), over.clone());
+        let (demand, over, gate) = (demand.clone(), over.clone(), gate.clone());
         placing.spawn(async move {
-            let customer = &customers[caller % customers.len()];
+            let customer = &demand.customers[caller % demand.customers.len()];
             let (mut placed, mut dice) = (Vec::new(), StdRng::seed_from_u64(caller as u64));
             while !over.load(Ordering::Relaxed) {
-                placed.push(place_one(customer, &books, order, &mut dice, Instant::now()).await?);
+                let ready = Instant::now();
+                let Ok(permit) = gate.acquire().await else { break };
+                // Given back by the order's end.
+                permit.forget();
+                let due = Instant::now();
+                let mut one = place_one(customer, &demand, &mut dice, due).await?;
+                one.held_back = due - ready;
+                placed.push(one);
             }
             anyhow::Ok(placed)
         });
     }
-    tokio::time::sleep(length).await;
-    over.store(true, Ordering::Relaxed);
     let mut all = Vec::new();
     while let Some(placed) = placing.join_next().await {
         all.extend(placed??);
@@ -138,27 +140,21 @@ async fn closed(
     Ok(all)
 }
 
-async fn open(
-    rate: u32,
-    order: Order,
-    length: Duration,
-    customers: &Arc<Vec<Customer>>,
-    books: &Arc<Vec<Book>>,
-) -> Result<Vec<Placed>> {
-    let (start, every) = (Instant::now(), Duration::from_secs(1) / rate);
-    let mut ticks = interval_at(start, every);
+async fn open(rate: u32, demand: Demand, over: Arc<AtomicBool>) -> Result<Vec<Placed>> {
+    let every = Duration::from_secs(1) / rate;
+    let mut ticks = interval_at(Instant::now(), every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let mut placing = JoinSet::new();
     for number in 0_usize.. {
         // When it was due, whenever we came to it: who falls behind measures that too (coordinated omission).
         let due = ticks.tick().await;
-        if due >= start + length {
+        if over.load(Ordering::Relaxed) {
             break;
         }
-        let (customers, books) = (customers.clone(), books.clone());
+        let demand = demand.clone();
         placing.spawn(async move {
-            let mut dice = StdRng::seed_from_u64(number as u64);
-            place_one(&customers[number % customers.len()], &books, order, &mut dice, due).await
+            let customer = &demand.customers[number % demand.customers.len()];
+            place_one(customer, &demand, &mut StdRng::seed_from_u64(number as u64), due).await
         });
     }
     let mut all = Vec::new();
@@ -168,13 +164,8 @@ async fn open(
     Ok(all)
 }
 
-async fn place_one(
-    customer: &Customer,
-    books: &[Book],
-    order: Order,
-    dice: &mut StdRng,
-    due: Instant,
-) -> Result<Placed> {
+async fn place_one(customer: &Customer, demand: &Demand, dice: &mut StdRng, due: Instant) -> Result<Placed> {
+    let Demand { order, books, .. } = demand;
     // The first book is the hot one.
     let others = index::sample(dice, books.len() - 1, order.lines).into_iter().map(|at| at + 1);
     let mut chosen: Vec<usize> = others.collect();
@@ -184,6 +175,6 @@ async fn place_one(
     }
     let chosen: Vec<(&Book, i32)> = chosen.into_iter().map(|at| (&books[at], 1)).collect();
     let request = customer.order_of(&Uuid::now_v7().to_string(), &chosen);
-    let answer = customer.try_place(request).await??;
-    Ok(Placed { order_id: answer.order_id, due, answered: Instant::now() })
+    let answer = customer.try_place(request).await?.context("PlaceOrder")?;
+    Ok(Placed { order_id: answer.order_id, due, answered: Instant::now(), held_back: Duration::ZERO })
 }

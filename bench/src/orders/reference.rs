@@ -4,6 +4,7 @@ use std::{fs, path::PathBuf, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, query};
 use testkit::empty_database;
 
 use super::load::Order;
@@ -11,6 +12,7 @@ use super::load::Order;
 /// What pgbench came to.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Reference {
+    pub(super) round: usize,
     pub(super) clients: usize,
     pub(super) order: Order,
     /// Nothing where pgbench isn't installed.
@@ -43,13 +45,19 @@ END
 $$;
 ANALYZE;";
 
-pub(super) async fn measure(clients: usize, order: &Order, length: Duration) -> Result<Reference> {
+pub(super) async fn measure(
+    round: usize,
+    clients: usize,
+    order: &Order,
+    length: Duration,
+) -> Result<Reference> {
     let order = *order;
     let Some(pgbench) = find() else {
-        return Ok(Reference { clients, order, orders_per_second: None });
+        return Ok(Reference { round, clients, order, orders_per_second: None });
     };
     let database = empty_database().await?;
     database.execute(TABLES).await?;
+    database.execute("CHECKPOINT").await?;
     let folder = tempfile::tempdir()?;
     let script = folder.path().join("place.sql");
     fs::write(&script, text(&order))?;
@@ -63,9 +71,20 @@ pub(super) async fn measure(clients: usize, order: &Order, length: Duration) -> 
     let output = tokio::task::spawn_blocking(move || command.output()).await?.context("pgbench")?;
     let said = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success(), "pgbench: {}", String::from_utf8_lossy(&output.stderr));
+    drop_database(database.url()).await?;
     // tps = 1234.567890 (without initial connection time)
     let rate = said.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
-    Ok(Reference { clients, order, orders_per_second: Some(rate.context("pgbench told no rate")?) })
+    Ok(Reference { round, clients, order, orders_per_second: Some(rate.context("pgbench told no rate")?) })
+}
+
+/// Nobody pays for the cleaning up of what others have left.
+async fn drop_database(url: &str) -> Result<()> {
+    let (server, name) = url.rsplit_once('/').context("no database in the address")?;
+    let mut connection = PgConnection::connect(&format!("{server}/postgres")).await?;
+    // A name of the testkit's.
+    query(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).execute(&mut connection).await?;
+    connection.close().await?;
+    Ok(())
 }
 
 fn text(order: &Order) -> String {

@@ -1,4 +1,4 @@
-use std::{env, fs, os::unix::fs::PermissionsExt as _, process::Command};
+use std::{env, ffi::OsString, fs, os::unix::fs::PermissionsExt as _, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
 use localservers::Postgres;
@@ -11,28 +11,23 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn start() -> Result<Self> {
+    /// Starts one as `cargo xtask up` does, with these settings beside; and it counts statements.
+    pub(super) fn start(settings: &[(String, String)]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("bookstore-bench-").tempdir()?;
         // The server may run under another account than ours.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711))?;
-        let settings = [
-            ("fsync", "on"),
-            ("synchronous_commit", "on"),
-            ("full_page_writes", "on"),
-            ("shared_buffers", "512MB"),
-            ("max_wal_size", "4GB"),
-            ("shared_preload_libraries", "pg_stat_statements"),
-        ];
+        let counting = [("shared_preload_libraries", "pg_stat_statements")].into_iter();
+        let asked = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let settings: Vec<(&str, &str)> = counting.chain(asked).collect();
         let postgres = Postgres::start(&folder.path().join("data"), None, &settings)?;
         Ok(Self { postgres, _folder: folder })
     }
 
-    /// The same command in a process whose databases are here.
-    pub(super) fn measure_within(&self) -> Result<()> {
-        let asked = env::args_os().skip(1).skip_while(|argument| argument != "orders").skip(1);
+    /// The command `within` with these arguments, in a process whose databases are here.
+    pub(super) fn run_within(&self, within: &str, arguments: impl Iterator<Item = OsString>) -> Result<()> {
         let status = Command::new(env::current_exe()?)
-            .arg("orders-within")
-            .args(asked)
+            .arg(within)
+            .args(arguments)
             .args(["--postgres-pid", &self.postgres.pid().to_string()])
             .env("BOOKSTORE_TEST_DATABASE_URL", self.postgres.url("postgres"))
             .status()
@@ -40,4 +35,10 @@ impl Server {
         ensure!(status.success(), "the measurement ended with {status}");
         Ok(())
     }
+}
+
+/// `name=value`
+pub(super) fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("a setting is `name=value`")?;
+    Ok((name.to_owned(), value.to_owned()))
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(super) struct Usage {
     pub(super) cpu: Duration,
-    /// Resident, in bytes.
+    /// Resident, in bytes; of several processes, what they share is counted once.
     pub(super) memory: u64,
 }
 
@@ -27,7 +27,7 @@ pub(super) fn of_tree(root: u32) -> Result<Usage> {
     for (pid, process) in &processes {
         if *pid == root || process.parent == root {
             total.cpu += process.usage.cpu;
-            total.memory += process.usage.memory;
+            total.memory += proportional(*pid).unwrap_or(process.usage.memory);
         }
     }
     total.cpu += processes.get(&root).context("the database server is gone")?.of_ended_children;
@@ -56,4 +56,12 @@ fn read(pid: u32) -> Result<Process> {
         usage: Usage { cpu: own, memory: field(24)? * page_size() as u64 },
         of_ended_children: ticks(field(16)? + field(17)?),
     })
+}
+
+/// A process's share of what it has resident: what it shares with others is divided among them (proc(5), smaps).
+fn proportional(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
 }

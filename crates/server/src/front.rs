@@ -14,7 +14,6 @@ use values::Clock;
 use crate::{
     BuildError, Error, Listeners, admin,
     config::Base,
-    dependencies::{self, Callees},
     health::Health,
     listen::{Port, Share, Spared, Terms},
     peer::Peers,
@@ -45,7 +44,6 @@ pub trait Front: Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub struct FrontContext {
     peers: Peers,
-    callees: Callees,
     health: Health,
     /// Tells the time.
     pub clock: Clock,
@@ -76,9 +74,7 @@ impl FrontContext {
         target: &mesh::Target,
         policy: mesh::Policy,
     ) -> mesh::Client {
-        let client = mesh::Client::new(callee, target, policy, self.peers.identity());
-        self.callees.add(&client);
-        client
+        mesh::Client::new(callee, target, policy, self.peers.identity())
     }
 }
 
@@ -151,7 +147,6 @@ pub async fn run_front<F: Front>(
     let health = Health::new().await;
     let context = FrontContext {
         peers: peers.clone(),
-        callees: Callees::default(),
         health: health.clone(),
         clock,
         stop: CancellationToken::new(),
@@ -161,9 +156,6 @@ pub async fn run_front<F: Front>(
     let service = F::build(config, &context).await.map_err(|error| Error::Build(error.into_inner()))?;
     let mut tasks = Tasks::default();
     keep_fresh(&mut tasks, &peers, &context.stop);
-    let mut beside = Tasks::default();
-    let told = dependencies::watch_callees(context.callees.clone(), health.clone());
-    beside.spawn(Task::new("dependencies", told));
     for task in service.tasks {
         tasks.spawn(task);
     }
@@ -193,7 +185,6 @@ pub async fn run_front<F: Front>(
     context.stop.cancel();
     tasks.end(0, deadlines.end).await;
     tasks.cut().await;
-    beside.cut().await;
     admin.drain(Instant::now() + ADMIN_DRAIN).await;
     tracing::info!("stopped");
     outcome

@@ -59,7 +59,8 @@ impl Step for Place {
             lost if lost.is_empty() => vec![],
             lost => store::orders::find_by_requests(&tx, lost).await?,
         };
-        fault::around("order.place.commit", tx.commit()).await?;
+        tx.commit().await?;
+        fault::point("order.placed");
         self.notifier.changed([]);
 
         let mut winners: HashMap<(UserId, String), (Fingerprint, Order)> = earlier

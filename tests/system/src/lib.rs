@@ -8,7 +8,6 @@ mod clients;
 mod customer;
 mod detour;
 mod directory;
-mod links;
 mod load;
 pub mod model;
 mod options;

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// How a shop is to be.
 #[derive(Clone, Debug)]
@@ -9,14 +9,14 @@ pub struct Options {
     pub payment_deadline: Duration,
     /// Whether the databases are behind gates that a test can close.
     pub gates: bool,
-    /// Whether services reach each other and the broker through gates too; only with one replica of each.
-    pub links: bool,
     /// Whether there is somebody who collects traces.
     pub collector: bool,
     /// How many processes each service has: at most 200. Of several, callers learn by its name.
     pub replicas: usize,
     /// Variables of every process, beside or instead of the usual ones.
     pub variables: Vec<(&'static str, String)>,
+    /// The folder with the services' programs; those built with the test if `None`.
+    pub programs: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -25,10 +25,10 @@ impl Default for Options {
             reservation_ttl: Duration::from_mins(15),
             payment_deadline: Duration::from_mins(2),
             gates: false,
-            links: false,
             collector: false,
             replicas: 1,
             variables: Vec::new(),
+            programs: None,
         }
     }
 }

@@ -4,20 +4,12 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus},
     sync::OnceLock,
-    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 use testkit::get;
-use tonic::{Code, transport::Endpoint};
-use tonic_health::pb::{
-    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
-};
 
 use crate::{Replica, Service};
-
-/// How long an admin port may take to answer.
-const LOOK: Duration = Duration::from_secs(5);
 
 /// The process of a replica: its ports stay, whoever answers there.
 #[derive(Debug)]
@@ -28,6 +20,8 @@ pub(crate) struct Process {
     logs: PathBuf,
     starts: usize,
     child: Option<Child>,
+    /// Another folder with programs than the usual one.
+    pub(crate) programs: Option<PathBuf>,
     /// Where the next start is to die, as the crate `fault` reads it.
     fault: Option<String>,
 }
@@ -41,7 +35,7 @@ impl Process {
             ("BOOKSTORE_ADMIN_LISTEN".to_owned(), admin.to_string()),
         ];
         let logs = logs.to_owned();
-        Ok(Self { replica, admin, environment, logs, starts: 0, child: None, fault: None })
+        Ok(Self { replica, admin, environment, logs, starts: 0, child: None, programs: None, fault: None })
     }
 
     pub(crate) fn set(&mut self, variable: &str, value: impl Into<String>) {
@@ -55,7 +49,11 @@ impl Process {
         self.starts += 1;
         let mut environment = self.environment.clone();
         environment.extend(self.fault.take().map(|fault| ("BOOKSTORE_FAULT".to_owned(), fault)));
-        self.child = Some(localservers::launch(&program(self.replica.service)?, &environment, &self.log())?);
+        let program = match &self.programs {
+            Some(folder) => folder.join(self.replica.service.name()),
+            None => program(self.replica.service)?,
+        };
+        self.child = Some(localservers::launch(&program, &environment, &self.log())?);
         Ok(())
     }
 
@@ -66,7 +64,7 @@ impl Process {
         Ok(())
     }
 
-    /// Lets the next start end at a fault point: `relay.note.commit.before:3`.
+    /// Lets the next start end at a fault point: `events.published:3`.
     pub(crate) fn arm(&mut self, fault: &str) {
         self.fault = Some(fault.to_owned());
     }
@@ -133,17 +131,6 @@ pub(crate) async fn metric(admin: SocketAddr, name: &str, labels: &str) -> Resul
         });
     let values = series.filter(|(of, _)| of.contains(labels)).map(|(_, value)| value.trim().parse::<f64>());
     values.sum::<Result<f64, _>>().with_context(|| format!("{name} is no number"))
-}
-
-/// What a process's health says under a name: whether it serves.
-pub(crate) async fn health(admin: SocketAddr, name: &str) -> Result<Option<bool>> {
-    let endpoint = Endpoint::from_shared(format!("http://{admin}"))?.timeout(LOOK);
-    let mut health = HealthClient::new(endpoint.connect().await?);
-    match health.check(HealthCheckRequest { service: name.to_owned() }).await {
-        Ok(answer) => Ok(Some(answer.into_inner().status() == ServingStatus::Serving)),
-        Err(status) if status.code() == Code::NotFound => Ok(None),
-        Err(status) => Err(status).context("health"),
-    }
 }
 
 /// The program of a service.

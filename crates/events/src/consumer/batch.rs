@@ -102,6 +102,7 @@ impl<H: Handler> Consumer<H> {
                 Err(error) => return Err((part, error)),
             }
         };
+        fault::point("events.handled");
         self.settle(part, verdicts).await;
         Ok(())
     }
@@ -133,7 +134,7 @@ impl<H: Handler> Consumer<H> {
         for (delivery, _) in repeats.iter().filter(|(delivery, _)| delivery.is_noted) {
             attempts::forget(&tx, H::DURABLE, delivery.id.uuid()).await?;
         }
-        fault::around(|| format!("{}.commit", H::DURABLE), tx.commit()).await?;
+        tx.commit().await?;
         Ok(verdicts)
     }
 
@@ -179,7 +180,7 @@ impl<H: Handler> Consumer<H> {
         for (delivery, prepared) in part {
             match verdicts.next() {
                 Some(Verdict::Done) => {
-                    delivery.held.acknowledge(H::DURABLE).await;
+                    delivery.held.acknowledge().await;
                     done.push((delivery, prepared));
                 }
                 Some(Verdict::TooEarly) => {
@@ -188,11 +189,11 @@ impl<H: Handler> Consumer<H> {
                 }
                 Some(Verdict::Reject(_)) => {
                     rejected += 1;
-                    delivery.held.acknowledge(H::DURABLE).await;
+                    delivery.held.acknowledge().await;
                 }
                 None => {
                     repeats += 1;
-                    delivery.held.acknowledge(H::DURABLE).await;
+                    delivery.held.acknowledge().await;
                 }
             }
         }
@@ -218,9 +219,7 @@ impl<H: Handler> Consumer<H> {
             tracing::warn!(consumer = H::DURABLE, event = %id, deliveries, %error, "a message failed");
         });
         if delivery.is_noted {
-            let error = error.to_string();
-            let noted = attempts::fail(&self.db, H::DURABLE, id.uuid(), &error);
-            let noted = fault::around("attempts.fail.commit", noted).await;
+            let noted = attempts::fail(&self.db, H::DURABLE, id.uuid(), &error.to_string()).await;
             report(noted, delivery.span());
         }
         metrics::METRICS.handled.add(1, &metrics::outcome(H::DURABLE, "failed"));
@@ -231,8 +230,7 @@ impl<H: Handler> Consumer<H> {
     async fn send_back_uncounted(&self, delivery: Delivery<H::Event>, reason: &str) {
         tracing::info!(consumer = H::DURABLE, event = %delivery.id, reason, "a call had no answer");
         if delivery.is_noted {
-            let noted = attempts::take_back(&self.db, H::DURABLE, delivery.id.uuid());
-            let noted = fault::around("attempts.take_back.commit", noted).await;
+            let noted = attempts::take_back(&self.db, H::DURABLE, delivery.id.uuid()).await;
             report(noted, delivery.span());
         }
         metrics::METRICS.handled.add(1, &metrics::outcome(H::DURABLE, "unanswered"));

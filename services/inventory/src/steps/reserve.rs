@@ -62,7 +62,8 @@ impl Reserve {
             tx.rollback().await?;
             return Ok(None);
         }
-        fault::around("inventory.reserve.commit", tx.commit()).await?;
+        tx.commit().await?;
+        fault::point("inventory.reserved");
 
         let answer = |id| holdings.reservation(id).cloned();
         Ok(decided.into_iter().map(|outcome| outcome.map(answer).transpose()).collect())

@@ -1,7 +1,0 @@
-//! Events that come again, late or in another order, and a broker that forgets.
-
-mod digest;
-mod history;
-mod lost;
-mod quiet;
-mod replayed;
