@@ -39,6 +39,14 @@ pub(crate) fn release(packages: &[&str], target: &str, interrupt: &Interrupt) ->
     build(&mut cargo, packages, &["--release", "--target", target], interrupt)
 }
 
+/// Builds the fuzzer; what is ours in it counts the branches that it takes.
+pub(crate) fn instrumented(interrupt: &Interrupt) -> Result<PathBuf> {
+    let mut cargo = cargo();
+    cargo.env("RUSTC_WORKSPACE_WRAPPER", local::checkout().join("fuzz/instrument"));
+    let mut programs = build(&mut cargo, &["fuzz"], &["--features", "fuzz/libfuzzer"], interrupt)?;
+    programs.remove("fuzz").context("cargo built no fuzzer")
+}
+
 fn build(
     command: &mut Command,
     packages: &[&str],

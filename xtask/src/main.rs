@@ -3,6 +3,7 @@
 
 mod build;
 mod down;
+mod fuzz;
 mod local;
 mod process;
 mod release;
@@ -37,6 +38,8 @@ enum Command {
     Release,
     /// Run every check that needs no cluster
     Test(test::Args),
+    /// Search for bytes that break a reader of bytes, guided by the code that they reach
+    Fuzz(fuzz::Args),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Reset => reset::run(),
         Command::Release => release::run(&interrupt),
         Command::Test(args) => test::run(&args, &interrupt),
+        Command::Fuzz(args) => fuzz::run(&args, &interrupt),
     });
     match outcome {
         Ok(code) => code,

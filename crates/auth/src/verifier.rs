@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, TimeDelta, Utc};
+use fault::{Guard, is_off};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation};
 use quick_cache::UnitWeighter;
@@ -141,7 +142,8 @@ impl Verifier {
             self.checked.remove(&fingerprint);
             return Err(Error::Expired);
         }
-        if !self.revocations.allow(checked.user, checked.session, checked.version) {
+        let is_revoked = !self.revocations.allow(checked.user, checked.session, checked.version);
+        if is_revoked && !is_off(Guard::Revocations) {
             self.checked.remove(&fingerprint);
             return Err(Error::Revoked);
         }

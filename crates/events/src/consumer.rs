@@ -38,11 +38,11 @@ pub struct ConsumerConfig {
 impl ConsumerConfig {
     /// The usual limits for the consumers of `stream`.
     #[must_use]
-    pub const fn new(stream: &'static str) -> Self {
+    pub fn new(stream: &'static str) -> Self {
         Self {
             stream,
             max_batch: 128,
-            ack_wait: Duration::from_secs(30),
+            ack_wait: fault::ack_wait(Duration::from_secs(30)),
             first_delay: Duration::from_millis(100),
             longest_delay: Duration::from_mins(1),
             check: Duration::from_secs(10),
@@ -173,7 +173,7 @@ impl<H: Handler> Consumer<H> {
     /// Whether nothing is left to delete.
     async fn delete_expired(&self) -> bool {
         for _ in 0..DELETE_AT_ONCE {
-            match inbox::delete_expired(&self.db).await {
+            match fault::around("inbox.forget.commit", inbox::delete_expired(&self.db)).await {
                 Ok(true) => {}
                 Ok(false) => return true,
                 Err(error) => {

@@ -167,7 +167,7 @@ impl DeadLetters {
     /// # Errors
     /// There is none, or it was replayed.
     pub async fn discard(&self, id: DeadLetterId) -> Result<DeadLetter, DiscardError> {
-        rows::resolve(&self.db, id, State::Discarded).await?;
+        fault::around("dead_letters.discard.commit", rows::resolve(&self.db, id, State::Discarded)).await?;
         let letter = self.get(id).await?.ok_or(DiscardError::NotFound)?;
         match letter.state {
             State::Replayed => Err(DiscardError::Replayed),

@@ -1,7 +1,10 @@
 //! What this service tells others, written in the transaction that changed the state.
 
+pub(crate) mod aside;
+
 use std::fmt::Display;
 
+use fault::{Guard, is_off};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use tracing::Span;
 
@@ -71,6 +74,14 @@ pub async fn append(tx: &impl ConnectionTrait, events: &[Outgoing]) -> Result<()
     if events.is_empty() {
         return Ok(());
     }
+    if is_off(Guard::Outbox) {
+        aside::put(events);
+        return Ok(());
+    }
+    insert(tx, events).await
+}
+
+async fn insert(tx: &impl ConnectionTrait, events: &[Outgoing]) -> Result<(), DbErr> {
     let column = |value: fn(&Outgoing) -> String| events.iter().map(value).collect::<Vec<_>>();
     let statement = Statement::from_sql_and_values(
         DbBackend::Postgres,

@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use crate::outbox::aside;
+
 /// Tells the relay that a transaction with events has committed, so that they leave at once.
 ///
 /// It costs next to nothing. A replica whose relay stands by passes it on to the active one over the broker. What is
@@ -12,6 +14,7 @@ pub struct Wake(Arc<Notify>);
 impl Wake {
     /// To be called after the commit.
     pub fn wake(&self) {
+        aside::release();
         self.0.notify_one();
     }
 

@@ -17,6 +17,10 @@ use std::time::Duration;
 
 pub use name::Name;
 
+mod guards;
+
+pub use guards::{Guard, is_off};
+
 /// Dies here when `BOOKSTORE_FAULT` names this point.
 #[cfg(debug_assertions)]
 pub fn point(name: impl Name) {

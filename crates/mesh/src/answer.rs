@@ -145,7 +145,7 @@ impl Timed {
         if self.deadline.is_before(Instant::now()) {
             return deadline::exceeded();
         }
-        let mut status = Status::unavailable("the answer broke off");
+        let mut status = retry::unreachable("the answer broke off");
         status.set_source(Arc::new(failure));
         status
     }

@@ -123,6 +123,15 @@ impl Breaker {
         }
     }
 
+    /// Whether it would let nothing through now.
+    pub(crate) fn is_open(&self, now: Instant) -> bool {
+        match self.state {
+            State::Closed(_) => false,
+            State::Open { until } => now < until,
+            State::HalfOpen { next_probe } => now < next_probe,
+        }
+    }
+
     pub(crate) const fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed(_))
     }

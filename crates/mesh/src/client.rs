@@ -39,6 +39,7 @@ use crate::{
     endpoints::{Endpoints, Unreachable},
     metrics::Metrics,
     payload::Payload,
+    reach::Reach,
     retry::{self, Failure, Reason},
 };
 
@@ -49,6 +50,7 @@ const HANDED_BACK: u32 = 5;
 #[derive(Clone, Debug)]
 pub struct Client {
     measured: telemetry::rpc::Client<Calls>,
+    calls: Calls,
 }
 
 impl Client {
@@ -81,7 +83,14 @@ impl Client {
             metrics: Metrics::new(callee),
             policy,
         };
-        Self { measured: ClientLayer.layer(Calls(Arc::new(service))) }
+        let calls = Calls(Arc::new(service));
+        Self { measured: ClientLayer.layer(calls.clone()), calls }
+    }
+
+    /// Whether the service can be called, for those who tell operators.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        Reach::new(&self.calls.0)
     }
 }
 
@@ -126,7 +135,7 @@ impl fmt::Debug for Calls {
 }
 
 /// One service, as one client sees it.
-struct Callee {
+pub(crate) struct Callee {
     target: Target,
     connector: Connector,
     policy: Policy,
@@ -138,6 +147,17 @@ struct Callee {
 }
 
 impl Callee {
+    pub(crate) const fn name(&self) -> &'static str {
+        self.metrics.callee
+    }
+
+    /// Nothing before the first call.
+    pub(crate) fn is_up(&self) -> Option<bool> {
+        let now = Instant::now();
+        let answers = self.endpoints.get()?.any_answers(now)?;
+        Some(answers && !lock(&self.breaker).is_open(now))
+    }
+
     async fn call(&self, request: Request<Body>) -> Response<Body> {
         let (mut head, body) = request.into_parts();
         head.extensions.clear();
@@ -147,6 +167,11 @@ impl Callee {
         let deadline = Deadline::agree(&head.headers, timeout, began);
         let patience = deadline.patience(self.policy.patience, began);
         let call = Call { method, deadline, patience, longest_pause: self.policy.retry.longest };
+        let point = |side: &str| {
+            let method = head.uri.path().rsplit('/').next().unwrap_or_default();
+            format!("call.{}.{method}.{side}", self.metrics.callee)
+        };
+        fault::point(|| point("before"));
         let answered = deadline.limit(async {
             // First: who is let through and then sends slowly would keep others out while the service is on trial.
             let payload =
@@ -161,7 +186,9 @@ impl Callee {
             admission.verdict = verdict;
             Ok(response)
         });
-        answered.await.flatten().unwrap_or_else(Status::into_http)
+        let answer = answered.await.flatten().unwrap_or_else(Status::into_http);
+        fault::point(|| point("after"));
+        answer
     }
 
     /// The answer, and what it says of the service, if it isn't for the clock to say.
@@ -193,7 +220,9 @@ impl Callee {
                     self.metrics.attempt(Reason::NotConnected.name());
                     Box::new(Failure::below_grpc(Reason::NotConnected, None))
                 }
-                Err(Unreachable::Nobody) => return (nobody().into_http(), Some(Verdict::Unknown)),
+                Err(Unreachable::Nobody) => {
+                    return (retry::unreachable("no endpoint is known").into_http(), Some(Verdict::Unknown));
+                }
             };
             if failure.reason == Reason::Unsent && handed_back < HANDED_BACK && payload.is_at_hand() {
                 handed_back += 1;
@@ -275,7 +304,7 @@ impl Callee {
         let mut details = ErrorDetails::with_retry_info(Some(again));
         details.set_error_info(
             "CIRCUIT_OPEN",
-            "bookstore",
+            retry::DOMAIN,
             [("service".to_owned(), self.metrics.callee.to_owned())],
         );
         Status::with_error_details(Code::Unavailable, "the service fails and is not asked", details)
@@ -336,10 +365,6 @@ impl Drop for Admission<'_> {
             None => {}
         }
     }
-}
-
-fn nobody() -> Status {
-    Status::unavailable("no endpoint is known")
 }
 
 /// Says on the client span who was asked.

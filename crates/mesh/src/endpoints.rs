@@ -121,6 +121,13 @@ impl Endpoints {
         connected.get(balance::choose(&costs, &self.dice)?)?.1.lease()
     }
 
+    /// Whether anybody is connected and doesn't keep callers waiting in silence; nothing before the first look has ended.
+    pub(crate) fn any_answers(&self, now: Instant) -> Option<bool> {
+        let members = self.members.borrow();
+        let members = members.as_ref()?;
+        Some(members.iter().any(|endpoint| endpoint.is_connected() && !endpoint.is_silent(now)))
+    }
+
     pub(crate) fn has_another(&self, than: SocketAddr) -> bool {
         let members = self.members.borrow();
         members.iter().flat_map(|it| it.iter()).any(|it| it.address != than && it.is_connected())

@@ -1,10 +1,10 @@
 //! Which attempts without an answer are made again, and when.
 
-use std::{error::Error as StdError, time::Duration};
+use std::{collections::HashMap, error::Error as StdError, time::Duration};
 
 use http::{HeaderMap, Response};
 use tonic::{Code, Status, body::Body};
-use tonic_types::StatusExt as _;
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{contract::Method, dice::Dice};
 
@@ -24,6 +24,13 @@ impl Default for RetryPolicy {
         Self { attempts: 3, backoff: Duration::from_millis(20), longest: Duration::from_millis(250) }
     }
 }
+
+/// When to come back to a service that could not be reached: what could be done at once was done here, so that who stands
+/// before this caller need not do it again.
+const COME_BACK: Duration = Duration::from_millis(500);
+
+/// `ErrorInfo.domain` of the shop's own errors.
+pub(crate) const DOMAIN: &str = "bookstore";
 
 /// Why an attempt has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,8 +151,15 @@ impl Failure {
         if let Some(error) = error {
             tracing::debug!(reason = reason.name(), error = error as &dyn StdError, "attempt failed");
         }
-        Self { reason, pushback: Pushback::Silent, answer: Status::unavailable(said).into_http() }
+        Self { reason, pushback: Pushback::Silent, answer: unreachable(said).into_http() }
     }
+}
+
+/// What a caller is told who was left without an answer: as from a service itself, with a time to come back.
+pub(crate) fn unreachable(said: &str) -> Status {
+    let mut details = ErrorDetails::with_retry_info(Some(COME_BACK));
+    details.set_error_info("UNREACHABLE", DOMAIN, HashMap::new());
+    Status::with_error_details(Code::Unavailable, said, details)
 }
 
 /// How long to wait before the next attempt; nothing if there must be none. `made` counts from one.
@@ -186,7 +200,7 @@ pub(crate) fn is_backlogged(headers: &HeaderMap) -> bool {
 /// Whether one of our own services gives one of these reasons.
 fn says(headers: &HeaderMap, reasons: &[&str]) -> bool {
     let info = Status::from_header_map(headers).and_then(|status| status.get_details_error_info());
-    info.is_some_and(|info| info.domain == "bookstore" && reasons.contains(&info.reason.as_str()))
+    info.is_some_and(|info| info.domain == DOMAIN && reasons.contains(&info.reason.as_str()))
 }
 
 /// The status of an answer, wherever gRPC or a proxy put it.

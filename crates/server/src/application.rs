@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use values::Clock;
 
-use crate::{Config, Service, SqlMigration, peer::Peers};
+use crate::{Config, Service, SqlMigration, dependencies::Callees, peer::Peers};
 
 /// A service: its name, its tables, its configuration and how it is put together.
 pub trait Application: Send + Sync + 'static {
@@ -42,6 +42,7 @@ pub struct Context {
     pub(crate) name: &'static str,
     pub(crate) stream_replicas: usize,
     pub(crate) peers: Peers,
+    pub(crate) callees: Callees,
     /// How many relays were made.
     pub(crate) relays: Arc<AtomicUsize>,
     /// Cancelled when nothing commits events any more.
@@ -78,7 +79,9 @@ impl Context {
         target: &mesh::Target,
         policy: mesh::Policy,
     ) -> mesh::Client {
-        mesh::Client::new(callee, target, policy, self.peers.identity())
+        let client = mesh::Client::new(callee, target, policy, self.peers.identity());
+        self.callees.add(&client);
+        client
     }
 
     /// What brings the service's outbox to its `stream`, to the last event that a draining call commits.

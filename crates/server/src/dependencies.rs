@@ -1,14 +1,16 @@
-//! Whether what a service stands on is there: told by name, and no reason to be given no calls.
+//! Whether what a process stands on is there: told by name, and no reason to be given no calls.
 
 use std::{
+    collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use async_nats::connection::State;
+use mesh::Reach;
 use opentelemetry::KeyValue;
 use sea_orm::ConnectionTrait as _;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -18,16 +20,67 @@ use crate::{Context, health::Health};
 const EVERY: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(1);
 
-/// Looks again and again and tells what it finds as the health of `database` and `broker`, until nobody asks any more.
+/// The services that a process calls.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Callees(Arc<Mutex<Vec<Reach>>>);
+
+impl Callees {
+    pub(crate) fn add(&self, client: &mesh::Client) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(client.reach());
+    }
+
+    /// By name, whether all clients of the service reach it; not those that never called.
+    fn look(&self) -> BTreeMap<&'static str, bool> {
+        let mut found = BTreeMap::new();
+        for reach in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            if let Some(is_up) = reach.is_up() {
+                *found.entry(reach.callee()).or_insert(true) &= is_up;
+            }
+        }
+        found
+    }
+}
+
+/// Looks again and again and tells what it finds as the health of `database`, `broker` and of each service that is called,
+/// until nobody asks any more.
 pub(crate) async fn watch(context: Context, health: Health) {
     let (database, broker) = (Dependency::new("database"), Dependency::new("broker"));
-    let mut tick = interval(EVERY);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut callees = Told::default();
+    let mut tick = ticks();
     loop {
         tick.tick().await;
         broker.is(context.nats.connection_state() == State::Connected, &health).await;
+        callees.tell(&context.callees, &health).await;
         let answer = timeout(ANSWER, context.db.execute_unprepared("SELECT 1")).await;
         database.is(matches!(answer, Ok(Ok(_))), &health).await;
+    }
+}
+
+/// As [`watch`], of a process that only calls.
+pub(crate) async fn watch_callees(callees: Callees, health: Health) {
+    let mut told = Told::default();
+    let mut tick = ticks();
+    loop {
+        tick.tick().await;
+        told.tell(&callees, &health).await;
+    }
+}
+
+fn ticks() -> tokio::time::Interval {
+    let mut tick = interval(EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tick
+}
+
+/// The services of which something has been told.
+#[derive(Default)]
+struct Told(BTreeMap<&'static str, Dependency>);
+
+impl Told {
+    async fn tell(&mut self, callees: &Callees, health: &Health) {
+        for (name, is_up) in callees.look() {
+            self.0.entry(name).or_insert_with(|| Dependency::new(name)).is(is_up, health).await;
+        }
     }
 }
 

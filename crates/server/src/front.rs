@@ -14,6 +14,7 @@ use values::Clock;
 use crate::{
     BuildError, Error, Listeners, admin,
     config::Base,
+    dependencies::{self, Callees},
     health::Health,
     listen::{Port, Share, Spared, Terms},
     peer::Peers,
@@ -44,6 +45,7 @@ pub trait Front: Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub struct FrontContext {
     peers: Peers,
+    callees: Callees,
     health: Health,
     /// Tells the time.
     pub clock: Clock,
@@ -74,7 +76,9 @@ impl FrontContext {
         target: &mesh::Target,
         policy: mesh::Policy,
     ) -> mesh::Client {
-        mesh::Client::new(callee, target, policy, self.peers.identity())
+        let client = mesh::Client::new(callee, target, policy, self.peers.identity());
+        self.callees.add(&client);
+        client
     }
 }
 
@@ -147,6 +151,7 @@ pub async fn run_front<F: Front>(
     let health = Health::new().await;
     let context = FrontContext {
         peers: peers.clone(),
+        callees: Callees::default(),
         health: health.clone(),
         clock,
         stop: CancellationToken::new(),
@@ -156,6 +161,9 @@ pub async fn run_front<F: Front>(
     let service = F::build(config, &context).await.map_err(|error| Error::Build(error.into_inner()))?;
     let mut tasks = Tasks::default();
     keep_fresh(&mut tasks, &peers, &context.stop);
+    let mut beside = Tasks::default();
+    let told = dependencies::watch_callees(context.callees.clone(), health.clone());
+    beside.spawn(Task::new("dependencies", told));
     for task in service.tasks {
         tasks.spawn(task);
     }
@@ -185,6 +193,7 @@ pub async fn run_front<F: Front>(
     context.stop.cancel();
     tasks.end(0, deadlines.end).await;
     tasks.cut().await;
+    beside.cut().await;
     admin.drain(Instant::now() + ADMIN_DRAIN).await;
     tracing::info!("stopped");
     outcome

@@ -24,6 +24,25 @@ pub struct Broker {
 #[derive(Debug)]
 pub struct Snapshot(TempDir);
 
+/// A part of what a broker stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Half {
+    /// What was published.
+    Messages,
+    /// How far each durable consumer has come.
+    Consumers,
+}
+
+impl Half {
+    /// As the server calls it, below the folder of a stream.
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::Messages => "msgs",
+            Self::Consumers => "obs",
+        }
+    }
+}
+
 impl Broker {
     /// Starts a server with the stream of identity, which every service follows from its start on, and nothing else.
     pub async fn start() -> Result<Self> {
@@ -130,6 +149,27 @@ impl Broker {
             let store = folder.path().join(STREAMS);
             remove_all(&store)?;
             copy_all(&copy, &store)
+        })
+        .await
+    }
+
+    /// Puts back one half of a stopped server's store: its streams' messages, or what it knows of their consumers. The
+    /// other half stays as it is.
+    pub async fn restore_half(&self, snapshot: &Snapshot, half: Half) -> Result<()> {
+        let (folder, copy) = (self.folder.clone(), snapshot.0.path().join(STREAMS));
+        self.with_stopped(move || {
+            let mut streams = Vec::new();
+            for account in fs::read_dir(&copy)? {
+                for stream in fs::read_dir(account?.path().join("streams"))? {
+                    streams.push(stream?.path());
+                }
+            }
+            for stream in streams {
+                let kept = folder.path().join(STREAMS).join(stream.strip_prefix(&copy)?);
+                remove_all(&kept.join(half.folder()))?;
+                copy_all(&stream.join(half.folder()), &kept.join(half.folder()))?;
+            }
+            Ok(())
         })
         .await
     }

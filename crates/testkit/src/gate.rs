@@ -1,8 +1,12 @@
-use std::net::{Ipv4Addr, SocketAddr};
+mod line;
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use tokio::{
-    io::copy_bidirectional,
     net::{TcpListener, TcpStream, lookup_host},
     sync::watch,
     task::JoinHandle,
@@ -11,12 +15,22 @@ use tokio::{
 /// A door in front of a server, for tests in which the server is to be unreachable for a while.
 ///
 /// Works for whatever speaks over TCP. While it is closed, new connections are refused and old ones are broken; while
-/// it is stalled, connections are taken and nothing is answered, as from a machine that hangs.
+/// it is stalled, connections are taken and nothing is answered, as from a machine that hangs; while it is late, all
+/// comes, but later. Connections that it has forgotten look alive and lead nowhere.
 #[derive(Debug)]
 pub struct Gate {
     address: SocketAddr,
-    state: watch::Sender<State>,
+    rules: watch::Sender<Rules>,
     keeper: JoinHandle<()>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rules {
+    state: State,
+    /// How much later comes what the server says.
+    delay: Duration,
+    /// How often the connections of that moment were forgotten.
+    forgotten: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +47,10 @@ impl Gate {
         // It must be able to come back on the same port.
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, localservers::free_port()?));
         let listener = TcpListener::bind(address).await?;
-        let (state, states) = watch::channel(State::Open);
-        let keeper = tokio::spawn(keep(listener, address, target, states));
-        Ok(Self { address, state, keeper })
+        let open = Rules { state: State::Open, delay: Duration::ZERO, forgotten: 0 };
+        let (rules, changes) = watch::channel(open);
+        let keeper = tokio::spawn(keep(listener, address, target, changes));
+        Ok(Self { address, rules, keeper })
     }
 
     /// A door to the server of a `postgres://` or `nats://` address, and the address that leads through it.
@@ -58,17 +73,31 @@ impl Gate {
 
     /// Refuses new connections and breaks the old ones.
     pub fn close(&self) {
-        self.state.send_replace(State::Closed);
+        self.rules.send_modify(|rules| rules.state = State::Closed);
     }
 
     /// Breaks the old connections, takes new ones and never answers them.
     pub fn stall(&self) {
-        self.state.send_replace(State::Stalled);
+        self.rules.send_modify(|rules| rules.state = State::Stalled);
     }
 
-    /// Lets everybody through again.
+    /// Lets everybody through again, and in time.
     pub fn open(&self) {
-        self.state.send_replace(State::Open);
+        self.rules.send_modify(|rules| {
+            rules.state = State::Open;
+            rules.delay = Duration::ZERO;
+        });
+    }
+
+    /// From now on what the server says comes so much later.
+    pub fn delay(&self, delay: Duration) {
+        self.rules.send_modify(|rules| rules.delay = delay);
+    }
+
+    /// Leaves the present connections half-open: what either side sends is lost, and the client is never told. The server
+    /// is, after as long as its keepalives take. New connections are as usual.
+    pub fn forget(&self) {
+        self.rules.send_modify(|rules| rules.forgotten += 1);
     }
 }
 
@@ -82,20 +111,20 @@ async fn keep(
     listener: TcpListener,
     address: SocketAddr,
     target: SocketAddr,
-    mut states: watch::Receiver<State>,
+    mut changes: watch::Receiver<Rules>,
 ) {
     let mut listener = Some(listener);
     loop {
-        let state = *states.borrow_and_update();
-        match (state, &listener) {
+        let rules = *changes.borrow_and_update();
+        match (rules.state, &listener) {
             (State::Closed, _) => listener = None,
             (State::Open | State::Stalled, None) => listener = TcpListener::bind(address).await.ok(),
             (State::Open | State::Stalled, Some(_)) => {}
         }
         tokio::select! {
-            changed = states.changed() => if changed.is_err() { return },
-            stream = accept(listener.as_ref()) => {
-                tokio::spawn(pass(stream, target, state, states.clone()));
+            told = changes.changed() => if told.is_err() { return },
+            client = accept(listener.as_ref()) => {
+                tokio::spawn(pass(client, target, rules, changes.clone()));
             }
         }
     }
@@ -111,20 +140,17 @@ async fn accept(listener: Option<&TcpListener>) -> TcpStream {
 }
 
 /// Until either side hangs up, or the door is moved.
-async fn pass(mut client: TcpStream, target: SocketAddr, state: State, mut states: watch::Receiver<State>) {
+async fn pass(client: TcpStream, target: SocketAddr, made: Rules, mut changes: watch::Receiver<Rules>) {
+    let moved = changes.clone();
     let traffic = async {
-        if state == State::Stalled {
-            std::future::pending::<()>().await;
-        }
-        if let Ok(mut server) = TcpStream::connect(target).await {
-            let _ = client.set_nodelay(true);
-            let _ = server.set_nodelay(true);
-            // Either side may hang up as it likes.
-            let _ = copy_bidirectional(&mut client, &mut server).await;
+        match made.state {
+            State::Open => line::lead(client, target, made.forgotten, moved).await,
+            State::Stalled | State::Closed => std::future::pending().await,
         }
     };
     tokio::select! {
-        () = traffic => {}
-        _ = states.wait_for(|now| *now != state) => {}
+        // Either side may hang up as it likes.
+        _ = traffic => {}
+        _ = changes.wait_for(|now| now.state != made.state) => {}
     }
 }

@@ -15,8 +15,9 @@ mod log;
 mod mailbox;
 mod messages;
 mod service;
+mod streams;
 
-pub use broker::{Broker, Snapshot};
+pub use broker::{Broker, Half, Snapshot};
 pub use certificates::{Certificates, TRUST_DOMAIN, certificates, channel_as, mesh_client};
 pub use collector::{Collector, Link, Span};
 pub use database::{Database, empty_database, events_database};
@@ -31,3 +32,4 @@ pub use messages::{Published, publish, publish_as, publish_bytes, published};
 pub use service::{
     Running, base, config, database, get, running, running_at, running_front, running_with_clock, starting,
 };
+pub use streams::{Position, Stored};

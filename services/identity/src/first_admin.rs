@@ -57,7 +57,7 @@ pub(crate) async fn appoint(identity: &IdentityService, first: FirstAdmin) -> Re
     }
     let user = registered(identity, &tx, appointee).await?;
     let changed = access::grant(&tx, None, user, &Role::admin()).await?;
-    tx.commit().await?;
+    fault::around("identity.first_admin.commit", tx.commit()).await?;
     identity.in_force(changed);
     tracing::info!(user.id = %user, "the first admin is made, as configured");
     Ok(())

@@ -94,7 +94,8 @@ impl SigningKeys {
     /// Makes a key if it is time to, and deletes those that aren't served any more. Any number of replicas may try.
     pub(crate) async fn sweep(&self, db: &DatabaseConnection) -> Result<()> {
         let made = self.rotate_if_due(db).await?;
-        let deleted = signing_keys::delete_outlived(db, TOKEN_LIFE).await?;
+        let deleted = signing_keys::delete_outlived(db, TOKEN_LIFE);
+        let deleted = fault::around("identity.delete_keys.commit", deleted).await?;
         if deleted > 0 || made.is_some() {
             self.reload(db).await?;
             let made = made.map(|made| made.kid);
@@ -115,7 +116,7 @@ impl SigningKeys {
             return Ok(None);
         }
         let made = self.make(&tx, None).await?;
-        tx.commit().await?;
+        fault::around("identity.signing_key.commit", tx.commit()).await?;
         Ok(Some(made))
     }
 

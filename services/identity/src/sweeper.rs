@@ -28,7 +28,7 @@ impl Sweeper {
     /// Sweeps at the start and then every hour, until `stop`. Any number of replicas may.
     pub(crate) async fn run(self, stop: CancellationToken) {
         loop {
-            match self.delete_old().await {
+            match fault::around("identity.forget.commit", self.delete_old()).await {
                 Ok(0) => {}
                 Ok(deleted) => {
                     tracing::info!(deleted, "old sessions, refresh tokens and registrations are deleted");

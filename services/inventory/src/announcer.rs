@@ -59,7 +59,7 @@ async fn announce(db: &DatabaseConnection, relay: &Wake) -> Result<Left, Error> 
             .collect::<Result<Vec<_>, _>>()?;
         outbox::append(&tx, &events).await?;
         announcements::done(&tx, &shops).await?;
-        tx.commit().await?;
+        fault::around("inventory.announce.commit", tx.commit()).await?;
         relay.wake();
         tracing::info!(shops = shops.len(), members = members.len(), "members of shops are announced");
     }

@@ -38,12 +38,12 @@ async fn sweep(db: &DatabaseConnection) -> Result<usize, DbErr> {
         let lapsed = store::reservations::lock_lapsed(&tx, BATCH).await?;
         let found = lapsed.len();
         settle_locked(&tx, lapsed, Trigger::Expire).await?;
-        tx.commit().await?;
+        fault::around("inventory.expire.commit", tx.commit()).await?;
         expired += found;
         if found < BATCH as usize {
             break;
         }
     }
-    store::feeds::delete_old_marks(db).await?;
+    fault::around("inventory.forget.commit", store::feeds::delete_old_marks(db)).await?;
     Ok(expired)
 }

@@ -93,7 +93,7 @@ async fn read_or_note(
     for stream in STREAMS {
         ends.push(look(jetstream, stream).await.map_err(Error::Streams)?);
     }
-    first_start::note(db, &ends).await?;
+    fault::around("notification.first_start.commit", first_start::note(db, &ends)).await?;
     // Another replica may have been faster.
     Ok(first_start::read(db).await?)
 }

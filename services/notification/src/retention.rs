@@ -25,6 +25,6 @@ pub(crate) async fn run(db: DatabaseConnection, stop: CancellationToken) {
 }
 
 async fn delete_all(db: &DatabaseConnection) -> Result<(), DbErr> {
-    while deliveries::delete_ended(db, KEEP_DAYS).await? {}
+    while fault::around("notification.forget.commit", deliveries::delete_ended(db, KEEP_DAYS)).await? {}
     Ok(())
 }

@@ -73,7 +73,8 @@ impl Sender {
         loop {
             let room = AT_ONCE - under_way.len();
             if is_more && room > 0 {
-                match sending::take(&self.db, 2 * self.timeout + MARGIN, room).await {
+                let taken = sending::take(&self.db, 2 * self.timeout + MARGIN, room);
+                match fault::around("notification.take.commit", taken).await {
                     Ok(taken) => {
                         is_failing = false;
                         is_more = taken.len() == room;
@@ -114,9 +115,7 @@ impl Sender {
             telemetry::propagation::set_parent_from(&span, traceparent);
         }
         async {
-            fault::point("notification.attempted");
             let outcome = self.tell(&due).await;
-            fault::point("notification.sent");
             self.record(&due, &outcome, &stop).await;
         }
         .instrument(span)
@@ -143,7 +142,7 @@ impl Sender {
             Ok(message) => message,
             Err(error) => return Outcome::Failed(format!("the mail can't be written: {error}")),
         };
-        match self.mailer.hand_over(&message).await {
+        match fault::around("mail.hand_over", self.mailer.hand_over(&message)).await {
             Ok(()) => Outcome::Sent,
             Err(NotSent::Refused(why)) => Outcome::Failed(why),
             Err(NotSent::Later(why)) => Outcome::Later(why),
@@ -187,7 +186,9 @@ impl Sender {
             Outcome::Failed(why) => tracing::warn!(delivery = %due.id, why, "a mail will not be sent"),
             Outcome::Later(why) => tracing::info!(delivery = %due.id, why, "a mail was not sent yet"),
         }
-        while let Err(error) = self.try_record(due, outcome).await {
+        while let Err(error) =
+            fault::around("notification.record.commit", self.try_record(due, outcome)).await
+        {
             let passes = database::is_down(&error) || database::is_conflict(&error);
             if !passes || stop.is_cancelled() {
                 tracing::error!(delivery = %due.id, %error, "what became of a mail could not be written down");

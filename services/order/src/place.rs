@@ -59,8 +59,7 @@ impl Step for Place {
             lost if lost.is_empty() => vec![],
             lost => store::orders::find_by_requests(&tx, lost).await?,
         };
-        tx.commit().await?;
-        fault::point("order.placed");
+        fault::around("order.place.commit", tx.commit()).await?;
         self.notifier.changed([]);
 
         let mut winners: HashMap<(UserId, String), (Fingerprint, Order)> = earlier

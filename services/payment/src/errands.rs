@@ -65,7 +65,9 @@ impl Errands {
 
     /// Asks until this errand has ended or the gateway says nothing.
     pub(crate) async fn see_through(&self, id: Uuid) -> Result<(), DbErr> {
-        while let Some(errand) = errands::take(&self.db, id, self.pace).await? {
+        while let Some(errand) =
+            fault::around("payment.take.commit", errands::take(&self.db, id, self.pace)).await?
+        {
             if !self.ask(&errand).await? {
                 break;
             }
@@ -78,7 +80,8 @@ impl Errands {
         let mut running = JoinSet::new();
         let mut is_failing = false;
         while !stop.is_cancelled() {
-            match errands::take_due(&self.db, self.pace, AT_ONCE - running.len()).await {
+            let due = errands::take_due(&self.db, self.pace, AT_ONCE - running.len());
+            match fault::around("payment.take_due.commit", due).await {
                 Ok(taken) => {
                     is_failing = false;
                     for errand in taken {

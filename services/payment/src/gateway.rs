@@ -86,15 +86,17 @@ impl Gateway {
         self.patience
     }
 
-    /// What the gateway says to a question in time.
-    pub(crate) async fn ask<'a, T, F>(&'a self, question: impl FnOnce(&'a dyn CardGateway) -> F) -> Answer<T>
+    /// What the gateway says to a question in time; `act` names it.
+    pub(crate) async fn ask<'a, T, F>(
+        &'a self,
+        act: &'static str,
+        question: impl FnOnce(&'a dyn CardGateway) -> F,
+    ) -> Answer<T>
     where
         F: Future<Output = Answer<T>>,
     {
         let span = tracing::info_span!("card gateway", otel.kind = "client");
         let answer = tokio::time::timeout(self.patience, question(&*self.behind)).instrument(span);
-        let answer = answer.await.unwrap_or(Answer::Unknown);
-        fault::point("card.answered");
-        answer
+        fault::around(act, answer).await.unwrap_or(Answer::Unknown)
     }
 }

@@ -8,6 +8,7 @@ mod clients;
 mod customer;
 mod detour;
 mod directory;
+mod links;
 mod load;
 pub mod model;
 mod options;

@@ -9,6 +9,8 @@ pub struct Options {
     pub payment_deadline: Duration,
     /// Whether the databases are behind gates that a test can close.
     pub gates: bool,
+    /// Whether services reach each other and the broker through gates too; only with one replica of each.
+    pub links: bool,
     /// Whether there is somebody who collects traces.
     pub collector: bool,
     /// How many processes each service has: at most 200. Of several, callers learn by its name.
@@ -25,6 +27,7 @@ impl Default for Options {
             reservation_ttl: Duration::from_mins(15),
             payment_deadline: Duration::from_mins(2),
             gates: false,
+            links: false,
             collector: false,
             replicas: 1,
             variables: Vec::new(),

@@ -4,12 +4,20 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus},
     sync::OnceLock,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 use testkit::get;
+use tonic::{Code, transport::Endpoint};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 
 use crate::{Replica, Service};
+
+/// How long an admin port may take to answer.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// The process of a replica: its ports stay, whoever answers there.
 #[derive(Debug)]
@@ -64,7 +72,7 @@ impl Process {
         Ok(())
     }
 
-    /// Lets the next start end at a fault point: `events.published:3`.
+    /// Lets the next start end at a fault point: `relay.note.commit.before:3`.
     pub(crate) fn arm(&mut self, fault: &str) {
         self.fault = Some(fault.to_owned());
     }
@@ -131,6 +139,17 @@ pub(crate) async fn metric(admin: SocketAddr, name: &str, labels: &str) -> Resul
         });
     let values = series.filter(|(of, _)| of.contains(labels)).map(|(_, value)| value.trim().parse::<f64>());
     values.sum::<Result<f64, _>>().with_context(|| format!("{name} is no number"))
+}
+
+/// What a process's health says under a name: whether it serves.
+pub(crate) async fn health(admin: SocketAddr, name: &str) -> Result<Option<bool>> {
+    let endpoint = Endpoint::from_shared(format!("http://{admin}"))?.timeout(LOOK);
+    let mut health = HealthClient::new(endpoint.connect().await?);
+    match health.check(HealthCheckRequest { service: name.to_owned() }).await {
+        Ok(answer) => Ok(Some(answer.into_inner().status() == ServingStatus::Serving)),
+        Err(status) if status.code() == Code::NotFound => Ok(None),
+        Err(status) => Err(status).context("health"),
+    }
 }
 
 /// The program of a service.

@@ -18,6 +18,7 @@ use crate::{
     Clients, Customer, Detour, Options, Replica, Seller, Service,
     customer::PASSWORD,
     directory::Directory,
+    links::Links,
     papers::Papers,
     process::{self, Process},
     variables::{self, ADMIN_EMAIL},
@@ -37,6 +38,7 @@ pub struct Shop {
     processes: Mutex<HashMap<Replica, Process>>,
     databases: HashMap<Service, Database>,
     gates: HashMap<Service, Gate>,
+    links: Option<Links>,
     collector: Option<Collector>,
     /// The broker that the services share.
     pub broker: Broker,
@@ -72,6 +74,8 @@ impl Shop {
         let (broker, mailbox) = (Broker::start().await?, Mailbox::open()?);
         let collector = if options.collector { Some(Collector::start().await?) } else { None };
         let directory = Directory::of(options.replicas).await?;
+        let links = if options.links { Some(Links::of(&directory, &broker).await?) } else { None };
+        let broker_url = links.as_ref().map_or(broker.url(), Links::broker_url);
         let papers = Papers::write(&logs.path().join("certificates"), testkit::certificates()?)?;
         let (_, signing_key) = SigningKey::generate();
         let (mut processes, mut databases, mut gates) = (HashMap::new(), HashMap::new(), HashMap::new());
@@ -96,11 +100,12 @@ impl Shop {
             }
             for callee in Service::WITH_DATABASE {
                 let variable = format!("BOOKSTORE_{}_TARGET", callee.name().to_uppercase());
-                process.set(&variable, directory.target(callee)?);
+                let target = links.as_ref().map(|links| links.target(callee));
+                process.set(&variable, target.unwrap_or_else(|| directory.target(callee))?);
             }
             if let Some(url) = urls.get(&service) {
                 process.set("BOOKSTORE_DATABASE_URL", url.clone());
-                process.set("BOOKSTORE_NATS_URL", broker.url());
+                process.set("BOOKSTORE_NATS_URL", broker_url);
             }
             for (variable, value) in variables::of(service, &signing_key, &mailbox) {
                 process.set(variable, value);
@@ -119,7 +124,8 @@ impl Shop {
             processes.insert(replica, process);
         }
         let processes = Mutex::new(processes);
-        let shop = Self { processes, databases, gates, collector, broker, mailbox, directory, papers, logs };
+        let shop =
+            Self { processes, databases, gates, links, collector, broker, mailbox, directory, papers, logs };
         shop.all_ready().await?;
         Ok(shop)
     }
@@ -169,7 +175,7 @@ impl Shop {
         self.ready(replica).await
     }
 
-    /// Starts a service anew so that it ends, at once, at a point of its own code: `events.published:3` for the third
+    /// Starts a service anew so that it ends, at once, at a point of its own code: `relay.note.commit.before:3` for the third
     /// time it comes there.
     pub async fn arm(&self, service: Service, fault: &str) -> Result<()> {
         self.kill(service).await?;
@@ -223,6 +229,16 @@ impl Shop {
     /// The door in front of a service's database.
     pub fn gate(&self, service: Service) -> Result<&Gate> {
         self.gates.get(&service).context("the shop was opened without gates")
+    }
+
+    /// The door on the way from all services to one of them.
+    pub fn link(&self, callee: Service) -> Result<&Gate> {
+        self.links.as_ref().context("the shop was opened without links")?.to(callee)
+    }
+
+    /// The door on the way from all services to the broker.
+    pub fn broker_link(&self) -> Result<&Gate> {
+        Ok(self.links.as_ref().context("the shop was opened without links")?.broker())
     }
 
     /// Who collects the traces.
@@ -289,6 +305,12 @@ impl Shop {
     pub async fn metric(&self, replica: impl Into<Replica>, name: &str, labels: &str) -> Result<f64> {
         let admin = self.process(replica.into(), |process| Ok(process.admin)).await?;
         process::metric(admin, name, labels).await
+    }
+
+    /// What a replica's health says under a name, on its admin port; `None` if it says nothing of it.
+    pub async fn health(&self, replica: impl Into<Replica>, name: &str) -> Result<Option<bool>> {
+        let admin = self.process(replica.into(), |process| Ok(process.admin)).await?;
+        process::health(admin, name).await
     }
 
     /// Who runs the shop.

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::{
     build::cargo,
-    local,
+    fuzz, local,
     process::{self, Interrupt},
     release, say,
 };
@@ -39,6 +39,8 @@ pub(crate) enum Step {
     Dependencies,
     /// Unit, service and system tests pass (cargo test)
     Tests,
+    /// A short search for bytes that break a reader of bytes (libFuzzer, where there is a C++ compiler)
+    Fuzz,
     /// A new shop opens, and the README's tour prints what the README says
     Tour,
     /// A new RPC is added as docs/ADDING-AN-RPC.md says: it is answered, and refused without a policy
@@ -91,6 +93,7 @@ impl Step {
             Self::Docs => docs(interrupt),
             Self::Dependencies => dependencies(interrupt),
             Self::Tests => tests(counts, interrupt),
+            Self::Fuzz => fuzz(interrupt),
             Self::Tour => tour::run(interrupt),
             Self::Recipe => recipe::run(interrupt),
             // Fault points are one crate's: gone from one service, they are gone from all.
@@ -134,6 +137,14 @@ fn dependencies(interrupt: &Interrupt) -> Result<Outcome> {
     }
     // What is known to be vulnerable changes without us and needs the network: no part of this.
     check(cargo().args(["deny", "check", "licenses", "bans", "sources"]), interrupt)
+}
+
+fn fuzz(interrupt: &Interrupt) -> Result<Outcome> {
+    Ok(match fuzz::short(interrupt)? {
+        None => Outcome::Skipped("there is no C++ compiler (g++)"),
+        Some(broken) if broken.is_empty() => Outcome::Passed,
+        Some(broken) => Outcome::Failed(broken.join(", ")),
+    })
 }
 
 fn tests(counts: &mut Counts, interrupt: &Interrupt) -> Result<Outcome> {

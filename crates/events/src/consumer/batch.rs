@@ -102,7 +102,6 @@ impl<H: Handler> Consumer<H> {
                 Err(error) => return Err((part, error)),
             }
         };
-        fault::point("events.handled");
         self.settle(part, verdicts).await;
         Ok(())
     }
@@ -134,7 +133,7 @@ impl<H: Handler> Consumer<H> {
         for (delivery, _) in repeats.iter().filter(|(delivery, _)| delivery.is_noted) {
             attempts::forget(&tx, H::DURABLE, delivery.id.uuid()).await?;
         }
-        tx.commit().await?;
+        fault::around(|| format!("{}.commit", H::DURABLE), tx.commit()).await?;
         Ok(verdicts)
     }
 
@@ -180,7 +179,7 @@ impl<H: Handler> Consumer<H> {
         for (delivery, prepared) in part {
             match verdicts.next() {
                 Some(Verdict::Done) => {
-                    delivery.held.acknowledge().await;
+                    delivery.held.acknowledge(H::DURABLE).await;
                     done.push((delivery, prepared));
                 }
                 Some(Verdict::TooEarly) => {
@@ -189,11 +188,11 @@ impl<H: Handler> Consumer<H> {
                 }
                 Some(Verdict::Reject(_)) => {
                     rejected += 1;
-                    delivery.held.acknowledge().await;
+                    delivery.held.acknowledge(H::DURABLE).await;
                 }
                 None => {
                     repeats += 1;
-                    delivery.held.acknowledge().await;
+                    delivery.held.acknowledge(H::DURABLE).await;
                 }
             }
         }
@@ -219,7 +218,9 @@ impl<H: Handler> Consumer<H> {
             tracing::warn!(consumer = H::DURABLE, event = %id, deliveries, %error, "a message failed");
         });
         if delivery.is_noted {
-            let noted = attempts::fail(&self.db, H::DURABLE, id.uuid(), &error.to_string()).await;
+            let error = error.to_string();
+            let noted = attempts::fail(&self.db, H::DURABLE, id.uuid(), &error);
+            let noted = fault::around("attempts.fail.commit", noted).await;
             report(noted, delivery.span());
         }
         metrics::METRICS.handled.add(1, &metrics::outcome(H::DURABLE, "failed"));
@@ -230,7 +231,8 @@ impl<H: Handler> Consumer<H> {
     async fn send_back_uncounted(&self, delivery: Delivery<H::Event>, reason: &str) {
         tracing::info!(consumer = H::DURABLE, event = %delivery.id, reason, "a call had no answer");
         if delivery.is_noted {
-            let noted = attempts::take_back(&self.db, H::DURABLE, delivery.id.uuid()).await;
+            let noted = attempts::take_back(&self.db, H::DURABLE, delivery.id.uuid());
+            let noted = fault::around("attempts.take_back.commit", noted).await;
             report(noted, delivery.span());
         }
         metrics::METRICS.handled.add(1, &metrics::outcome(H::DURABLE, "unanswered"));

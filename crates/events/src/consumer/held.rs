@@ -123,18 +123,27 @@ impl Held {
     }
 
     /// It is dealt with.
-    pub(crate) async fn acknowledge(&self) {
-        self.tell(AckKind::Ack).await;
+    pub(crate) async fn acknowledge(&self, durable: &'static str) {
+        fault::around(|| format!("{durable}.ack"), async {
+            self.tell(AckKind::Ack).await;
+            // Otherwise it would die with the process, and the point after it be the one before it.
+            if fault::is_armed(|| format!("{durable}.ack.after"))
+                && let Some(session) = &self.session
+            {
+                let _ = session.nats.flush().await;
+            }
+        })
+        .await;
     }
 
     /// It shall come again after `delay`.
     pub(crate) async fn send_back(&self, delay: Duration) {
-        self.tell(AckKind::Nak(Some(delay))).await;
+        fault::around("events.nak", self.tell(AckKind::Nak(Some(delay)))).await;
     }
 
     /// Somebody else shall have it now.
     pub(crate) async fn give_back(&self) {
-        self.tell(AckKind::Nak(None)).await;
+        fault::around("events.give_back", self.tell(AckKind::Nak(None))).await;
     }
 
     /// It is still being dealt with.

@@ -118,13 +118,14 @@ impl<H: Handler> Consumer<H> {
     async fn attempt_alone(&self, mut delivery: Delivery<H::Event>) -> Option<Work<H::Event>> {
         let id = delivery.id.uuid();
         if !delivery.is_noted {
-            let noted = match attempts::note(&self.db, H::DURABLE, id).await {
-                Ok(noted) => noted,
-                Err(error) => {
-                    let hold = self.is_to_be_held(Err(error.into()), &delivery.held).await;
-                    return hold.then(|| Work::Alone(Box::new(delivery)));
-                }
-            };
+            let noted =
+                match fault::around("attempts.note.commit", attempts::note(&self.db, H::DURABLE, id)).await {
+                    Ok(noted) => noted,
+                    Err(error) => {
+                        let hold = self.is_to_be_held(Err(error.into()), &delivery.held).await;
+                        return hold.then(|| Work::Alone(Box::new(delivery)));
+                    }
+                };
             if noted.attempts > attempts::LIMIT {
                 let reason = noted.last_error.unwrap_or_else(|| "no attempt ended".to_owned());
                 let tries = i64::from(noted.attempts - 1);
@@ -153,8 +154,8 @@ impl<H: Handler> Consumer<H> {
             inbox::give_back(&tx, H::DURABLE, vec![id]).await?;
         }
         attempts::forget(&tx, H::DURABLE, id).await?;
-        tx.commit().await?;
-        held.acknowledge().await;
+        fault::around("dead_letters.bury.commit", tx.commit()).await?;
+        held.acknowledge(H::DURABLE).await;
         let outcome = if is_new { "given up" } else { "repeated" };
         metrics::METRICS.handled.add(1, &metrics::outcome(H::DURABLE, outcome));
         Ok(())

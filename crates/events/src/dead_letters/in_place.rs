@@ -104,7 +104,7 @@ async fn apply<H: Handler>(
     }
     rows::resolve(&tx, letter.id, State::Replayed).await?;
     let replayed = rows::get(&tx, letter.id).await?;
-    tx.commit().await?;
+    fault::around("dead_letters.replay.commit", tx.commit()).await?;
     Ok(replayed.map(|letter| (letter, is_new)).ok_or(ReplayError::NotFound))
 }
 

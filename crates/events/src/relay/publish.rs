@@ -65,7 +65,7 @@ impl Publisher<'_> {
         let mut refused = Vec::new();
         let mut disturbed = None;
         for row in rows {
-            match self.send_one(row, last).await {
+            match fault::around("relay.send", self.send_one(row, last)).await {
                 Ok(ack) => {
                     last += 1;
                     sent.push((row.id, ack));
@@ -108,10 +108,9 @@ impl Publisher<'_> {
             }
         }
 
-        fault::point("events.published");
         let published = notes.ids.len() as u64;
         if published > 0 {
-            rows::note(self.db, notes).await?;
+            fault::around("relay.note.commit", rows::note(self.db, notes)).await?;
             metrics::METRICS.published.add(published, &metrics::stream(self.config.stream));
         }
         for row in refused {
@@ -143,7 +142,7 @@ impl Publisher<'_> {
             "the broker refuses an event for good: set aside, nobody will hear of it"
         );
         metrics::METRICS.refused.add(1, &metrics::stream(self.config.stream));
-        rows::refuse(self.db, row.id, row.reason).await
+        fault::around("relay.refuse.commit", rows::refuse(self.db, row.id, row.reason)).await
     }
 
     /// In the trace of the first row, linked to those of the others.

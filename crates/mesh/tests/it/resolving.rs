@@ -9,6 +9,7 @@ use anyhow::Result;
 use mesh::{Client, Policy};
 use proto::payment::v1::{GetBalanceRequest, payment_service_client::PaymentServiceClient};
 use tonic::Code;
+use tonic_types::StatusExt as _;
 
 use crate::{
     eventually,
@@ -116,6 +117,8 @@ async fn an_empty_answer_is_unavailable_at_once() -> Result<()> {
     for _ in 0..50 {
         let status = client.get_balance(GetBalanceRequest::default()).await.expect_err("an answer");
         assert_eq!((status.code(), status.message()), (Code::Unavailable, "no endpoint is known"));
+        let retry = status.get_details_retry_info().and_then(|info| info.retry_delay);
+        assert!(retry.is_some_and(|delay| !delay.is_zero()), "when to come back: {status}");
     }
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     Ok(())

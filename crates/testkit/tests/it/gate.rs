@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use sqlx::{Connection, PgConnection};
@@ -29,5 +29,27 @@ async fn a_stalled_gate_answers_nothing() -> Result<()> {
     connect().await??;
     gate.stall();
     connect().await.unwrap_err();
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_late_gate_answers_later() -> Result<()> {
+    let (gate, url) = Gate::before(empty_database().await?.url()).await?;
+    let mut connection = PgConnection::connect(&url).await?;
+    gate.delay(Duration::from_millis(300));
+    let asked = Instant::now();
+    sqlx::query("SELECT 1").execute(&mut connection).await?;
+    assert!(asked.elapsed() >= Duration::from_millis(300), "{:?}", asked.elapsed());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_forgotten_connection_looks_alive_and_leads_nowhere() -> Result<()> {
+    let (gate, url) = Gate::before(empty_database().await?.url()).await?;
+    let mut old = PgConnection::connect(&url).await?;
+    gate.forget();
+    let silence = timeout(Duration::from_millis(300), sqlx::query("SELECT 1").execute(&mut old)).await;
+    assert!(silence.is_err(), "{silence:?}");
+    sqlx::query("SELECT 1").execute(&mut PgConnection::connect(&url).await?).await?;
     Ok(())
 }

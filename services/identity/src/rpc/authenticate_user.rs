@@ -37,7 +37,7 @@ pub(super) async fn authenticate_user(
     let expires_at = refresh_tokens::issue(&tx, session, &token.hash(), ttl).await?;
     let user = users::find_with_access(&tx, user.user_id()).await?.ok_or(Error::WrongCredentials)?;
     let key = identity.keys.current(&tx).await?;
-    tx.commit().await?;
+    fault::around("identity.authenticate_user.commit", tx.commit()).await?;
     sign_in::answer(identity, key, user, &GoesOnWith { session, token, expires_at })
 }
 

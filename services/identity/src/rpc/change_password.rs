@@ -43,7 +43,7 @@ pub(super) async fn change_password(
     let events: std::result::Result<Vec<_>, _> =
         ended.iter().map(|session| published::session_revoked(*session)).collect();
     ::events::outbox::append(&tx, &events?).await?;
-    tx.commit().await?;
+    fault::around("identity.change_password.commit", tx.commit()).await?;
     let now = identity.clock.now();
     for session in ended {
         identity.revocations.revoke_session(session, now);

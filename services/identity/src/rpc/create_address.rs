@@ -19,7 +19,8 @@ pub(super) async fn create_address(
     wire: pb::CreateAddressRequest,
 ) -> Result<pb::Address> {
     let new = parse(&wire)?;
-    let made = addresses::insert(&identity.db, caller.user_id, &new, identity.clock.now()).await?;
+    let made = addresses::insert(&identity.db, caller.user_id, &new, identity.clock.now());
+    let made = fault::around("identity.create_address.commit", made).await?;
     if let Some(made) = made {
         let address = addresses::find_for(&identity.db, caller.user_id, made).await?;
         return address.map(pb::Address::from).ok_or_else(|| Error::address_not_found(made));

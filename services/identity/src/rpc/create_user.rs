@@ -93,7 +93,7 @@ async fn register(
     }
     ::events::outbox::append(&tx, &[published::user_registered(user)?]).await?;
     let registered = users::read_back(&tx, user).await?;
-    tx.commit().await?;
+    fault::around("identity.create_user.commit", tx.commit()).await?;
     identity.relay.wake();
     Ok(Some(registered))
 }

@@ -25,7 +25,7 @@ pub(super) async fn delete_address(
         return Err(Error::CallerGone);
     }
     addresses::delete_for(&tx, caller.user_id, address).await?;
-    tx.commit().await?;
+    fault::around("identity.delete_address.commit", tx.commit()).await?;
     Ok(pb::DeleteAddressResponse {})
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn delete_user(
         Some(proof) => access::delete_self(&tx, caller, &proof).await?,
         None => access::delete_other(&tx, caller, user).await?,
     };
-    tx.commit().await?;
+    fault::around("identity.delete_user.commit", tx.commit()).await?;
     identity.in_force(changed);
     Ok(pb::DeleteUserResponse {})
 }

@@ -24,7 +24,7 @@ pub(super) async fn grant_role(
     let tx = identity.db.begin().await?;
     let changed = access::grant(&tx, Some(caller), user, &role).await?;
     let answer = users::read_back(&tx, user).await?;
-    tx.commit().await?;
+    fault::around("identity.grant_role.commit", tx.commit()).await?;
     identity.in_force(changed);
     Ok(answer.into())
 }

@@ -16,7 +16,7 @@ pub(super) async fn logout(identity: &IdentityService, caller: &Customer) -> Res
     if sessions::end(&tx, session, caller.user_id).await? {
         ::events::outbox::append(&tx, &[published::session_revoked(session)?]).await?;
     }
-    tx.commit().await?;
+    fault::around("identity.logout.commit", tx.commit()).await?;
     identity.revocations.revoke_session(session, identity.clock.now());
     identity.relay.wake();
     Ok(pb::LogoutResponse {})

@@ -43,7 +43,7 @@ pub(super) async fn refresh_token(
     sessions::go_on(&tx, next.session).await?;
     let user = users::find_with_access(&tx, shown.user()).await?.ok_or(Error::RefreshTokenInvalid)?;
     let key = identity.keys.current(&tx).await?;
-    tx.commit().await?;
+    fault::around("identity.refresh_token.commit", tx.commit()).await?;
     sign_in::answer(identity, key, user, &next)
 }
 
@@ -82,7 +82,7 @@ async fn end_for_reuse(identity: &IdentityService, tx: DatabaseTransaction, show
         audit::append(&tx, None, Action::RefreshTokenReused, Some(shown.user()), None).await?;
         ::events::outbox::append(&tx, &[published::session_revoked(session)?]).await?;
     }
-    tx.commit().await?;
+    fault::around("identity.refresh_token_reused.commit", tx.commit()).await?;
     identity.revocations.revoke_session(session, identity.clock.now());
     identity.relay.wake();
     Ok(())

@@ -22,7 +22,7 @@ pub(super) async fn revoke_role(
     let tx = identity.db.begin().await?;
     let changed = access::revoke(&tx, caller, user, &role).await?;
     let answer = users::read_back(&tx, user).await?;
-    tx.commit().await?;
+    fault::around("identity.revoke_role.commit", tx.commit()).await?;
     identity.in_force(changed);
     Ok(answer.into())
 }

@@ -27,7 +27,7 @@ pub(super) async fn rotate_signing_key(
     if is_new {
         audit::append(&tx, Some(caller.user_id), Action::SigningKeyRotated, None, None).await?;
     }
-    tx.commit().await?;
+    fault::around("identity.rotate_signing_key.commit", tx.commit()).await?;
     identity.keys.reload(&identity.db).await?;
     Ok(pb::RotateSigningKeyResponse { kid: made.kid, active_time: Some(timestamp(made.active_at)) })
 }

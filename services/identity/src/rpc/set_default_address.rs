@@ -24,7 +24,7 @@ pub(super) async fn set_default_address(
     addresses::set_default(&tx, caller.user_id, address).await?;
     let chosen = addresses::find_for(&tx, caller.user_id, address).await?;
     let chosen = chosen.ok_or_else(|| Error::address_not_found(address))?;
-    tx.commit().await?;
+    fault::around("identity.set_default_address.commit", tx.commit()).await?;
     Ok(chosen.into())
 }
 

@@ -37,7 +37,7 @@ pub(super) async fn update_address(
     let after = addresses::update(&tx, addresses::Stored { address: changed, ..before }).await?;
     let event = published::address_changed(caller.user_id, id, after.address.version)?;
     ::events::outbox::append(&tx, &[event]).await?;
-    tx.commit().await?;
+    fault::around("identity.update_address.commit", tx.commit()).await?;
     identity.relay.wake();
     Ok(after.into())
 }

@@ -50,7 +50,7 @@ pub(super) async fn update_user(
     let version = users::update_profile(&tx, caller.user_id, &change).await?.ok_or(Error::EmailTaken)?;
     ::events::outbox::append(&tx, &[published::profile_updated(caller.user_id, version)?]).await?;
     let after = users::read_back(&tx, caller.user_id).await?;
-    tx.commit().await?;
+    fault::around("identity.update_user.commit", tx.commit()).await?;
     identity.relay.wake();
     Ok(after.into())
 }

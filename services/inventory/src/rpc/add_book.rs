@@ -147,7 +147,7 @@ async fn add(inventory: &Inventory, offer: &NewOffer) -> Result<EditionId, Error
         let tx = inventory.db.begin().await?;
         match store::offers::add(&tx, offer, location).await? {
             Added::Offer(edition) => {
-                tx.commit().await?;
+                fault::around("inventory.add_book.commit", tx.commit()).await?;
                 return Ok(edition);
             }
             Added::Conflict => {

@@ -70,7 +70,7 @@ pub(super) async fn add_shop_member(
     let event = shop_member_changed::changed(shop, version, user, Some(role))?;
     events::outbox::append(&tx, &[event]).await?;
     let member = store::members::find(&tx, shop, user).await?;
-    tx.commit().await?;
+    fault::around("inventory.add_shop_member.commit", tx.commit()).await?;
     inventory.relay.wake();
 
     let member = member.ok_or_else(|| Error::not_found("shop member", &user))?;

@@ -143,7 +143,7 @@ async fn adjust(
         }
     };
     if store::stock::adjust(&tx, shelf, adjustment, by).await? {
-        tx.commit().await?;
+        fault::around("inventory.adjust_stock.commit", tx.commit()).await?;
     } else {
         tx.rollback().await?;
     }

@@ -73,7 +73,7 @@ async fn earlier(inventory: &Inventory, new: &NewLocation) -> Result<Option<Open
 async fn open(inventory: &Inventory, new: &NewLocation) -> Result<Opened, Error> {
     let tx = inventory.db.begin().await?;
     store::locations::open(&tx, new).await?;
-    tx.commit().await?;
+    fault::around("inventory.create_location.commit", tx.commit()).await?;
     // This room, or that of an equal request which was faster.
     earlier(inventory, new).await?.ok_or_else(|| Error::not_found("shop", &new.shop))
 }

@@ -27,6 +27,6 @@ pub(super) async fn delete_book(
     let offer = store::offers::find(&inventory.db, id).await?;
     let offer = offer.ok_or_else(|| Error::not_found("offer", &id))?;
     inventory.may(caller, ShopId::from_uuid(offer.shop_id), Work::Books).await?;
-    store::offers::withdraw(&inventory.db, id).await?;
+    fault::around("inventory.delete_book.commit", store::offers::withdraw(&inventory.db, id)).await?;
     Ok(pb::DeleteBookResponse {})
 }

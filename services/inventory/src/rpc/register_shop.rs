@@ -60,7 +60,7 @@ pub(super) async fn register_shop(
         let event = shop_member_changed::owner_registered(new.id, new.owner)?;
         events::outbox::append(&tx, &[event]).await?;
     }
-    tx.commit().await?;
+    fault::around("inventory.register_shop.commit", tx.commit()).await?;
     inventory.relay.wake();
 
     // This shop, or the one that the same request opened before.

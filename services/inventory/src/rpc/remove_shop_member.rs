@@ -50,7 +50,7 @@ pub(super) async fn remove_shop_member(
     let version = store::shops::next_version(&tx, shop).await?;
     let event = shop_member_changed::changed(shop, version, user, None)?;
     events::outbox::append(&tx, &[event]).await?;
-    tx.commit().await?;
+    fault::around("inventory.remove_shop_member.commit", tx.commit()).await?;
     inventory.relay.wake();
     Ok(pb::RemoveShopMemberResponse {})
 }

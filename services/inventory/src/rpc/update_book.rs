@@ -102,7 +102,7 @@ pub(super) async fn update_book(
     loop {
         let tx = inventory.db.begin().await?;
         if change(&tx, &offer, manages, &request).await? {
-            tx.commit().await?;
+            fault::around("inventory.update_book.commit", tx.commit()).await?;
             break;
         }
         tx.rollback().await?;

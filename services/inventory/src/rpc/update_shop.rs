@@ -55,7 +55,7 @@ pub(super) async fn update_shop(
     };
     if change(&mut shop, request)? {
         store::shops::update(&tx, id, &shop.shop.name, &shop.shop.city).await?;
-        tx.commit().await?;
+        fault::around("inventory.update_shop.commit", tx.commit()).await?;
     }
     Ok(shop.into())
 }

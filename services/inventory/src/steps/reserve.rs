@@ -62,8 +62,7 @@ impl Reserve {
             tx.rollback().await?;
             return Ok(None);
         }
-        tx.commit().await?;
-        fault::point("inventory.reserved");
+        fault::around("inventory.reserve.commit", tx.commit()).await?;
 
         let answer = |id| holdings.reservation(id).cloned();
         Ok(decided.into_iter().map(|outcome| outcome.map(answer).transpose()).collect())

@@ -28,8 +28,7 @@ impl Step for Settle {
         let tx = self.db.begin().await?;
         let locked = store::reservations::lock(&tx, ids.iter().copied()).await?;
         let holdings = settle_locked(&tx, locked, self.trigger).await?;
-        tx.commit().await?;
-        fault::point("inventory.settled");
+        fault::around("inventory.settle.commit", tx.commit()).await?;
         Ok(ids.iter().map(|&id| holdings.reservation(id).cloned()).collect())
     }
 

@@ -13,13 +13,13 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 
 #[tokio::test]
 async fn after_a_crash_before_a_mail_was_handed_over_it_is_sent_once() -> Result<()> {
-    assert_eq!(letters_after_a_crash_at("notification.attempted").await?.len(), 1);
+    assert_eq!(letters_after_a_crash_at("mail.hand_over.before").await?.len(), 1);
     Ok(())
 }
 
 #[tokio::test]
 async fn after_a_crash_that_hid_the_outcome_the_same_mail_is_sent_again() -> Result<()> {
-    let letters = letters_after_a_crash_at("notification.sent").await?;
+    let letters = letters_after_a_crash_at("mail.hand_over.after").await?;
 
     assert_eq!(letters.len(), 2);
     assert_eq!(letters[0].source, letters[1].source);

@@ -95,7 +95,7 @@ async fn grant(
         tx.rollback().await?;
         return Ok(false);
     }
-    tx.commit().await?;
+    fault::around("order.cancel_order.commit", tx.commit()).await?;
     shop.notifier.changed([request.order]);
     Ok(true)
 }

@@ -128,7 +128,7 @@ async fn grant(
     let deed = Deed { actor: Actor::Customer, note: request.reason.clone(), returns: &all };
     fulfil::record(&tx, locked, &order, deed, |version| published::return_requested(&order, version, &made))
         .await?;
-    tx.commit().await?;
+    fault::around("order.request_return.commit", tx.commit()).await?;
     shop.notifier.changed([request.order]);
     Ok(Some(made))
 }

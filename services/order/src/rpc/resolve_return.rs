@@ -125,7 +125,7 @@ async fn grant(
         if !request.is_met_by(&now) {
             return Err(Error::ReturnResolved(now.state.name()));
         }
-        tx.commit().await?;
+        fault::around("order.resolve_return_again.commit", tx.commit()).await?;
         return Ok(true);
     }
     returns::resolve(&tx, request.id, request.state(), request.restock, &request.answer).await?;
@@ -137,7 +137,7 @@ async fn grant(
         published::returned(&order, reservation, version, resolved)
     })
     .await?;
-    tx.commit().await?;
+    fault::around("order.resolve_return.commit", tx.commit()).await?;
     shop.notifier.changed([found.order]);
     Ok(true)
 }

@@ -208,7 +208,7 @@ async fn grant(
         tx.rollback().await?;
         return Ok(false);
     }
-    tx.commit().await?;
+    fault::around("order.update_order_status.commit", tx.commit()).await?;
     shop.notifier.changed([request.order]);
     Ok(true)
 }

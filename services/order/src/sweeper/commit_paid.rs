@@ -51,7 +51,7 @@ impl Sweeper {
             let reports: Vec<Report> = answers.into_iter().flatten().collect();
             let tx = self.db.begin().await?;
             settle(&tx, &reports).await?;
-            tx.commit().await?;
+            fault::around("order.commit_paid.commit", tx.commit()).await?;
             self.notifier.changed(reports.iter().map(|report| report.order));
         }
     }

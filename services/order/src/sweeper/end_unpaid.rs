@@ -30,7 +30,7 @@ impl Sweeper {
                 .map(|order| Report::by_system(order.id, Happening::PaymentTimedOut, &span(order)))
                 .collect();
             settle(&tx, &reports).await?;
-            tx.commit().await?;
+            fault::around("order.end_unpaid.commit", tx.commit()).await?;
             self.notifier.changed(overdue.iter().map(|order| order.id));
             tracing::info!(orders = overdue.len(), "orders were cancelled because no payment came in time");
         }

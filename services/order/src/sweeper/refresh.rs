@@ -24,7 +24,7 @@ impl Sweeper {
                 Err(CallError::Unanswered { .. }) => {}
                 Err(error) => {
                     tracing::error!(%error, "a changed address or name cannot be read");
-                    refreshes::postpone(&self.db, &due).await?;
+                    fault::around("order.postpone.commit", refreshes::postpone(&self.db, &due)).await?;
                 }
             }
         }
@@ -44,7 +44,7 @@ impl Sweeper {
     async fn write(&self, due: &Due, news: &News) -> Result<(), SettleError> {
         let tx = self.db.begin().await?;
         let changed = refreshes::apply(&tx, due, news).await?;
-        tx.commit().await?;
+        fault::around("order.refresh.commit", tx.commit()).await?;
         if !changed.is_empty() {
             self.notifier.changed(changed);
         }

@@ -27,7 +27,7 @@ impl Errands {
     pub(super) async fn charge(&self, errand: &Errand) -> Result<bool, DbErr> {
         let charge = card_charges::find(&self.db, errand.id).await?;
         let Some(charge) = charge.filter(|charge| charge.step.is_open()) else {
-            errands::end(&self.db, errand.id).await?;
+            fault::around("payment.end.commit", errands::end(&self.db, errand.id)).await?;
             return Ok(true);
         };
         let said = match self.ask_for(errand, &charge).await {
@@ -55,7 +55,7 @@ impl Errands {
             Some(payment) => self.record_payment(&tx, &payment, &locked, said, errand).await?,
             None => self.record_top_up(&tx, &locked, said).await?,
         }
-        tx.commit().await?;
+        fault::around(|| format!("payment.charge.{}.commit", charge.step.name()), tx.commit()).await?;
         self.wake.wake();
         if locked.refusal.is_some() {
             // What was captured all the same is to be given back.
@@ -68,13 +68,17 @@ impl Errands {
         let key = format!("charge/{}/{}", charge.id, charge.step.name());
         match (charge.step, &errand.token, &charge.authorisation) {
             (Step::Authorise, Some(token), _) => {
-                self.gateway.ask(|gateway| gateway.authorise(&key, token, charge.amount)).await
+                self.gateway
+                    .ask("card.authorise", |gateway| gateway.authorise(&key, token, charge.amount))
+                    .await
             }
             (Step::Capture, _, Some(authorisation)) => {
-                self.gateway.ask(|gateway| gateway.capture(&key, authorisation, charge.amount)).await
+                self.gateway
+                    .ask("card.capture", |gateway| gateway.capture(&key, authorisation, charge.amount))
+                    .await
             }
             (Step::Void, _, Some(authorisation)) => {
-                self.gateway.ask(|gateway| gateway.void(&key, authorisation)).await
+                self.gateway.ask("card.void", |gateway| gateway.void(&key, authorisation)).await
             }
             _ => Answer::Declined(Failure::ProcessingError),
         }

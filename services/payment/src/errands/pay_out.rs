@@ -16,12 +16,16 @@ impl Errands {
     pub(super) async fn pay_out(&self, errand: &Errand) -> Result<bool, DbErr> {
         let id = WithdrawalId::from_uuid(errand.id);
         let Some(withdrawal) = withdrawals::find_under_way(&self.db, id).await? else {
-            errands::end(&self.db, errand.id).await?;
+            fault::around("payment.end.commit", errands::end(&self.db, errand.id)).await?;
             return Ok(true);
         };
         let key = format!("pay-out/{}", errand.id);
         let answer = match &errand.token {
-            Some(token) => self.gateway.ask(|gateway| gateway.pay_out(&key, token, withdrawal.amount)).await,
+            Some(token) => {
+                self.gateway
+                    .ask("card.pay_out", |gateway| gateway.pay_out(&key, token, withdrawal.amount))
+                    .await
+            }
             None => Answer::Declined(Failure::ProcessingError),
         };
         let outcome = match answer {
@@ -32,7 +36,7 @@ impl Errands {
         let tx = self.db.begin().await?;
         withdrawals::end(&tx, id, outcome).await?;
         errands::end(&tx, errand.id).await?;
-        tx.commit().await?;
+        fault::around("payment.pay_out.commit", tx.commit()).await?;
         Ok(true)
     }
 }

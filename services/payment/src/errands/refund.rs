@@ -19,14 +19,18 @@ impl Errands {
     pub(super) async fn refund(&self, errand: &Errand) -> Result<bool, DbErr> {
         let refund = refunds::find(&self.db, RefundId::from_uuid(errand.id)).await?;
         let Some(refund) = refund.filter(|refund| !refund.is_done) else {
-            errands::end(&self.db, errand.id).await?;
+            fault::around("payment.end.commit", errands::end(&self.db, errand.id)).await?;
             return Ok(true);
         };
         let to = match card_charges::capture(&self.db, refund.payment.uuid()).await? {
             None => To::Wallet,
             Some(capture) => {
                 let key = format!("refund/{}", refund.id.uuid());
-                match self.gateway.ask(|gateway| gateway.refund(&key, &capture, refund.amount)).await {
+                match self
+                    .gateway
+                    .ask("card.refund", |gateway| gateway.refund(&key, &capture, refund.amount))
+                    .await
+                {
                     Answer::Done(_) => To::Card,
                     Answer::Declined(_) => To::Wallet,
                     Answer::Unknown => return Ok(false),
@@ -40,7 +44,7 @@ impl Errands {
             tell(&tx, published::refunded(&payment, refund.amount)).await?;
         }
         errands::end(&tx, errand.id).await?;
-        tx.commit().await?;
+        fault::around("payment.refund.commit", tx.commit()).await?;
         self.wake.wake();
         if to == To::Wallet {
             tracing::warn!(refund = %refund.id, "a card takes no refund; the money is in its customer's wallet");

@@ -30,14 +30,14 @@ pub(super) async fn add_card(
         return Ok(card.into());
     }
     let token = Token(body.token);
-    let face = match payments.errands.gateway().ask(|gateway| gateway.look_up(&token)).await {
+    let face = match payments.errands.gateway().ask("card.look_up", |gateway| gateway.look_up(&token)).await {
         Answer::Done(face) => face,
         Answer::Declined(failure) => return Err(Error::Refused(failure.into())),
         Answer::Unknown => return Err(Error::GatewaySilent),
     };
     let tx = payments.db.begin().await?;
     cards::insert(&tx, caller.user_id, &request_id, fingerprint, &token, &face).await?;
-    tx.commit().await?;
+    fault::around("payment.add_card.commit", tx.commit()).await?;
     let card = earlier(payments, caller, &request_id, fingerprint).await?;
     Ok(card.ok_or(Error::Refused(Failure::WalletClosed.into()))?.into())
 }

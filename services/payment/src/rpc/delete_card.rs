@@ -17,6 +17,6 @@ pub(super) async fn delete_card(
     let mut violations = Violations::new();
     let card = violations.parse("card_id", &request.card_id);
     let card = violations.finish(card)?;
-    cards::forget(&payments.db, caller.user_id, card).await?;
+    fault::around("payment.delete_card.commit", cards::forget(&payments.db, caller.user_id, card)).await?;
     Ok(wire::DeleteCardResponse {})
 }

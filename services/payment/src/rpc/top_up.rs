@@ -44,7 +44,7 @@ pub(super) async fn top_up(
     let charge = card_charges::find(&payments.db, charge).await?;
     match charge.map(|charge| (charge.id, charge.step, charge.refusal)) {
         Some((id, Step::Refused, Some(refusal))) => {
-            card_charges::told(&payments.db, id).await?;
+            fault::around("payment.told.commit", card_charges::told(&payments.db, id)).await?;
             Err(Error::Refused(refusal))
         }
         Some((_, Step::Captured, _)) => {
@@ -98,7 +98,7 @@ async fn begun(
         return under_way(payments, caller, request_id, fingerprint).await;
     }
     errands::add(&tx, &[errand], payments.errands.gateway().patience()).await?;
-    tx.commit().await?;
+    fault::around("payment.top_up.commit", tx.commit()).await?;
     Ok(Some(id))
 }
 

@@ -44,7 +44,7 @@ pub(super) async fn withdraw(
     match withdrawals::take(&tx, &new).await? {
         Taken::Done => {
             errands::add(&tx, &[errand], payments.errands.gateway().patience()).await?;
-            tx.commit().await?;
+            fault::around("payment.withdraw.commit", tx.commit()).await?;
             payments.errands.see_through(id.uuid()).await?;
         }
         Taken::Lost => tx.rollback().await?,

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use fault::{Guard, is_off};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use uuid::Uuid;
 use values::{Money, OrderId, PaymentId, TransferId, UserId};
@@ -68,9 +69,12 @@ pub(crate) async fn lock(tx: &impl ConnectionTrait, dues: &[Due]) -> Result<Vec<
     let rows =
         Row::find_by_statement(sql(lock, [orders.into(), users.into(), currencies.into()])).all(tx).await?;
     let standing = |row: Row| Standing {
-        settled: row.settled,
+        settled: row.settled && !is_off(Guard::Settled),
         account: row.account,
-        wallet: Wallet { balance: row.balance, closed: row.closed },
+        wallet: Wallet {
+            balance: if is_off(Guard::Funds) { i64::MAX } else { row.balance },
+            closed: row.closed,
+        },
     };
     Ok(rows.into_iter().map(standing).collect())
 }

@@ -72,9 +72,9 @@ async fn orders_survive_the_death_of(service: Service) -> Result<()> {
 #[tokio::test]
 async fn orders_survive_a_death_between_publishing_and_noting_it() -> Result<()> {
     orders_survive_deaths_at(&[
-        (Service::Order, "events.published:3"),
-        (Service::Payment, "events.published:3"),
-        (Service::Inventory, "inventory.settled:3"),
+        (Service::Order, "relay.note.commit.before:3"),
+        (Service::Payment, "relay.note.commit.before:3"),
+        (Service::Inventory, "inventory.settle.commit.after:3"),
     ])
     .await
 }
@@ -82,9 +82,9 @@ async fn orders_survive_a_death_between_publishing_and_noting_it() -> Result<()>
 #[tokio::test]
 async fn orders_survive_a_death_between_handling_an_event_and_saying_so() -> Result<()> {
     orders_survive_deaths_at(&[
-        (Service::Order, "events.handled:3"),
-        (Service::Payment, "events.handled:3"),
-        (Service::Inventory, "events.handled:1"),
+        (Service::Order, "order_payment_captured.ack.before:3"),
+        (Service::Payment, "payment_order_placed.ack.before:3"),
+        (Service::Inventory, "inventory_order_cancelled.ack.before"),
     ])
     .await
 }
@@ -92,8 +92,8 @@ async fn orders_survive_a_death_between_handling_an_event_and_saying_so() -> Res
 #[tokio::test]
 async fn orders_survive_a_death_between_a_commit_and_its_answer() -> Result<()> {
     orders_survive_deaths_at(&[
-        (Service::Order, "order.placed:3"),
-        (Service::Inventory, "inventory.reserved:3"),
+        (Service::Order, "order.place.commit.after:3"),
+        (Service::Inventory, "inventory.reserve.commit.after:3"),
     ])
     .await
 }

@@ -84,12 +84,11 @@ async fn attempt(
         taken.push(intake.take(&mut entry).map(|outcome| (outcome, entry.notices)));
     }
     match store::feeds::write(&tx, target, caller.user_id, intake.written()).await? {
-        Written::All => tx.commit().await?,
+        Written::All => fault::around("inventory.import_catalogue.commit", tx.commit()).await?,
         Written::Raced => {
             tx.rollback().await?;
             return Ok(None);
         }
     }
-    fault::point("inventory.imported");
     Ok(Some(taken))
 }

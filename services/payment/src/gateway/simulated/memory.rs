@@ -136,7 +136,7 @@ impl Memory {
             return Ok(Said::Now(Answer::Declined(Failure::ProcessingError)));
         }
         if subject.card.ignores(row.calls) {
-            tx.commit().await?;
+            fault::around("card.memory.commit", tx.commit()).await?;
             return Ok(Said::TooLate);
         }
         let answer = if let Some(answer) = row.answer {
@@ -147,7 +147,7 @@ impl Memory {
             tx.execute_raw(sql(say, [operation.key.as_str().into(), answer.as_str().into()])).await?;
             answer
         };
-        tx.commit().await?;
+        fault::around("card.memory.commit", tx.commit()).await?;
         if subject.card.answers_late(row.calls) {
             return Ok(Said::TooLate);
         }

@@ -1,0 +1,7 @@
+//! Events that come again, late or in another order, and a broker that forgets.
+
+mod digest;
+mod history;
+mod lost;
+mod quiet;
+mod replayed;
