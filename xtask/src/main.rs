@@ -10,6 +10,7 @@ mod release;
 mod reset;
 mod say;
 mod test;
+mod torture;
 mod up;
 
 use std::process::ExitCode;
@@ -40,6 +41,8 @@ enum Command {
     Test(test::Args),
     /// Search for bytes that break a reader of bytes, guided by the code that they reach
     Fuzz(fuzz::Args),
+    /// Break two replicas of everything at random, and look whether the shop keeps what it has promised
+    Torture(torture::Args),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Release => release::run(&interrupt),
         Command::Test(args) => test::run(&args, &interrupt),
         Command::Fuzz(args) => fuzz::run(&args, &interrupt),
+        Command::Torture(args) => torture::run(&args, &interrupt),
     });
     match outcome {
         Ok(code) => code,

@@ -1,6 +1,6 @@
 use std::{net::SocketAddr, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use proto::{
     events::v1::dead_letters_client::DeadLettersClient,
     identity::v1::identity_service_client::IdentityServiceClient,
@@ -9,12 +9,18 @@ use proto::{
     order::v1::order_service_client::OrderServiceClient,
     payment::v1::payment_service_client::PaymentServiceClient,
 };
+use testkit::eventually;
 use tonic::{
-    Status,
+    Request, Response, Status,
     body::Body,
     transport::{Channel, Endpoint},
 };
 use tower::{ServiceExt as _, util::BoxCloneSyncService};
+
+use crate::{
+    answers::Answers,
+    customer::{END, PAUSE, is_passing},
+};
 
 /// How long a caller waits: a paused process answers nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,11 +35,12 @@ pub type Door = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, S
 #[derive(Clone, Debug)]
 pub struct Clients {
     door: Door,
+    answers: Answers,
 }
 
 impl Clients {
     /// Through the gateway or the gateways that answer there.
-    pub(crate) fn to(gateways: &[SocketAddr]) -> Result<Self> {
+    pub(crate) fn to(gateways: &[SocketAddr], answers: Answers) -> Result<Self> {
         let door = match gateways {
             [only] => {
                 let endpoint = Endpoint::from_shared(format!("http://{only}"))?.timeout(PATIENCE);
@@ -47,13 +54,40 @@ impl Clients {
                 BoxCloneSyncService::new(client.map_err(|never| match never {}))
             }
         };
-        Ok(Self { door })
+        Ok(Self { door, answers })
     }
 
     /// Past the gateway, as whoever made the connection.
     #[must_use]
     pub fn through(channel: Channel) -> Self {
-        Self { door: straight(channel) }
+        Self { door: straight(channel), answers: Answers::default() }
+    }
+
+    /// Asks until there is an answer: the same request each time, should the shop be broken for a while.
+    pub(crate) async fn ask<Q, A>(
+        &self,
+        request: impl Fn() -> Result<Request<Q>>,
+        call: impl AsyncFn(Request<Q>) -> Result<Response<A>, Status>,
+    ) -> Result<Result<A, Status>> {
+        let mut last = None;
+        let answer = eventually(std::any::type_name::<Q>(), END, async || {
+            let request = match request() {
+                Ok(request) => request,
+                Err(error) => return Some(Err(error)),
+            };
+            let answer = call(request).await;
+            self.answers.note(&answer);
+            match answer {
+                Err(status) if is_passing(&status) => {
+                    last = Some(status);
+                    tokio::time::sleep(PAUSE).await;
+                    None
+                }
+                answer => Some(Ok(answer.map(Response::into_inner))),
+            }
+        })
+        .await;
+        answer.with_context(|| format!("last answer: {last:?}"))?
     }
 
     /// To anything: what the clients below are made of.

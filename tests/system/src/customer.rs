@@ -21,21 +21,21 @@ pub(crate) const EUR: &str = "EUR";
 pub const PASSWORD: &str = "correct horse battery staple";
 /// Until an order has ended, faults and all: each consumer killed on the way costs 30 s, after which the broker gives
 /// what it held to another.
-const END: Duration = Duration::from_mins(2);
+pub(crate) const END: Duration = Duration::from_mins(2);
 /// Between two tries of a call that met a broken shop.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const PAUSE: Duration = Duration::from_millis(100);
 
 /// A signed-in customer with an address.
 #[derive(Clone, Debug)]
 pub struct Customer {
-    clients: Clients,
+    pub(crate) clients: Clients,
     /// TypeID, `usr_…`.
     pub user_id: String,
     /// TypeID, `adr_…`.
     pub address_id: String,
     /// What they sign in with.
     pub email: String,
-    token: String,
+    pub(crate) token: String,
 }
 
 /// Whether a failed call may succeed when it is repeated, as clients see it.
@@ -113,24 +113,7 @@ impl Customer {
         message: Q,
         call: impl AsyncFn(Request<Q>) -> Result<Response<A>, Status>,
     ) -> Result<Result<A, Status>> {
-        let what = std::any::type_name::<Q>();
-        let mut last = None;
-        let answer = eventually(what, END, async || {
-            let request = match self.request(message.clone()) {
-                Ok(request) => request,
-                Err(error) => return Some(Err(error)),
-            };
-            match call(request).await {
-                Err(status) if is_passing(&status) => {
-                    last = Some(status);
-                    tokio::time::sleep(PAUSE).await;
-                    None
-                }
-                answer => Some(Ok(answer.map(Response::into_inner))),
-            }
-        })
-        .await;
-        answer.with_context(|| format!("last answer: {last:?}"))?
+        self.clients.ask(|| self.request(message.clone()), call).await
     }
 
     /// A request of this customer's.

@@ -4,22 +4,29 @@
 //! A [`Shop`] is started by a test, used over gRPC as customers and shop owners use it, broken by killing, pausing or
 //! cutting off its parts, and in the end looked at from behind: [`Shop::check`] reads the databases.
 
+mod answers;
 mod clients;
 mod customer;
 mod detour;
 mod directory;
+mod launch;
 mod links;
 mod load;
+mod logs;
 pub mod model;
 mod options;
 mod papers;
+mod people;
 mod pids;
 mod process;
 mod seller;
 mod service;
 mod shop;
+mod street;
+pub mod torture;
 mod variables;
 
+pub use answers::Answers;
 pub use clients::{Clients, Door};
 pub use customer::{Customer, PASSWORD, euros, is_passing, new_request_id};
 pub use detour::Detour;
@@ -29,3 +36,4 @@ pub use process::command_line;
 pub use seller::{Book, Seller};
 pub use service::{Replica, Service};
 pub use shop::Shop;
+pub use street::Street;

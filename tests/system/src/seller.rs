@@ -3,8 +3,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use proto::{
     inventory::v1::{
-        AddBookRequest, AdjustStockRequest, CreateLocationRequest, GetStockRequest, RegisterShopRequest,
-        StockLevel, adjust_stock_request,
+        AddBookRequest, AdjustStockRequest, CreateLocationRequest, GetStockRequest, GetStockResponse,
+        RegisterShopRequest, StockLevel, adjust_stock_request,
     },
     types::v1::Money,
 };
@@ -105,8 +105,13 @@ impl Seller {
     pub async fn stock(&self, book: &Book) -> Result<(i64, i64)> {
         let request = self.owner.request(GetStockRequest { offer_id: book.offer_id.clone() })?;
         let stock = self.clients.inventory().get_stock(request).await.context("GetStock")?.into_inner();
+        Ok(Self::counted(&stock))
+    }
+
+    /// Copies in all rooms, and how many of them are reserved.
+    pub(crate) fn counted(stock: &GetStockResponse) -> (i64, i64) {
         let sum = |count: fn(&StockLevel) -> i64| stock.levels.iter().map(count).sum();
-        Ok((sum(|level| level.on_hand), sum(|level| level.reserved)))
+        (sum(|level| level.on_hand), sum(|level| level.reserved))
     }
 
     /// Waits until so many copies are on the shelf, and so many of them reserved.

@@ -1,27 +1,24 @@
 use std::{
     collections::HashMap,
-    fs,
     net::SocketAddr,
-    path::PathBuf,
+    path::Path,
     sync::{Arc, Weak},
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 use auth::SigningKey;
-use futures::{StreamExt, TryStreamExt, stream};
 use tempfile::TempDir;
 use testkit::{Broker, Certificates, Collector, Database, Gate, Mailbox, empty_database, eventually};
 use tokio::sync::Mutex;
 
 use crate::{
-    Clients, Customer, Detour, Options, Replica, Seller, Service,
-    customer::PASSWORD,
+    Answers, Clients, Detour, Options, Replica, Service,
     directory::Directory,
     links::Links,
     papers::Papers,
     process::{self, Process},
-    variables::{self, ADMIN_EMAIL},
+    variables,
 };
 
 /// Migrations and a busy machine included.
@@ -46,6 +43,7 @@ pub struct Shop {
     pub mailbox: Mailbox,
     directory: Directory,
     papers: Papers,
+    answers: Answers,
     logs: TempDir,
 }
 
@@ -124,8 +122,20 @@ impl Shop {
             processes.insert(replica, process);
         }
         let processes = Mutex::new(processes);
-        let shop =
-            Self { processes, databases, gates, links, collector, broker, mailbox, directory, papers, logs };
+        let answers = Answers::default();
+        let shop = Self {
+            processes,
+            databases,
+            gates,
+            links,
+            collector,
+            broker,
+            mailbox,
+            directory,
+            papers,
+            answers,
+            logs,
+        };
         shop.all_ready().await?;
         Ok(shop)
     }
@@ -253,7 +263,13 @@ impl Shop {
 
     /// Calls through the gateway, over a connection of the caller's own.
     pub fn clients(&self) -> Result<Clients> {
-        Clients::to(&self.directory.all(Service::Gateway))
+        Clients::to(&self.directory.all(Service::Gateway), self.answers.clone())
+    }
+
+    /// What all who ask until they are answered were told.
+    #[must_use]
+    pub fn answers(&self) -> &Answers {
+        &self.answers
     }
 
     /// Where a replica answers calls.
@@ -313,27 +329,6 @@ impl Shop {
         process::health(admin, name).await
     }
 
-    /// Who runs the shop.
-    pub async fn admin(&self) -> Result<Customer> {
-        Customer::sign_in(self.clients()?, ADMIN_EMAIL, PASSWORD).await
-    }
-
-    /// Somebody new with so much in the wallet.
-    pub async fn customer(&self, minor_units: i64) -> Result<Customer> {
-        Customer::register(self.clients()?, minor_units).await
-    }
-
-    /// As many new customers, each with so much in the wallet.
-    pub async fn customers(&self, count: usize, minor_units: i64) -> Result<Vec<Customer>> {
-        // No more at once than identity hashes passwords.
-        stream::iter(0..count).map(|_| self.customer(minor_units)).buffered(4).try_collect().await
-    }
-
-    /// Somebody new with a shop.
-    pub async fn seller(&self) -> Result<Seller> {
-        Seller::register(self.clients()?, &self.admin().await?).await
-    }
-
     /// Waits until all is quiet and as it must be: every order answered with OK (`placed`) is there, each has ended, and
     /// the four databases agree. For shops of the test's own.
     pub async fn check(&self, placed: &[String]) -> Result<()> {
@@ -375,15 +370,9 @@ impl Shop {
         Ok(())
     }
 
-    /// A failed test's logs are worth more than the space they take.
-    fn keep_logs(&self) -> PathBuf {
-        let kept = self.logs.path().with_extension("kept");
-        // Without the logs the violations are still told.
-        let _ = fs::create_dir_all(&kept);
-        for log in fs::read_dir(self.logs.path()).into_iter().flatten().flatten() {
-            let _ = fs::copy(log.path(), kept.join(log.file_name()));
-        }
-        kept
+    /// Where the services write what they have to say.
+    pub(crate) fn logs(&self) -> &Path {
+        self.logs.path()
     }
 
     pub(crate) async fn process<T>(

@@ -22,4 +22,5 @@ mod revoking;
 mod rolling;
 mod rotation;
 mod shipping;
+mod torture;
 mod tracing;

@@ -4,9 +4,6 @@
 //! What the machine adds is not: how far the story goes in `BOOKSTORE_MODEL_SECONDS`, how the streets' actions fall between
 //! each other's, and what payments and sweepers have done by the time of a call.
 
-mod acts;
-mod street;
-
 use std::{
     env,
     io::{self, Write},
@@ -17,18 +14,18 @@ use std::{
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
 use system_tests::{
-    Options, Shop,
+    Options, Shop, Street,
     model::{Patience, Script},
 };
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use street::Street;
-
 /// Streets next to each other: each has customers and shops of its own, all meet in the same services.
 const STREETS: u64 = 3;
 /// How long the story goes on if nobody says.
 const ORDINARY: u64 = 15;
+/// In which all is quiet once nobody does anything.
+const QUIET: Duration = Duration::from_secs(30);
 /// An order whose card makes people wait outlives its reservation, and sometimes its time.
 const PATIENCE: Patience = Patience { payment: Duration::from_secs(10), reservation: Duration::from_secs(1) };
 
@@ -57,7 +54,7 @@ async fn every_answer_and_the_databases_agree_with_the_model() -> Result<()> {
 
 /// A street's story: how many steps it took, and the orders that were placed.
 async fn tell(shop: &Shop, seed: u64, seconds: u64) -> Result<(usize, Vec<String>)> {
-    let mut street = Street::open(shop, PATIENCE).await?;
+    let mut street = Street::open(shop, PATIENCE, QUIET).await?;
     let ends = Instant::now() + Duration::from_secs(seconds);
     let mut steps = 0;
     for action in Script::new(seed) {

@@ -1,20 +1,27 @@
+//! A street of the model: customers and shops that act on a real shop, each answer judged by the model.
+
+mod acts;
+
 use std::{
     collections::{HashMap, VecDeque},
     time::Duration,
 };
 
-use anyhow::{Result, anyhow, bail};
-use proto::order::v1::PlaceOrderRequest;
-use system_tests::{
+use anyhow::{Context, Result, anyhow, bail};
+use proto::{
+    inventory::v1::GetStockRequest,
+    order::v1::{GetOrderRequest, PlaceOrderRequest},
+    payment::v1::{GetBalanceRequest, GetPaymentRequest, Payment, get_payment_request},
+};
+use tokio::time::{Instant, sleep};
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use crate::{
     Book, Clients, Customer, Seller, Shop,
     model::{Action, By, CARDS, CUSTOMERS, Fault, Model, OFFERS, Patience, Quiet, ROOMS, Refusal, WALLET},
 };
-use tokio::time::{Instant, sleep};
-use tonic::Status;
-use tonic_types::StatusExt;
 
-/// In which all is quiet once nobody does anything.
-const QUIET: Duration = Duration::from_secs(30);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How many of the last steps a fault tells.
@@ -23,23 +30,30 @@ const TOLD: usize = 25;
 const RECENT: usize = 60;
 
 /// Customers and shops that have to do with each other, and the model of them.
-pub(crate) struct Street {
-    pub(crate) clients: Clients,
-    pub(crate) admin: Customer,
-    pub(crate) customers: Vec<Customer>,
+///
+/// What is asked is asked again until there is an answer, so that the shop may be broken meanwhile: the model judges what
+/// was said in the end.
+#[derive(Debug)]
+pub struct Street {
+    clients: Clients,
+    admin: Customer,
+    customers: Vec<Customer>,
     /// Of each customer.
-    pub(crate) cards: Vec<Vec<String>>,
-    pub(crate) sellers: Vec<Seller>,
-    pub(crate) books: Vec<Book>,
-    pub(crate) model: Model,
+    cards: Vec<Vec<String>>,
+    sellers: Vec<Seller>,
+    books: Vec<Book>,
+    model: Model,
     /// What each attempt to order sent.
-    pub(crate) sent: HashMap<usize, PlaceOrderRequest>,
+    sent: HashMap<usize, PlaceOrderRequest>,
+    /// In which all is quiet once nobody does anything.
+    quiet: Duration,
     began: Instant,
     past: VecDeque<String>,
 }
 
 impl Street {
-    pub(crate) async fn open(shop: &Shop, patience: Patience) -> Result<Self> {
+    /// A new one in a shop that was opened with this patience, in which all is `quiet` so long after everybody's last step.
+    pub async fn open(shop: &Shop, patience: Patience, quiet: Duration) -> Result<Self> {
         let mut sellers = Vec::new();
         for rooms in ROOMS {
             let mut seller = shop.seller().await?;
@@ -71,23 +85,25 @@ impl Street {
             books,
             model: Model::new(patience),
             sent: HashMap::new(),
+            quiet,
             began: Instant::now(),
             past: VecDeque::new(),
         })
     }
 
     /// Since the street was opened.
-    pub(crate) fn now(&self) -> Duration {
+    fn now(&self) -> Duration {
         self.began.elapsed()
     }
 
     /// The ids of all orders.
-    pub(crate) fn orders(&self) -> Vec<String> {
+    #[must_use]
+    pub fn orders(&self) -> Vec<String> {
         self.model.orders().map(|(_, _, id)| id.to_owned()).collect()
     }
 
     /// Who reads or cancels an order of a customer's.
-    pub(crate) fn reader(&self, customer: usize, by: By) -> &Customer {
+    fn reader(&self, customer: usize, by: By) -> &Customer {
         match by {
             By::Rightful => &self.customers[customer],
             By::Admin => &self.admin,
@@ -96,7 +112,7 @@ impl Street {
     }
 
     /// Who does something for a shop.
-    pub(crate) fn worker(&self, shop: usize, by: By) -> &Customer {
+    fn worker(&self, shop: usize, by: By) -> &Customer {
         match by {
             By::Rightful => self.sellers[shop].owner(),
             By::Admin => &self.admin,
@@ -105,7 +121,7 @@ impl Street {
     }
 
     /// Does it, and lets the model judge what came of it.
-    pub(crate) async fn act(&mut self, action: Action) -> Result<()> {
+    pub async fn act(&mut self, action: Action) -> Result<()> {
         let written = format!("{action:?}");
         let judged = match action {
             Action::Rest => return self.rest(RECENT).await,
@@ -129,15 +145,15 @@ impl Street {
         anyhow!("{fault}\n{}", past.join("\n"))
     }
 
-    /// Waits until all is quiet and as the model says.
-    pub(crate) async fn rest(&mut self, recent: usize) -> Result<()> {
-        let deadline = Instant::now() + QUIET;
+    /// Waits until all is quiet and as the model says, looking at so many of the last orders.
+    pub async fn rest(&mut self, recent: usize) -> Result<()> {
+        let deadline = Instant::now() + self.quiet;
         loop {
             let quiet = self.seen(recent).await?;
             match self.model.settle(self.now(), &quiet) {
                 Ok(()) => break,
                 Err(fault) if Instant::now() >= deadline => {
-                    bail!("after {QUIET:?}: {}", self.told(&fault))
+                    bail!("after {:?}: {}", self.quiet, self.told(&fault))
                 }
                 Err(_) => sleep(PAUSE).await,
             }
@@ -148,24 +164,51 @@ impl Street {
 
     async fn seen(&self, recent: usize) -> Result<Quiet> {
         let mut quiet = Quiet::default();
-        for customer in &self.customers {
-            quiet.balances.push(customer.balance().await?);
+        for customer in 0..CUSTOMERS {
+            quiet.balances.push(self.balance(customer).await?);
         }
-        for ((seller, ..), book) in OFFERS.iter().zip(&self.books) {
-            quiet.shelves.push(self.sellers[*seller].stock(book).await?);
+        for offer in 0..OFFERS.len() {
+            quiet.shelves.push(self.shelf(offer).await?);
         }
         let orders: Vec<_> = self.model.orders().collect();
         for (attempt, customer, id) in orders.iter().rev().take(recent) {
-            let customer = &self.customers[*customer];
-            let payment = customer.payment(id).await?;
-            quiet.orders.insert(*attempt, (customer.order(id).await?, payment));
+            let payment = self.payment(*customer, id).await?;
+            let call = async |request| self.clients.order().get_order(request).await;
+            let order = self.customers[*customer].ask(GetOrderRequest { order_id: (*id).to_owned() }, call);
+            quiet.orders.insert(*attempt, (order.await?.context("GetOrder")?, payment));
         }
         Ok(quiet)
+    }
+
+    /// What a customer's wallet holds.
+    async fn balance(&self, customer: usize) -> Result<i64> {
+        let call = async |request| self.clients.payment().get_balance(request).await;
+        let answer = self.customers[customer].ask(GetBalanceRequest::default(), call).await?;
+        Ok(answer.context("GetBalance")?.balance.context("no balance")?.minor_units)
+    }
+
+    /// Copies of an offer on the shelf, and how many of them are reserved.
+    async fn shelf(&self, offer: usize) -> Result<(i64, i64)> {
+        let request = GetStockRequest { offer_id: self.books[offer].offer_id.clone() };
+        let call = async |request| self.clients.inventory().get_stock(request).await;
+        let answer = self.sellers[OFFERS[offer].0].owner().ask(request, call).await?;
+        Ok(Seller::counted(&answer.context("GetStock")?))
+    }
+
+    /// The payment of an order, if there is one yet.
+    async fn payment(&self, customer: usize, order_id: &str) -> Result<Option<Payment>> {
+        let payment = Some(get_payment_request::Payment::OrderId(order_id.to_owned()));
+        let call = async |request| self.clients.payment().get_payment(request).await;
+        match self.customers[customer].ask(GetPaymentRequest { payment }, call).await? {
+            Ok(payment) => Ok(Some(payment)),
+            Err(status) if status.code() == Code::NotFound => Ok(None),
+            Err(status) => Err(status).context("GetPayment"),
+        }
     }
 }
 
 /// Why a call was refused, as far as the model cares.
-pub(crate) fn refusal(status: &Status) -> Refusal {
+fn refusal(status: &Status) -> Refusal {
     let reason = status.get_details_error_info().map(|info| info.reason);
     Refusal { code: status.code(), reason: reason.unwrap_or_else(|| status.message().to_owned()) }
 }

@@ -9,14 +9,14 @@ use proto::{
     },
     payment::v1::{RefundPaymentRequest, TopUpRequest, WithdrawRequest},
 };
-use system_tests::{
+use tonic::Status;
+
+use super::{Street, refusal};
+use crate::{
     Customer, euros,
     model::{Action, By, CUSTOMERS, Fault, OFFERS, Pay, Refusal},
     new_request_id,
 };
-use tonic::Status;
-
-use super::street::{Street, refusal};
 
 /// What came of a call, judged: a word on it, or the fault.
 type Judged = Result<Result<String, Fault>>;
@@ -26,12 +26,12 @@ type Told<T> = Result<T, Refusal>;
 
 impl Street {
     /// Does it, and says what the model thinks of the answer.
-    pub(crate) async fn done(&mut self, action: Action) -> Judged {
+    pub(super) async fn done(&mut self, action: Action) -> Judged {
         match action {
             Action::TopUp { customer, card, amount } => self.top_up(customer, card, amount).await,
             Action::Withdraw { customer, amount } => self.withdraw(customer, amount).await,
             Action::Balance { customer } => {
-                let balance = self.customers[customer].balance().await?;
+                let balance = self.balance(customer).await?;
                 Ok(self.model.balance_seen(customer, balance).map(|()| balance.to_string()))
             }
             Action::Place { attempt, customer, lines, pay } => {
@@ -66,7 +66,7 @@ impl Street {
             Action::Refund { attempt, amount } => self.refund(attempt, amount).await,
             Action::Adjust { offer, room, delta } => self.adjust(offer, room, delta).await,
             Action::Count { offer } => {
-                let counted = self.sellers[OFFERS[offer].0].stock(&self.books[offer]).await?;
+                let counted = self.shelf(offer).await?;
                 Ok(self.model.shelf_seen(offer, counted).map(|()| format!("{counted:?}")))
             }
             Action::Price { offer, price } => self.ask_price(offer, price).await,
@@ -259,7 +259,7 @@ impl Street {
 
     async fn refund(&mut self, attempt: usize, amount: i64) -> Judged {
         let Some((customer, order_id)) = self.known(attempt) else { return Ok(Ok(nothing())) };
-        let payment = self.customers[customer].payment(&order_id).await?;
+        let payment = self.payment(customer, &order_id).await?;
         // It may not have heard of the order yet.
         let Some(payment) = payment else { return Ok(Ok(nothing())) };
         let message = RefundPaymentRequest {

@@ -1,0 +1,86 @@
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use futures::future::{try_join, try_join_all};
+use tokio::time::Instant;
+
+use super::{
+    PATIENCE,
+    deeds::BOOKS,
+    inflict::{Struck, heal, inflict},
+    plan::Plan,
+    visitor::Visitor,
+};
+use crate::{
+    Shop,
+    model::{Action, Script},
+    street::Street,
+};
+
+/// In which all is quiet after the last fault: a consumer that was killed costs 30 s, after which the broker gives what it
+/// held to another, who may itself have been killed.
+const QUIET: Duration = Duration::from_secs(75);
+const PRICE: i64 = 100;
+const COPIES: i32 = 1_000_000;
+
+/// What came of a round.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// The kinds of the faults that struck.
+    pub(super) struck: Vec<&'static str>,
+    /// Crash points that nothing came past.
+    pub(super) missed: usize,
+    pub(super) orders: Vec<String>,
+    /// From the last fault's end until all was as it must be.
+    pub(super) calm: Duration,
+}
+
+/// Lets everybody act while things go wrong, then waits until all is quiet and looks whether it is as it must be.
+/// `earlier` are the orders of the rounds before.
+pub(super) async fn run(shop: &Shop, plan: &Plan, earlier: &[String]) -> Result<Outcome> {
+    let seller = shop.seller().await?;
+    let books = try_join_all((0..BOOKS).map(|_| seller.add_book(PRICE, COPIES))).await?;
+    let books = Arc::new(books);
+    let mut streets = try_join_all(plan.streets.iter().map(|seed| async {
+        Ok::<_, anyhow::Error>((Script::new(*seed), Street::open(shop, PATIENCE, QUIET).await?))
+    }))
+    .await?;
+    let clients = shop.clients()?;
+    let mut visitors: Vec<Visitor> =
+        plan.visitors.iter().map(|seed| Visitor::new(clients.clone(), *seed, books.clone())).collect();
+
+    let began = Instant::now();
+    let until = began + plan.trading;
+    let acting = try_join(
+        try_join_all(streets.iter_mut().map(|(script, street)| trade(script, street, until))),
+        try_join_all(visitors.iter_mut().map(|visitor| visitor.act(until))),
+    );
+    let breaking = try_join_all(plan.faults.iter().map(|fault| inflict(shop, began, fault)));
+    let (_, struck) = try_join(acting, breaking).await?;
+
+    let healed = Instant::now();
+    heal(shop).await?;
+    try_join_all(streets.iter_mut().map(|(_, street)| street.rest(usize::MAX))).await?;
+    let mut orders: Vec<String> = streets.iter().flat_map(|(_, street)| street.orders()).collect();
+    orders.extend(visitors.iter().flat_map(Visitor::orders).cloned());
+    let placed = [earlier, &orders].concat();
+    shop.check(&placed).await?;
+    try_join_all(visitors.iter().map(Visitor::check)).await.context("what visitors were told")?;
+    let calm = healed.elapsed();
+
+    let missed = struck.iter().filter(|struck| **struck == Struck::Missed).count();
+    let struck = plan.faults.iter().zip(struck).filter(|(_, struck)| *struck == Struck::Yes);
+    let struck = struck.map(|(fault, _)| fault.act.kind()).collect();
+    Ok(Outcome { struck, missed, orders, calm })
+}
+
+/// A street's story, but for its rests: nothing is quiet now.
+async fn trade(script: &mut Script, street: &mut Street, until: Instant) -> Result<()> {
+    for action in script.filter(|action| *action != Action::Rest) {
+        if Instant::now() >= until {
+            break;
+        }
+        street.act(action).await?;
+    }
+    Ok(())
+}
