@@ -16,6 +16,8 @@ pub(crate) mod stock;
 pub(crate) mod users;
 pub(crate) mod wallet;
 
+pub use books::read_feed;
+
 use std::io;
 
 use clap::CommandFactory as _;

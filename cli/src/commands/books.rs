@@ -4,6 +4,8 @@ mod add;
 mod import;
 mod update;
 
+pub use import::read_feed;
+
 use std::io::{self, IsTerminal as _};
 
 use clap::{Args, Subcommand};

@@ -55,7 +55,8 @@ static CONTRACT: LazyLock<Option<DescriptorPool>> =
     LazyLock::new(|| DescriptorPool::decode(proto::FILE_DESCRIPTOR_SET).ok());
 
 /// A body as proto3 JSON; `None` if it can't be read as what travels under `subject`.
-pub(crate) fn json(subject: &str, payload: &[u8]) -> Option<String> {
+#[must_use]
+pub fn json(subject: &str, payload: &[u8]) -> Option<String> {
     let message = CONTRACT.as_ref()?.get_message_by_name(&message_of(subject)?)?;
     let message = DynamicMessage::decode(message, payload).ok()?;
     serde_json::to_string(&message).ok()

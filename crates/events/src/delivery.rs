@@ -99,6 +99,15 @@ fn header<T: FromStr>(headers: Option<&HeaderMap>, name: &'static str) -> Result
     value.parse().map_err(|_| Undecodable::Malformed { name, value: value.to_owned() })
 }
 
+/// Reads a message as a consumer does.
+///
+/// # Errors
+/// What the dead letter says that would be made of it.
+pub fn read<E: Event>(headers: HeaderMap, payload: Vec<u8>) -> Result<Delivery<E>, String> {
+    let held = Held::loose(E::SUBJECT, headers, payload, 0);
+    Delivery::read(held).map_err(|refused| refused.1.to_string())
+}
+
 fn span<E: Event>(held: &Held, id: EventId) -> Span {
     let span = tracing::info_span!(
         "process",

@@ -23,6 +23,12 @@ pub mod outbox;
 mod relay;
 mod wake;
 
+/// Readers of bytes that are nobody's business but this crate's, and the fuzzer's.
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::{catalogue::json, delivery::read};
+}
+
 pub use catalogue::Event;
 pub use connection::{ConnectError, Reconnects, connect};
 pub use consumer::{Consumer, ConsumerConfig};

@@ -29,6 +29,12 @@ pub mod status;
 mod stop;
 pub mod wire;
 
+/// Readers of bytes that are nobody's business but this crate's, and the fuzzer's.
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::peer::named_by_proxies;
+}
+
 pub use application::{Application, BuildError, Context};
 pub use config::Config;
 pub use front::{Front, FrontContext, FrontService, run_front};

@@ -135,6 +135,13 @@ fn files(base: &Base) -> Result<tls::Files, PeersError> {
     Err(PeersError::Missing(missing.collect::<Vec<_>>().join(" and ")))
 }
 
+/// Whom the proxies of Linkerd and of Istio name by this value of their headers.
+#[must_use]
+pub fn named_by_proxies(value: &str, trust_domain: &str, namespace: &str) -> [Option<auth::Peer>; 2] {
+    let accounts = Accounts { trust_domain: trust_domain.to_owned(), namespace: namespace.to_owned() };
+    [header::linkerd(value, &accounts), header::istio(value, &accounts)]
+}
+
 /// Notes for each call which service makes it.
 #[derive(Clone, Debug)]
 pub(crate) struct Identified<S> {

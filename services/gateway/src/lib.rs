@@ -9,6 +9,8 @@ mod brief;
 mod caller;
 mod config;
 mod door;
+#[doc(hidden)]
+pub mod fuzzing;
 mod headers;
 mod limit;
 mod pages;

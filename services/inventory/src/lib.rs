@@ -5,6 +5,8 @@ mod config;
 mod domain;
 mod error;
 mod events;
+#[doc(hidden)]
+pub mod fuzzing;
 mod rpc;
 mod steps;
 mod store;

@@ -13,6 +13,12 @@ mod rpc;
 mod sender;
 mod store;
 
+/// Readers of bytes that are nobody's business but this service's, and the fuzzer's.
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::mailer::hand_over;
+}
+
 pub use config::{Config, Encryption, MailRelay};
 
 use std::sync::Arc;

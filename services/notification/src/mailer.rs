@@ -165,6 +165,15 @@ impl Mailer {
     }
 }
 
+/// Hands a mail over as configured, and says what became of it.
+///
+/// # Errors
+/// Why it wasn't handed over.
+pub async fn hand_over(config: &Config, message: &Message) -> Result<(), String> {
+    let mailer = Mailer::new(config).map_err(|error| error.to_string())?;
+    mailer.hand_over(message).await.map_err(|error| error.to_string())
+}
+
 fn refused_or_later(what: &str, error: &SmtpError) -> NotSent {
     match error.status() {
         Some(code) if error.is_permanent() => {

@@ -12,7 +12,7 @@ use std::{fs::File, io, path::PathBuf, time::Instant};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use proto::inventory::v1::RowReport;
+use proto::inventory::v1::{CatalogueRow, RowReport};
 use uuid::Uuid;
 
 use crate::{commands::shop, failure::Failure, gateway::Gateway, output::Output, session::Session};
@@ -210,6 +210,21 @@ fn write(file: Option<&mut Rejects>, held: &[Row], reports: &[RowReport]) -> Res
         }
     }
     file.flush()
+}
+
+/// The rows of a file as they would be sent; `None` where the command would be refused.
+#[must_use]
+pub fn read_feed(file: &[u8], map: &[&str], name: &str, delimiter: &str) -> Option<Vec<CatalogueRow>> {
+    let wishes: Vec<Wish> = map.iter().map(|wish| wish.parse().ok()).collect::<Option<_>>()?;
+    let mut feed = Feed::new(file, feed::delimiter(delimiter).ok()?, Vec::new()).ok()?;
+    let mapping = Mapping::bind(&wishes, feed::name(name).ok(), "EUR", feed.columns()).ok()?;
+    let mut rows = Vec::new();
+    while let Some(row) = feed.next().ok()? {
+        if row.fault.is_none() {
+            rows.push(mapping.row(row.number, &row.record));
+        }
+    }
+    Some(rows)
 }
 
 /// On standard error, and only if that is a terminal.

@@ -83,16 +83,21 @@ impl Held {
                 headers.insert(name, value);
             }
         }
+        Self::loose(&letter.subject, headers, letter.payload.clone(), letter.attempts.into())
+    }
+
+    /// What lies in no stream.
+    pub(crate) fn loose(subject: &str, headers: HeaderMap, payload: Vec<u8>, deliveries: i64) -> Self {
         let message = Message {
-            subject: letter.subject.as_str().into(),
+            subject: subject.into(),
             reply: None,
-            payload: letter.payload.clone().into(),
+            length: payload.len(),
+            payload: payload.into(),
             headers: Some(headers),
             status: None,
             description: None,
-            length: letter.payload.len(),
         };
-        Self { message, session: None, deliveries: letter.attempts.into(), place: (0, 0) }
+        Self { message, session: None, deliveries, place: (0, 0) }
     }
 
     pub(crate) fn headers(&self) -> Option<&HeaderMap> {

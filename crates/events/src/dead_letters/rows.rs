@@ -23,12 +23,13 @@ pub(crate) async fn bury(
     error: &str,
     attempts: i64,
 ) -> Result<(), DbErr> {
-    let headers: BTreeMap<String, Vec<&str>> = held
+    let headers: BTreeMap<String, Vec<String>> = held
         .headers()
         .into_iter()
         .flat_map(async_nats::HeaderMap::iter)
         .map(|(name, values)| {
-            (name.to_string(), values.iter().map(async_nats::HeaderValue::as_str).collect())
+            let values = values.iter().map(|value| kept(value.as_str().chars())).collect();
+            (kept(name.to_string().chars()), values)
         })
         .collect();
     let sql = "INSERT INTO dead_letters
@@ -41,7 +42,7 @@ pub(crate) async fn bury(
         held.subject().into(),
         serde_json::json!(headers).into(),
         held.payload().to_vec().into(),
-        printable(error).into(),
+        kept(error.chars().take(LONGEST_ERROR)).into(),
         i32::try_from(attempts).unwrap_or(i32::MAX).into(),
     ];
     tx.execute_raw(statement(sql, values)).await?;
@@ -51,8 +52,8 @@ pub(crate) async fn bury(
 }
 
 /// Postgres keeps every character but one.
-fn printable(text: &str) -> String {
-    text.chars().take(LONGEST_ERROR).map(|letter| if letter == '\0' { '\u{FFFD}' } else { letter }).collect()
+fn kept(text: impl Iterator<Item = char>) -> String {
+    text.map(|letter| if letter == '\0' { '\u{FFFD}' } else { letter }).collect()
 }
 
 const SUMMARY: &str = "id, dead_letter_id, consumer, event_id, subject, error, attempts, resolution,

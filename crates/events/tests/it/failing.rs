@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Result;
+use async_nats::HeaderMap;
 use events::{HandleError, Verdict};
 use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use testkit::{eventually, publish, publish_as, publish_bytes};
@@ -140,6 +141,23 @@ async fn what_nobody_can_decode_is_a_dead_letter() -> Result<()> {
     let errors = shop.text(errors).await?;
     assert!(errors.starts_with("the body is no bookstore.order.v1.placed"), "{errors}");
     assert!(errors.ends_with("the header ce-id is missing"), "{errors}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_header_that_no_text_of_ours_holds_does_not_hold_up_the_others() -> Result<()> {
+    let shop = Shop::open().await?;
+    publish(&shop.broker, "good", 1, &placed("good")).await?;
+    let mut headers = HeaderMap::new();
+    headers.insert("x-note", "a\0b");
+    headers.insert("x-\0", "c");
+    let subject = "bookstore.order.v1.placed";
+    shop.jetstream().await?.publish_with_headers(subject, headers, "hello".into()).await?.await?;
+    let _consumer = shop.start_consumer(&Recorder::plain(), quick()).await?;
+    shop.handled_are(1).await?;
+    shop.number_becomes(DEAD_LETTERS, 1).await?;
+    all_acknowledged(&shop).await?;
+    assert_eq!(shop.text("SELECT headers->'x-note'->>0 FROM dead_letters").await?, "a\u{fffd}b");
     Ok(())
 }
 

@@ -21,6 +21,10 @@ impl FromStr for Range {
         let wrong = || format!("`{text}` is no range; one looks like 5.00..40.00");
         let (low, high) = text.split_once("..").ok_or_else(wrong)?;
         let decimals = decimals(low).max(decimals(high));
+        // Each is written with as many as the other.
+        if decimals > DECIMALS {
+            return Err(wrong());
+        }
         let range = Self {
             low: figure(low, decimals).ok_or_else(wrong)?,
             high: figure(high, decimals).ok_or_else(wrong)?,
@@ -61,7 +65,7 @@ fn decimals(figure: &str) -> usize {
 fn figure(text: &str, decimals: usize) -> Option<u64> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || part.len() > DECIMALS || !is_number(whole) || !is_number(part) {
+    if whole.is_empty() || !is_number(whole) || !is_number(part) {
         return None;
     }
     format!("{whole}{part:0<decimals$}").parse().ok()
@@ -125,6 +129,8 @@ mod tests {
         {
             assert!(text.parse::<Range>().is_err(), "{text}");
         }
+        // More than a figure can be filled up to.
+        assert!(format!("1..1.{}", "0".repeat(70_000)).parse::<Range>().is_err());
         assert!(range("3..3").is_whole() && !range("3..3.5").is_whole());
     }
 }
