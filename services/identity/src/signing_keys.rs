@@ -70,7 +70,11 @@ impl SigningKeys {
         let is_ours = |key: &Served| key.is_active && key.sealed_by == self.configured.kid();
         if !served.iter().any(is_ours) {
             signing_keys::delete_outlived(db, TOKEN_LIFE).await?;
-            signing_keys::register(db, self.configured.public()).await?;
+            fault::around(
+                "identity.register_key.commit",
+                signing_keys::register(db, self.configured.public()),
+            )
+            .await?;
             served = signing_keys::all(db, TOKEN_LIFE).await?;
         }
         self.load(served);

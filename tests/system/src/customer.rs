@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use proto::{
-    identity::v1::{AuthenticateUserRequest, CreateAddressRequest, CreateUserRequest, GrantRoleRequest},
+    identity::v1::{
+        AuthenticateUserRequest, AuthenticateUserResponse, CreateAddressRequest, CreateUserRequest,
+        GrantRoleRequest,
+    },
     types::v1::Money,
 };
 use testkit::{as_user, eventually};
@@ -57,9 +60,17 @@ impl Customer {
             password: PASSWORD.to_owned(),
             display_name: "Ada Lovelace".to_owned(),
         };
-        let mut identity = clients.identity();
-        let user = identity.create_user(request).await.context("CreateUser")?.into_inner();
-        let mut customer = Self::sign_in(clients, &email, PASSWORD).await?;
+        let user = answered("CreateUser", async || {
+            Ok(clients.identity().create_user(request.clone()).await.map(Response::into_inner))
+        })
+        .await?;
+        let credentials = AuthenticateUserRequest { email: email.clone(), password: PASSWORD.to_owned() };
+        let session = answered("AuthenticateUser", async || {
+            let answer = clients.identity().authenticate_user(credentials.clone()).await;
+            Ok(answer.map(Response::into_inner))
+        });
+        let session = session.await?;
+        let mut customer = Self::of(clients, &email, session)?;
         anyhow::ensure!(customer.user_id == user.user_id, "signed in as somebody else");
         let address = CreateAddressRequest {
             request_id: new_request_id(),
@@ -70,8 +81,11 @@ impl Customer {
             postal_code: "SW1Y 4JH".to_owned(),
             country_code: "GB".to_owned(),
         };
-        let address = identity.create_address(customer.request(address)?).await.context("CreateAddress")?;
-        customer.address_id = address.into_inner().address_id;
+        let address = answered("CreateAddress", async || {
+            let request = customer.request(address.clone())?;
+            Ok(customer.clients.identity().create_address(request).await.map(Response::into_inner))
+        });
+        customer.address_id = address.await?.address_id;
         if minor_units > 0 {
             customer.top_up(minor_units).await?;
         }
@@ -81,8 +95,11 @@ impl Customer {
     /// Signs in somebody who is registered.
     pub async fn sign_in(clients: Clients, email: &str, password: &str) -> Result<Self> {
         let request = AuthenticateUserRequest { email: email.to_owned(), password: password.to_owned() };
-        let session =
-            clients.identity().authenticate_user(request).await.context("AuthenticateUser")?.into_inner();
+        let session = clients.identity().authenticate_user(request).await.context("AuthenticateUser")?;
+        Self::of(clients, email, session.into_inner())
+    }
+
+    fn of(clients: Clients, email: &str, session: AuthenticateUserResponse) -> Result<Self> {
         let user_id = session.user.context("no user")?.user_id;
         let (email, token) = (email.to_owned(), session.access_token);
         Ok(Self { clients, user_id, address_id: String::new(), email, token })

@@ -12,11 +12,7 @@ impl Shop {
 
     /// As [`Shop::launch`]; it ends at a point of its own code, see [`Shop::arm`].
     pub async fn launch_armed(&self, replica: Replica, fault: &str) -> Result<()> {
-        self.process(replica, |process| {
-            process.arm(fault);
-            process.start()
-        })
-        .await
+        self.process(replica, |process| process.start_armed(&[fault])).await
     }
 
     /// How a replica has ended, if it has.

@@ -6,7 +6,9 @@
 
 mod answers;
 mod clients;
+pub mod crash_points;
 mod customer;
+mod deaths;
 mod detour;
 mod directory;
 mod launch;

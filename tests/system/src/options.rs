@@ -1,5 +1,7 @@
 use std::{path::PathBuf, time::Duration};
 
+use crate::Service;
+
 /// How a shop is to be.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -19,6 +21,14 @@ pub struct Options {
     pub variables: Vec<(&'static str, String)>,
     /// The folder with the services' programs; those built with the test if `None`.
     pub programs: Option<PathBuf>,
+    /// Points at which services are to die in their very first life; then nobody waits for them to be ready.
+    pub armed: Vec<(Service, String)>,
+}
+
+impl Options {
+    pub(crate) fn armed(&self, service: Service) -> impl Iterator<Item = &str> {
+        self.armed.iter().filter(move |(armed, _)| *armed == service).map(|(_, point)| point.as_str())
+    }
 }
 
 impl Default for Options {
@@ -32,6 +42,7 @@ impl Default for Options {
             replicas: 1,
             variables: Vec::new(),
             programs: None,
+            armed: Vec::new(),
         }
     }
 }

@@ -1,5 +1,5 @@
 use std::{
-    env, fs,
+    env, fs, io,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus},
@@ -30,8 +30,6 @@ pub(crate) struct Process {
     child: Option<Child>,
     /// Another folder with programs than the usual one.
     pub(crate) programs: Option<PathBuf>,
-    /// Where the next start is to die, as the crate `fault` reads it.
-    fault: Option<String>,
 }
 
 impl Process {
@@ -43,7 +41,7 @@ impl Process {
             ("BOOKSTORE_ADMIN_LISTEN".to_owned(), admin.to_string()),
         ];
         let logs = logs.to_owned();
-        Ok(Self { replica, admin, environment, logs, starts: 0, child: None, programs: None, fault: None })
+        Ok(Self { replica, admin, environment, logs, starts: 0, child: None, programs: None })
     }
 
     pub(crate) fn set(&mut self, variable: &str, value: impl Into<String>) {
@@ -51,12 +49,18 @@ impl Process {
     }
 
     pub(crate) fn start(&mut self) -> Result<()> {
+        self.start_armed(&[])
+    }
+
+    /// As [`Process::start`], to die at the first of these points that it meets, each as the crate `fault` reads it.
+    pub(crate) fn start_armed(&mut self, faults: &[&str]) -> Result<()> {
         if self.child.is_some() {
             bail!("{} runs already", self.replica);
         }
         self.starts += 1;
         let mut environment = self.environment.clone();
-        environment.extend(self.fault.take().map(|fault| ("BOOKSTORE_FAULT".to_owned(), fault)));
+        environment.push(("BOOKSTORE_FAULT".to_owned(), faults.join(",")));
+        environment.push(("BOOKSTORE_FAULT_LOG".to_owned(), self.fault_path().display().to_string()));
         let program = match &self.programs {
             Some(folder) => folder.join(self.replica.service.name()),
             None => program(self.replica.service)?,
@@ -70,11 +74,6 @@ impl Process {
         child.kill()?;
         child.wait()?;
         Ok(())
-    }
-
-    /// Lets the next start end at a fault point: `relay.note.commit.before:3`.
-    pub(crate) fn arm(&mut self, fault: &str) {
-        self.fault = Some(fault.to_owned());
     }
 
     /// How it has ended, if it has; then it can be started again.
@@ -109,6 +108,18 @@ impl Process {
 
     fn log(&self) -> PathBuf {
         self.logs.join(format!("{}.{}.log", self.replica, self.starts))
+    }
+
+    /// To which points of its code it came, in all its lives, and where it died.
+    pub(crate) fn fault_log(&self) -> Result<String> {
+        match fs::read_to_string(self.fault_path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            log => Ok(log?),
+        }
+    }
+
+    fn fault_path(&self) -> PathBuf {
+        self.logs.join(format!("{}.points.log", self.replica))
     }
 
     /// The end of its log.

@@ -118,7 +118,8 @@ impl Shop {
             for (variable, value) in &options.variables {
                 process.set(variable, value.clone());
             }
-            process.start()?;
+            let armed: Vec<&str> = options.armed(service).collect();
+            process.start_armed(&armed)?;
             processes.insert(replica, process);
         }
         let processes = Mutex::new(processes);
@@ -136,7 +137,9 @@ impl Shop {
             answers,
             logs,
         };
-        shop.all_ready().await?;
+        if options.armed.is_empty() {
+            shop.all_ready().await?;
+        }
         Ok(shop)
     }
 
@@ -183,26 +186,6 @@ impl Shop {
         let replica = replica.into();
         self.process(replica, Process::start).await?;
         self.ready(replica).await
-    }
-
-    /// Starts a service anew so that it ends, at once, at a point of its own code: `relay.note.commit.before:3` for the third
-    /// time it comes there.
-    pub async fn arm(&self, service: Service, fault: &str) -> Result<()> {
-        self.kill(service).await?;
-        self.process(service.into(), |process| {
-            process.arm(fault);
-            process.start()
-        })
-        .await?;
-        self.ready(service).await
-    }
-
-    /// Waits until an armed service has met its end.
-    pub async fn falls(&self, service: Service) -> Result<()> {
-        let what = format!("{} comes to the point where it is to end", service.name());
-        eventually(&what, READY, async || self.process(service.into(), Process::ended).await.transpose())
-            .await??;
-        Ok(())
     }
 
     /// Stops every service in good order; what they had still to tell is told.

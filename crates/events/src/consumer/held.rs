@@ -148,7 +148,7 @@ impl Held {
 
     /// Somebody else shall have it now.
     pub(crate) async fn give_back(&self) {
-        fault::around("events.give_back", self.tell(AckKind::Nak(None))).await;
+        fault::around("events.nak", self.tell(AckKind::Nak(None))).await;
     }
 
     /// It is still being dealt with.

@@ -15,8 +15,11 @@ impl Customer {
     /// Keeps a card, by what the simulated gateway calls it.
     pub async fn add_card(&self, token: &str) -> Result<Card> {
         let request = AddCardRequest { request_id: new_request_id(), token: token.to_owned() };
-        let card = self.clients.payment().add_card(self.request(request)?).await;
-        Ok(card.with_context(|| format!("AddCard {token}"))?.into_inner())
+        answered(&format!("AddCard {token}"), async || {
+            let answer = self.clients.payment().add_card(self.request(request.clone())?).await;
+            Ok(answer.map(tonic::Response::into_inner))
+        })
+        .await
     }
 
     /// Puts money into the wallet, from a new card, trying again while the shop is broken or busy.
