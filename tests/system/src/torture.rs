@@ -58,6 +58,8 @@ pub async fn torture(seed: u64, rounds: Rounds, say: impl Fn(&str)) -> Result<Su
         reservation_ttl: PATIENCE.reservation,
         variables: vec![
             ("BOOKSTORE_CARD_PATIENCE", "300ms".to_owned()),
+            // What a dead consumer held comes again so soon, and to somebody else while a paused one holds it.
+            ("BOOKSTORE_FAULT_ACK_WAIT", "5".to_owned()),
             ("BOOKSTORE_ENDPOINT_PROPAGATION", "1s".to_owned()),
         ],
         ..Default::default()

@@ -26,30 +26,47 @@ pub(super) enum Act {
     KillBroker,
     /// SIGSTOP of the broker, and SIGCONT afterwards.
     PauseBroker,
-    /// SIGKILL of the broker; it comes back with what it had when the fault began, consumers too.
-    LoseTail,
+    /// SIGKILL of the broker; it comes back with what it had when the fault began: everything, or one half of it, so that
+    /// consumers begin again behind what they have handled, or stand ahead of their streams.
+    LoseTail(Lost),
     /// SIGKILL of the broker; it comes back with an empty store.
     WipeBroker,
     /// The database refuses connections and ends those there are.
     CloseDatabase(Service),
     /// The database takes connections and answers nothing.
     StallDatabase(Service),
+    /// Whatever the database says comes late.
+    SlowDatabase(Service),
+    /// The connections that there are lead nowhere, and nobody is told; new ones are made as usual.
+    ForgetDatabase(Service),
     /// Every session of the database is ended, once at either end of the fault.
     SeverDatabase(Service),
     /// SIGSTOP; the lock on the outbox is taken from whoever holds it; SIGCONT: two publish, or believe that they may.
     SplitRelay(Replica),
 }
 
+/// Which part of what a broker has stored goes back to what it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    Messages,
+    Consumers,
+    Both,
+}
+
 /// Every kind, sorted.
 #[cfg(test)]
-pub(super) const KINDS: [&str; 12] = [
+pub(super) const KINDS: [&str; 16] = [
+    "broker consumers lost",
     "broker killed",
+    "broker messages lost",
     "broker paused",
     "broker tail lost",
     "broker wiped",
     "crash point",
     "database closed",
+    "database forgets",
     "database severed",
+    "database slow",
     "database stalled",
     "kill",
     "pause",
@@ -72,10 +89,14 @@ impl Act {
                 replicas.iter().copied().map(Target::Replica).collect()
             }
             Self::Crash { replica, .. } => vec![Target::Replica(*replica)],
-            Self::KillBroker | Self::PauseBroker | Self::LoseTail | Self::WipeBroker => vec![Target::Broker],
-            Self::CloseDatabase(service) | Self::StallDatabase(service) | Self::SeverDatabase(service) => {
-                vec![Target::Database(*service)]
+            Self::KillBroker | Self::PauseBroker | Self::LoseTail(_) | Self::WipeBroker => {
+                vec![Target::Broker]
             }
+            Self::CloseDatabase(service)
+            | Self::StallDatabase(service)
+            | Self::SlowDatabase(service)
+            | Self::ForgetDatabase(service)
+            | Self::SeverDatabase(service) => vec![Target::Database(*service)],
             Self::SplitRelay(replica) => {
                 vec![Target::Replica(*replica), Target::Database(replica.service)]
             }
@@ -90,10 +111,14 @@ impl Act {
             Self::Restart(_) => "rolling restart",
             Self::KillBroker => "broker killed",
             Self::PauseBroker => "broker paused",
-            Self::LoseTail => "broker tail lost",
+            Self::LoseTail(Lost::Both) => "broker tail lost",
+            Self::LoseTail(Lost::Messages) => "broker messages lost",
+            Self::LoseTail(Lost::Consumers) => "broker consumers lost",
             Self::WipeBroker => "broker wiped",
             Self::CloseDatabase(_) => "database closed",
             Self::StallDatabase(_) => "database stalled",
+            Self::SlowDatabase(_) => "database slow",
+            Self::ForgetDatabase(_) => "database forgets",
             Self::SeverDatabase(_) => "database severed",
             Self::SplitRelay(_) => "relay split",
         }

@@ -1,13 +1,16 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use testkit::Half;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use super::fault::{Act, Fault};
+use super::fault::{Act, Fault, Lost};
 use crate::{Replica, Service, Shop};
 
 /// Between two looks at a process that is to die.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How late a slow database answers.
+const LATE: Duration = Duration::from_millis(300);
 /// Ends all sessions but one's own: of everybody, or of those who publish.
 const SEVER: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
      WHERE datname = current_database() AND pid <> pg_backend_pid()";
@@ -61,7 +64,7 @@ async fn broken(shop: &Shop, act: &Act, until: Instant) -> Result<()> {
                 shop.start_again(*replica).await?;
             }
         }
-        Act::KillBroker | Act::PauseBroker | Act::LoseTail | Act::WipeBroker => {
+        Act::KillBroker | Act::PauseBroker | Act::LoseTail(_) | Act::WipeBroker => {
             broken_broker(shop, act, until).await?;
         }
         Act::CloseDatabase(service) => {
@@ -74,6 +77,13 @@ async fn broken(shop: &Shop, act: &Act, until: Instant) -> Result<()> {
             sleep_until(until).await;
             shop.gate(*service)?.open();
         }
+        Act::SlowDatabase(service) => {
+            shop.gate(*service)?.delay(LATE);
+            sleep_until(until).await;
+            shop.gate(*service)?.open();
+        }
+        // For good: nothing takes it back but the services themselves.
+        Act::ForgetDatabase(service) => shop.gate(*service)?.forget(),
         Act::SeverDatabase(service) => {
             shop.database(*service)?.execute(SEVER).await?;
             sleep_until(until).await;
@@ -99,13 +109,17 @@ async fn broken_broker(shop: &Shop, act: &Act, until: Instant) -> Result<()> {
             sleep_until(until).await;
             broker.resume().await
         }
-        Act::LoseTail => {
+        Act::LoseTail(lost) => {
             broker.stop().await?;
             let snapshot = broker.snapshot().await?;
             broker.start_again().await?;
             sleep_until(until).await;
             broker.kill().await?;
-            broker.restore(&snapshot).await?;
+            match lost {
+                Lost::Both => broker.restore(&snapshot).await?,
+                Lost::Messages => broker.restore_half(&snapshot, Half::Messages).await?,
+                Lost::Consumers => broker.restore_half(&snapshot, Half::Consumers).await?,
+            }
             broker.start_again().await
         }
         Act::WipeBroker => {

@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, fmt, time::Duration};
 
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
-use super::fault::{Act, Fault, Target};
+use super::fault::{Act, Fault, Lost, Target};
 use crate::{Replica, Service};
 
 /// Customers and shops that the model watches, in so many streets.
@@ -89,9 +89,9 @@ fn replicas(dice: &mut StdRng) -> Vec<Replica> {
 fn act(dice: &mut StdRng) -> Act {
     let database = service(dice, &Service::WITH_DATABASE);
     match dice.random_range(0..100) {
-        0..18 => Act::Kill(replicas(dice)),
-        18..34 => Act::Pause(replicas(dice)),
-        34..52 => {
+        0..16 => Act::Kill(replicas(dice)),
+        16..30 => Act::Pause(replicas(dice)),
+        30..48 => {
             let service = service(dice, &Service::ALL);
             let replica = service.replica(dice.random_range(0..REPLICAS));
             let points = super::points::of(service);
@@ -99,17 +99,21 @@ fn act(dice: &mut StdRng) -> Act {
             let point = points.choose(dice).cloned().unwrap_or_default();
             Act::Crash { replica, point, pass: dice.random_range(1..=5) }
         }
-        52..60 => {
+        48..54 => {
             let service = service(dice, &Service::ALL);
             Act::Restart((0..REPLICAS).map(|number| service.replica(number)).collect())
         }
-        60..66 => Act::KillBroker,
-        66..70 => Act::PauseBroker,
-        70..76 => Act::LoseTail,
-        76..81 => Act::WipeBroker,
-        81..86 => Act::CloseDatabase(database),
-        86..91 => Act::StallDatabase(database),
-        91..96 => Act::SeverDatabase(database),
+        54..58 => Act::KillBroker,
+        58..62 => Act::PauseBroker,
+        62..66 => Act::LoseTail(Lost::Both),
+        66..70 => Act::LoseTail(Lost::Messages),
+        70..73 => Act::LoseTail(Lost::Consumers),
+        73..77 => Act::WipeBroker,
+        77..81 => Act::CloseDatabase(database),
+        81..85 => Act::StallDatabase(database),
+        85..88 => Act::SlowDatabase(database),
+        88..92 => Act::ForgetDatabase(database),
+        92..96 => Act::SeverDatabase(database),
         _ => Act::SplitRelay(database.replica(dice.random_range(0..REPLICAS))),
     }
 }
