@@ -28,6 +28,11 @@ enum Command {
     /// The part of it that has a database server
     #[command(hide = true)]
     OrdersWithin(orders::WithinArgs),
+    /// What an order's statements read, in a small shop and in a large one
+    Plans(orders::plans::Args),
+    /// The part of it that has a database server
+    #[command(hide = true)]
+    PlansWithin(orders::plans::WithinArgs),
     /// The service that is called, in a process of its own
     #[command(hide = true)]
     Replica(replica::Args),
@@ -41,6 +46,8 @@ fn main() -> Result<()> {
         Command::Mesh(args) => runtime.block_on(mesh_cost::run(args)),
         Command::Orders(args) => orders::run(&args),
         Command::OrdersWithin(args) => runtime.block_on(orders::run_within(args)),
+        Command::Plans(args) => orders::plans::run(&args),
+        Command::PlansWithin(args) => runtime.block_on(orders::plans::run_within(args)),
         Command::Replica(args) => runtime.block_on(replica::run(&args)),
     }
 }

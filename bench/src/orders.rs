@@ -5,6 +5,7 @@ mod database;
 mod load;
 mod market;
 mod percentiles;
+pub(crate) mod plans;
 mod programs;
 mod reference;
 mod report;
@@ -140,16 +141,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         "--books: more than an order's lines"
     );
     ensure!(args.rounds > 0 && args.open > 0 && args.customers > 0, "nothing would be measured");
-    let programs = match &args.programs {
-        Some(folder) => folder.canonicalize()?,
-        None => programs::build()?,
-    };
+    let (programs, told) = programs::choose(args.programs.as_deref())?;
     for folder in args.baseline.iter().chain([&programs]) {
         programs::check(folder)?;
     }
     let asked = env::args_os().skip_while(|argument| argument != "orders").skip(1);
-    let built = args.programs.is_none().then(|| ["--programs".into(), programs.into_os_string()]);
-    Server::start(&args.setting)?.run_within("orders-within", asked.chain(built.into_iter().flatten()))
+    Server::start(&args.setting)?.run_within("orders-within", asked.chain(told))
 }
 
 pub(crate) async fn run_within(within: WithinArgs) -> Result<()> {

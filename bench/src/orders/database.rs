@@ -20,6 +20,7 @@ pub(super) struct Work {
 struct Statement {
     calls: i64,
     rows: i64,
+    blocks: i64,
     milliseconds: f64,
 }
 
@@ -45,6 +46,8 @@ pub(super) struct StatementPerOrder {
     pub(super) statement: String,
     pub(super) calls: f64,
     pub(super) rows: f64,
+    /// Looked at, whether they were in memory or not.
+    pub(super) blocks: f64,
     pub(super) microseconds: f64,
 }
 
@@ -95,8 +98,9 @@ impl Ledger {
                 .fetch_one(&mut self.connection)
                 .await
                 .unwrap_or_default();
-        let rows: Vec<(String, String, i64, i64, f64)> = query_as(
-            "SELECT datname::text, query, sum(calls)::bigint, sum(rows)::bigint, sum(total_exec_time)
+        let rows: Vec<(String, String, i64, i64, i64, f64)> = query_as(
+            "SELECT datname::text, query, sum(calls)::bigint, sum(rows)::bigint,
+                    sum(shared_blks_hit + shared_blks_read)::bigint, sum(total_exec_time)
              FROM pg_stat_statements JOIN pg_database ON pg_database.oid = dbid
              WHERE datname = ANY($1) GROUP BY datname, query",
         )
@@ -104,9 +108,9 @@ impl Ledger {
         .fetch_all(&mut self.connection)
         .await
         .unwrap_or_default();
-        let statements = rows.into_iter().map(|(database, query, calls, rows, milliseconds)| {
+        let statements = rows.into_iter().map(|(database, query, calls, rows, blocks, milliseconds)| {
             let service = self.services.get(&database).copied().unwrap_or_default().to_owned();
-            ((service, query), Statement { calls, rows, milliseconds })
+            ((service, query), Statement { calls, rows, blocks, milliseconds })
         });
         Ok(Work { transactions, wal_bytes, syncs, statements: statements.collect() })
     }
@@ -128,6 +132,7 @@ impl Work {
                     statement: statement.split_whitespace().collect::<Vec<_>>().join(" "),
                     calls: per_order(after.calls, before.calls),
                     rows: per_order(after.rows, before.rows),
+                    blocks: per_order(after.blocks, before.blocks),
                     microseconds: (after.milliseconds - before.milliseconds) * 1e3 / orders,
                 }
             })

@@ -45,7 +45,7 @@ pub(super) struct Market {
     /// Before anybody used it.
     pub(super) idle: Vec<(String, Usage)>,
     plan: Plan,
-    shop: Shop,
+    pub(super) shop: Shop,
     customers: Mutex<(Instant, Arc<Vec<Customer>>)>,
     books: Arc<Vec<Book>>,
     confirmed: Confirmed,
@@ -121,6 +121,11 @@ impl Market {
         eprintln!("holding {} orders against stock and money", placed.len());
         self.shop.check(&placed).await?;
         Ok(placed.len())
+    }
+
+    /// How many orders were placed so far.
+    pub(super) async fn count(&self) -> usize {
+        self.placed.lock().await.len()
     }
 
     /// What each process has resident now.

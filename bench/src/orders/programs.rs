@@ -1,5 +1,6 @@
 use std::{
     env,
+    ffi::OsString,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -7,8 +8,19 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use system_tests::Service;
 
+/// The folder that was asked for, or one with programs built now; and what another process is to be told so that it takes
+/// the same.
+pub(super) fn choose(asked: Option<&Path>) -> Result<(PathBuf, Vec<OsString>)> {
+    if let Some(folder) = asked {
+        return Ok((folder.canonicalize()?, Vec::new()));
+    }
+    let folder = build()?;
+    let told = vec!["--programs".into(), folder.clone().into_os_string()];
+    Ok((folder, told))
+}
+
 /// The folder with the services' programs: beside this one, built anew from the checkout, so that nothing old is measured.
-pub(super) fn build() -> Result<PathBuf> {
+fn build() -> Result<PathBuf> {
     let own = env::current_exe()?;
     let folder = own.parent().context("this program lies in no folder")?.to_owned();
     let target = folder.parent().context("this program lies in no target folder")?;
