@@ -212,10 +212,11 @@ async fn prepare(connection: &mut PgConnection, growth: i64) -> Result<()> {
             "SET session_replication_role = replica;
              SET synchronous_commit = off;
              SET maintenance_work_mem = '256MB';
-             CREATE OR REPLACE FUNCTION pg_temp.aged(id uuid, copy bigint) RETURNS uuid IMMUTABLE STRICT LANGUAGE sql AS $$
+             -- One expression, so that it becomes part of the statement.
+             CREATE OR REPLACE FUNCTION pg_temp.aged(id uuid, copy bigint) RETURNS uuid IMMUTABLE LANGUAGE sql AS $$
                  SELECT (lpad(to_hex(('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint - copy * 60000), 12, '0')
-                         || '7' || left(digest, 3) || '8' || substr(digest, 4, 15))::uuid
-                 FROM md5(id::text || copy || ' {growth}') AS digest
+                         || '7' || left(md5(id::text || copy || ' {growth}'), 3)
+                         || '8' || right(md5(id::text || copy || ' {growth}'), 15))::uuid
              $$",
         )))
         .await?;
