@@ -38,7 +38,7 @@ guards! {
     ExpectedSequence = "events.expected_sequence",
     /// The relay compares the stream with the outbox, and publishes again what is missing.
     Comparison = "events.comparison",
-    /// A consumer that stands ahead of its stream begins anew.
+    /// A consumer that stands ahead of its stream begins with the first message again.
     Position = "events.position",
     /// Who calls a method must be one whom its policy names.
     Policy = "server.policy",

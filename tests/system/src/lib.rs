@@ -11,6 +11,7 @@ mod customer;
 mod deaths;
 mod detour;
 mod directory;
+mod guards;
 mod launch;
 mod links;
 mod load;

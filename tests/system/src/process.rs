@@ -76,6 +76,10 @@ impl Process {
         Ok(())
     }
 
+    pub(crate) const fn is_started(&self) -> bool {
+        self.child.is_some()
+    }
+
     /// How it has ended, if it has; then it can be started again.
     pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
         let child = self.child.as_mut().with_context(|| format!("{} does not run", self.replica))?;
@@ -122,9 +126,14 @@ impl Process {
         self.logs.join(format!("{}.points.log", self.replica))
     }
 
+    /// What it has said since its last start.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
     /// The end of its log.
     pub(crate) fn tail(&self) -> String {
-        let text = fs::read_to_string(self.log()).unwrap_or_default();
+        let text = self.said();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(15)..].join("\n")
     }

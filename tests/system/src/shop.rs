@@ -323,24 +323,31 @@ impl Shop {
         self.check_scope(&verify::Scope::only(placed)?).await
     }
 
-    async fn check_scope(&self, scope: &verify::Scope) -> Result<()> {
+    /// What is not as it must be at this moment, quiet or not.
+    pub async fn violations(&self, placed: &[String]) -> Result<Vec<String>> {
+        self.violations_in(&verify::Scope::everything(placed)?).await
+    }
+
+    async fn violations_in(&self, scope: &verify::Scope) -> Result<Vec<String>> {
         let databases = self.databases.iter().filter_map(|(service, database)| {
             Some((verify::Service::named(service.name())?, database.url().to_owned()))
         });
-        let databases: HashMap<_, _> = databases.collect();
+        verify::violations(&databases.collect(), scope).await
+    }
+
+    async fn check_scope(&self, scope: &verify::Scope) -> Result<()> {
         let mut last = Vec::new();
-        let quiet =
-            eventually("no violation", QUIET, async || match verify::violations(&databases, scope).await {
-                Ok(found) if found.is_empty() => Some(()),
-                Ok(found) => {
-                    last = found;
-                    None
-                }
-                Err(error) => {
-                    last = vec![format!("{error:#}")];
-                    None
-                }
-            });
+        let quiet = eventually("no violation", QUIET, async || match self.violations_in(scope).await {
+            Ok(found) if found.is_empty() => Some(()),
+            Ok(found) => {
+                last = found;
+                None
+            }
+            Err(error) => {
+                last = vec![format!("{error:#}")];
+                None
+            }
+        });
         if quiet.await.is_err() {
             let count = last.len();
             last.truncate(30);

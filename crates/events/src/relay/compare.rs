@@ -60,7 +60,7 @@ pub(super) async fn compare(
 
     for consumer in consumers {
         let position = consumer.delivered.stream_sequence;
-        if position > state.last_sequence {
+        if position > state.last_sequence && !is_off(Guard::Position) {
             tracing::warn!(
                 stream = config.stream,
                 consumer = consumer.name,

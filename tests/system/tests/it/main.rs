@@ -4,6 +4,7 @@ mod accounts;
 mod broker_faults;
 mod cancelling;
 mod cards;
+mod controls;
 mod crashes;
 mod database_faults;
 mod expiring;

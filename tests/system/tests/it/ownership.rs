@@ -28,7 +28,7 @@ use callers::{Caller, Way};
 use expected::Outcome;
 use raw::Reply;
 use row::Row;
-use world::World;
+pub(crate) use world::World;
 
 /// Calls under way at once.
 const AT_ONCE: usize = 8;
@@ -107,6 +107,20 @@ async fn everybody_is_admitted_where_the_policy_says_and_reads_only_what_is_thei
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
     Ok(())
+}
+
+/// What is wrong with how these methods answer those who have no right to what they ask for.
+pub(crate) async fn faults_of(world: &World, paths: &[&str]) -> Result<Vec<String>> {
+    let policies = Policies::of(proto::FILE_DESCRIPTOR_SET)?;
+    let rows: Vec<Row> = rows().into_iter().filter(|row| paths.contains(&row.path)).collect();
+    let others = cells(&policies, &rows)?.into_iter();
+    let others: Vec<_> = others.filter(|cell| !cell.row.is_rightful(cell.allow, cell.caller)).collect();
+    stream::iter(&others)
+        .map(|cell| tried(world, *cell))
+        .buffered(AT_ONCE)
+        .map_ok(|(_, faults)| faults)
+        .try_concat()
+        .await
 }
 
 fn rows() -> Vec<Row> {
