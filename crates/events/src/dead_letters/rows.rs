@@ -29,7 +29,7 @@ pub(crate) async fn bury(
         .flat_map(async_nats::HeaderMap::iter)
         .map(|(name, values)| {
             let values = values.iter().map(|value| kept(value.as_str().chars())).collect();
-            (kept(name.to_string().chars()), values)
+            (name.to_string(), values)
         })
         .collect();
     let sql = "INSERT INTO dead_letters
