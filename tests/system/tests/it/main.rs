@@ -1,6 +1,7 @@
 //! The whole shop on one machine: every way an order can go, and every part of the shop broken under it.
 
 mod accounts;
+mod bad_fields;
 mod broker_faults;
 mod cancelling;
 mod cards;

@@ -1,7 +1,7 @@
 //! The ownership matrix: every method of the contract, called by everybody. The policies come from the contract, whose
 //! it is what a call asks for from the rows.
 
-mod callers;
+pub(crate) mod callers;
 mod dead_letters;
 mod expected;
 mod identity;
@@ -10,10 +10,10 @@ mod letters;
 mod notification;
 mod order;
 mod payment;
-mod raw;
-mod row;
+pub(crate) mod raw;
+pub(crate) mod row;
 mod secrets;
-mod world;
+pub(crate) mod world;
 
 use std::{collections::BTreeSet, fmt};
 
@@ -123,7 +123,8 @@ pub(crate) async fn faults_of(world: &World, paths: &[&str]) -> Result<Vec<Strin
         .await
 }
 
-fn rows() -> Vec<Row> {
+/// Every method, with a right request.
+pub(crate) fn rows() -> Vec<Row> {
     let of_services =
         [identity::rows(), inventory::rows(), order::rows(), payment::rows(), notification::rows()];
     of_services.into_iter().flatten().chain(dead_letters::rows()).collect()

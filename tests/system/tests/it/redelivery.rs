@@ -1,6 +1,6 @@
 //! Events that come again, late or in another order, and a broker that forgets.
 
-mod digest;
+pub(crate) mod digest;
 mod history;
 mod lost;
 mod quiet;

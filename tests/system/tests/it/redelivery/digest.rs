@@ -16,10 +16,10 @@ const TOLD: usize = 3;
 
 /// The rows of every table of every service.
 #[derive(Debug)]
-pub(super) struct Digest(BTreeMap<(&'static str, String), Vec<String>>);
+pub(crate) struct Digest(BTreeMap<(&'static str, String), Vec<String>>);
 
 impl Digest {
-    pub(super) async fn of(shop: &Shop) -> Result<Self> {
+    pub(crate) async fn of(shop: &Shop) -> Result<Self> {
         let mut tables = BTreeMap::new();
         for service in Service::WITH_DATABASE {
             let mut connection = PgConnection::connect(shop.database(service)?.url()).await?;
@@ -44,7 +44,7 @@ impl Digest {
     }
 
     /// Fails with what is there now and was not, and with what was and is no longer.
-    pub(super) fn is_still(&self, now: &Self, after: &str) -> Result<()> {
+    pub(crate) fn is_still(&self, now: &Self, after: &str) -> Result<()> {
         let mut told = Vec::new();
         for (table, rows) in &self.0 {
             let others = now.0.get(table).with_context(|| format!("no {table:?}"))?;
@@ -65,7 +65,7 @@ impl Digest {
     }
 
     /// How many rows there are.
-    pub(super) fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.0.values().map(Vec::len).sum()
     }
 }
