@@ -1,157 +1,116 @@
-use std::collections::HashMap;
+//! Orders by themselves, as one moment of their database says.
+
+mod history;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
-use values::{OrderId, ReservationId};
+use values::{ReturnId, ShopId};
 
 use crate::{
-    Scope,
-    facts::{Facts, Line, Order, Payment, Reservation},
+    Check,
+    known::orders::{Order, Return},
 };
 
-/// Once all is quiet: what the services know of each order agrees.
-pub(crate) fn violations(facts: &Facts, scope: &Scope) -> Vec<String> {
-    let mut found = Vec::new();
-    for id in scope.placed.iter().filter(|id| !facts.orders.contains_key(id)) {
-        found.push(format!("{}: was answered with OK and is not there", OrderId::from_uuid(*id)));
+/// What is wrong with an order, by what found it.
+pub(crate) fn wrongs(order: &Order) -> Vec<(Check, String)> {
+    let mut found = history::wrongs(order);
+    let sum: i64 = order.lines.iter().map(|line| line.quantity * line.unit_price).sum();
+    let mut wrong = |wrong| found.push((Check::Orders, wrong));
+    if sum != order.total {
+        wrong(format!("has a total of {} and lines of {sum}", order.total));
     }
-    for (id, order) in facts.orders.iter().filter(|(id, _)| scope.contains(**id)) {
-        let none = Payment::default();
-        let payment = facts.payments.get(id).unwrap_or(&none);
-        let reservation = facts.reservations.get(&order.reservation);
-        let wrongs = of_order(order).chain(of_payment(order, payment)).chain(of_stock(order, reservation));
-        found.extend(wrongs.map(|wrong| format!("{}: {wrong}", OrderId::from_uuid(*id))));
+    let stock = match order.state.as_str() {
+        "PENDING" => "RESERVED",
+        "CANCELLED" => "RELEASED",
+        _ => "COMMITTED",
+    };
+    if order.stock_state != stock {
+        wrong(format!("is {} with its stock {}", order.state, order.stock_state));
     }
-    if scope.everything {
-        found.extend(nobodys(facts));
+    if order.names_who_is_gone {
+        wrong("has ended and still names a customer who is gone".to_owned());
     }
+    shipments(order, &mut wrong);
+    returns(order, &mut wrong);
     found
 }
 
-fn of_order(order: &Order) -> impl Iterator<Item = String> {
-    let mut found = Vec::new();
-    let steps: Vec<&str> = order.history.iter().map(|(_, state)| state.as_str()).collect();
-    let is_legal = steps.first() == Some(&"PENDING")
-        && steps.windows(2).all(|pair| matches!(pair, [from, to] if may_follow(from, to)));
-    if !is_legal || steps.last() != Some(&order.state.as_str()) {
-        found.push(format!("is {} with the history {steps:?}", order.state));
-    }
-    if order.history.first().map(|(version, _)| *version) != Some(1) {
-        found.push("has no first version".to_owned());
-    }
-    let sum: i64 = order.lines.iter().map(|line| line.quantity * line.unit_price).sum();
-    if sum != order.total {
-        found.push(format!("has a total of {} and lines of {sum}", order.total));
-    }
-    if order.state == "PENDING" {
-        found.push(format!("is PENDING, payment {}, stock {}", order.payment_state, order.stock_state));
-    }
-    found.into_iter()
-}
-
-fn may_follow(from: &str, to: &str) -> bool {
-    let next: &[&str] = match from {
-        "PENDING" => &["CONFIRMED", "CANCELLED"],
-        "CONFIRMED" => &["PARTIALLY_SHIPPED", "SHIPPED", "CANCELLED"],
-        // What a shop or the customer does with a part is a row even where the whole stays where it is.
-        "PARTIALLY_SHIPPED" => &["PARTIALLY_SHIPPED", "SHIPPED"],
-        "SHIPPED" => &["SHIPPED", "DELIVERED"],
-        "DELIVERED" => &["RETURN_REQUESTED"],
-        "RETURN_REQUESTED" => &["RETURN_REQUESTED", "DELIVERED", "RETURNED"],
-        _ => &[],
+/// One of each shop from CONFIRMED on; the order is as far as they are.
+fn shipments(order: &Order, wrong: &mut impl FnMut(String)) {
+    let shops: BTreeSet<Uuid> = order.lines.iter().map(|line| line.shop).collect();
+    let sending: BTreeSet<Uuid> = order.shipments.keys().copied().collect();
+    let shown = || {
+        let parts =
+            order.shipments.iter().map(|(shop, state)| format!("{} {state}", ShopId::from_uuid(*shop)));
+        parts.collect::<Vec<_>>().join(", ")
     };
-    next.contains(&to)
+    if !order.is_paid() {
+        // One that was CONFIRMED has had some.
+        if order.shipments.values().any(|state| state != "CANCELLED") {
+            wrong(format!("is {} and sends {}", order.state, shown()));
+        }
+    } else if shops != sending {
+        wrong(format!("is of {} shops and sends [{}]", shops.len(), shown()));
+    } else if order.state != fulfilled(order) {
+        wrong(format!("is {} with its shipments [{}]", order.state, shown()));
+    }
 }
 
-/// Whether an order is CONFIRMED, or has been and was not cancelled.
-fn is_paid(state: &str) -> bool {
-    !["PENDING", "CANCELLED"].contains(&state)
+/// The state that its shipments and returns make.
+fn fulfilled(order: &Order) -> &'static str {
+    let count = |of: &[&str]| order.shipments.values().filter(|state| of.contains(&state.as_str())).count();
+    let (all, sent, arrived) =
+        (order.shipments.len(), count(&["SHIPPED", "DELIVERED"]), count(&["DELIVERED"]));
+    if sent == 0 {
+        return "CONFIRMED";
+    }
+    if arrived == all {
+        let gone = copies(order, |made| made.state != "REJECTED");
+        let is_gone = |offer, quantity| gone.get(&offer).is_some_and(|copies| *copies >= quantity);
+        return if order.returns.iter().any(|made| made.state == "REQUESTED") {
+            "RETURN_REQUESTED"
+        } else if order.lines.iter().all(|line| is_gone(line.offer, line.quantity)) {
+            "RETURNED"
+        } else {
+            "DELIVERED"
+        };
+    }
+    if sent == all { "SHIPPED" } else { "PARTIALLY_SHIPPED" }
 }
 
-fn of_payment(order: &Order, payment: &Payment) -> impl Iterator<Item = String> {
-    let mut found = Vec::new();
-    let total = (order.total, order.currency.clone());
-    if payment.captures.len() > 1 || payment.captures.iter().any(|capture| *capture != total) {
-        found.push(format!("costs {total:?} and was charged {:?}", payment.captures));
-    }
-    if payment.refunds.iter().any(|(_, currency)| *currency != order.currency) {
-        found.push(format!("was refunded in another currency: {:?}", payment.refunds));
-    }
-    let (captured, refunded) = (sum(&payment.captures), sum(&payment.refunds));
-    if refunded > captured {
-        found.push(format!("was charged {captured} and refunded {refunded}"));
-    }
-    if refunded != payment.noted_refunds {
-        found.push(format!("was refunded {refunded}, its payment says {}", payment.noted_refunds));
-    }
-    if is_paid(&order.state) && captured != order.total {
-        found.push(format!("is {}; {captured} were charged", order.state));
-    }
-    if order.refunded != refunded {
-        found.push(format!("says that {} were given back; {refunded} were", order.refunded));
-    }
-    if order.state == "CANCELLED" && captured != refunded {
-        found.push(format!("is CANCELLED; {captured} were charged, {refunded} refunded"));
-    }
-    let known = match payment.state.as_str() {
-        "CAPTURED" | "FAILED" | "REFUNDED" => payment.state.as_str(),
-        // A cancelled order's, from before payment heard of the order.
-        "CANCELLED" => "FAILED",
-        _ => "PENDING",
-    };
-    if order.payment_state != known {
-        found.push(format!("has payment {} and payment says {:?}", order.payment_state, payment.state));
-    }
-    found.into_iter()
-}
-
-fn of_stock(order: &Order, reservation: Option<&Reservation>) -> impl Iterator<Item = String> {
-    let mut found = Vec::new();
-    let id = ReservationId::from_uuid(order.reservation);
-    let Some(reservation) = reservation else {
-        return vec![format!("has no reservation {id}")].into_iter();
-    };
-    let is_right = match order.state.as_str() {
-        paid if is_paid(paid) => reservation.state == "COMMITTED",
-        "CANCELLED" => ["RELEASED", "RESTOCKED"].contains(&reservation.state.as_str()),
-        _ => true,
-    };
-    if !is_right {
-        found.push(format!("is {} and its reservation {id} {}", order.state, reservation.state));
-    }
-    if order.lines != reservation.lines {
-        let shown = |lines: &[Line]| format!("{lines:?}");
-        found.push(format!(
-            "has the lines {} and reserved {}",
-            shown(&order.lines),
-            shown(&reservation.lines)
-        ));
-    }
-    found.into_iter()
-}
-
-/// Reservations and payments of no order.
-fn nobodys(facts: &Facts) -> impl Iterator<Item = String> {
-    let mut owners: HashMap<Uuid, Vec<OrderId>> = HashMap::new();
-    for (id, order) in &facts.orders {
-        owners.entry(order.reservation).or_default().push(OrderId::from_uuid(*id));
-    }
-    let mut found = Vec::new();
-    for (reservation, orders) in owners.iter().filter(|(_, orders)| orders.len() > 1) {
-        found.push(format!("{}: is held for {orders:?}", ReservationId::from_uuid(*reservation)));
-    }
-    for (id, reservation) in facts.reservations.iter().filter(|(id, _)| !owners.contains_key(id)) {
-        // One that may still be retried is held until its time is up.
-        let is_free = ["EXPIRED", "RELEASED"].contains(&reservation.state.as_str());
-        if !is_free && (reservation.state != "HELD" || reservation.is_overdue) {
-            found.push(format!("{}: no order, and {}", ReservationId::from_uuid(*id), reservation.state));
+/// Nobody returns more than they bought, or for more than it cost.
+fn returns(order: &Order, wrong: &mut impl FnMut(String)) {
+    for made in &order.returns {
+        let id = ReturnId::from_uuid(made.id);
+        let price = |offer| {
+            let line = order.lines.iter().find(|line| line.offer == offer && line.shop == made.shop);
+            line.map(|line| line.unit_price)
+        };
+        let items = made.items.iter().map(|item| Some(price(item.offer)? * item.quantity));
+        let cost: Option<i64> = items.sum();
+        if cost != Some(made.amount) || made.currency != order.currency {
+            wrong(format!("{id} is of {} {}, for books of {cost:?}", made.amount, made.currency));
         }
     }
-    for (id, payment) in facts.payments.iter().filter(|(id, _)| !facts.orders.contains_key(id)) {
-        found.push(format!("{}: no order, and a payment {payment:?}", OrderId::from_uuid(*id)));
+    let gone = copies(order, |made| made.state != "REJECTED");
+    for line in &order.lines {
+        let copies = gone.get(&line.offer).copied().unwrap_or_default();
+        if copies > line.quantity {
+            wrong(format!("{copies} copies of {} are returned of {}", line.offer, line.quantity));
+        }
     }
-    found.into_iter()
+    let claimed: i64 =
+        order.returns.iter().filter(|made| made.state != "REJECTED").map(|made| made.amount).sum();
+    if claimed != order.claimed {
+        wrong(format!("has returns of {claimed} and says {}", order.claimed));
+    }
 }
 
-fn sum(transfers: &[(i64, String)]) -> i64 {
-    transfers.iter().map(|(amount, _)| amount).sum()
+fn copies(order: &Order, counts: impl Fn(&Return) -> bool) -> BTreeMap<Uuid, i64> {
+    let mut copies = BTreeMap::new();
+    for item in order.returns.iter().filter(|made| counts(made)).flat_map(|made| &made.items) {
+        *copies.entry(item.offer).or_default() += item.quantity;
+    }
+    copies
 }

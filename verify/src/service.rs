@@ -30,6 +30,17 @@ impl Service {
         }
     }
 
+    /// The stream that it publishes to, if it tells others anything.
+    pub(crate) const fn stream(self) -> Option<&'static str> {
+        match self {
+            Self::Identity => Some("IDENTITY"),
+            Self::Inventory => Some("INVENTORY"),
+            Self::Order => Some("ORDER"),
+            Self::Payment => Some("PAYMENT"),
+            Self::Notification => None,
+        }
+    }
+
     /// The one of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {

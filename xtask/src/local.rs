@@ -49,7 +49,7 @@ impl Local {
         Self::at(env::var_os(FOLDER).map_or_else(|| checkout().join(".local"), PathBuf::from))
     }
 
-    fn at(root: PathBuf) -> Result<Self> {
+    pub(crate) fn at(root: PathBuf) -> Result<Self> {
         fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
         Ok(Self { root })
     }

@@ -12,6 +12,7 @@ mod say;
 mod test;
 mod torture;
 mod up;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,9 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Break two replicas of everything at random, and look whether the shop keeps what it has promised
     Torture(torture::Args),
+    /// Say what is not as it must be in the shop that runs here, or in another one: stock, ledger, orders, events
+    #[command(disable_help_flag = true)]
+    Verify(verify::Args),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args, &interrupt),
         Command::Fuzz(args) => fuzz::run(&args, &interrupt),
         Command::Torture(args) => torture::run(&args, &interrupt),
+        Command::Verify(args) => verify::run(&args, &interrupt),
     });
     match outcome {
         Ok(code) => code,

@@ -5,6 +5,7 @@ mod certificates;
 mod databases;
 mod ports;
 mod secrets;
+pub(crate) mod servers;
 pub(crate) mod services;
 mod shop;
 mod traces;

@@ -35,7 +35,7 @@ pub use customer::{Customer, PASSWORD, euros, is_passing, new_request_id};
 pub use detour::Detour;
 pub use load::Load;
 pub use options::Options;
-pub use process::command_line;
+pub use process::{command_line, verifier};
 pub use seller::{Book, Seller};
 pub use service::{Replica, Service};
 pub use shop::Shop;

@@ -187,6 +187,13 @@ pub fn command_line() -> Result<PathBuf> {
     Ok(folder.as_ref().map_err(anyhow::Error::msg)?.join("bookstore"))
 }
 
+/// The command `verify`.
+pub fn verifier() -> Result<PathBuf> {
+    static FOLDER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| built(&[("verify", "verify")]).map_err(|error| format!("{error:#}")));
+    Ok(folder.as_ref().map_err(anyhow::Error::msg)?.join("verify"))
+}
+
 /// The folder with programs, beside this test's own: packages and what they are called. They are built if they aren't there.
 fn built(programs: &[(&str, &str)]) -> Result<PathBuf> {
     let test = env::current_exe()?;

@@ -19,6 +19,7 @@ use crate::{
 use super::{
     certificates::Certificates,
     databases,
+    servers::Servers,
     services::{SERVICES, Secrets, Service},
     traces::Traces,
 };
@@ -97,7 +98,8 @@ impl Shop {
         databases::create(&postgres.url("postgres"), &names)?;
         interrupt.check()?;
         say::doing("Starting", "NATS");
-        self.nats = Some(nats.start(NatsOptions::new(&streams))?);
+        let nats = self.nats.insert(nats.start(NatsOptions::new(&streams))?);
+        Servers::note(local, postgres, nats)?;
         self.mail = Some(MailServer::start_into(&local.folder(MAIL)?)?);
         interrupt.check()
     }

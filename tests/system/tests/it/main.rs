@@ -26,3 +26,4 @@ mod rotation;
 mod shipping;
 mod torture;
 mod tracing;
+mod verifying;
