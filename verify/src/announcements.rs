@@ -32,7 +32,7 @@ struct Told(Cursor<Row>);
 type Row = (String, i64, String);
 
 impl Told {
-    /// TypeIDs are in the order of their UUIDs.
+    /// An id as text is in the order of its UUID.
     async fn open(moment: &mut PgConnection) -> Result<Self> {
         let declare = "DECLARE told NO SCROLL CURSOR FOR
              SELECT aggregate_id, sequence, subject FROM outbox ORDER BY aggregate_id COLLATE \"C\", sequence";

@@ -194,15 +194,14 @@ async fn hold(
             continue;
         };
         match known.get(&event) {
-            // One that was not noted yet, or whose relay died before it could.
-            Some(None) => {}
-            Some(Some(noted)) if u64::try_from(*noted) == Ok(*sequence) => {}
-            Some(Some(_)) => told.repeats += 1,
-            None if message.time.is_none_or(|time| time > now - KEPT) => {
+            Some(Some(noted)) if u64::try_from(*noted) != Ok(*sequence) => told.repeats += 1,
+            // One without a note is on its way to it, or its relay died before.
+            Some(_) => {}
+            None if message.time.is_some_and(|time| time <= now - KEPT) => {}
+            None => {
                 let wrong = format!("is in {name} at {sequence}, and no outbox knows it");
                 report.violation(Check::Streams, EventId::from_uuid(event), wrong);
             }
-            None => {}
         }
     }
     let noted: Vec<(i64, Uuid)> =
