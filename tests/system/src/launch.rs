@@ -1,6 +1,4 @@
-use std::process::ExitStatus;
-
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::{Replica, Shop, process::Process};
 
@@ -10,13 +8,21 @@ impl Shop {
         self.process(replica, Process::start).await
     }
 
-    /// As [`Shop::launch`]; it ends at a point of its own code, see [`Shop::arm`].
-    pub async fn launch_armed(&self, replica: Replica, fault: &str) -> Result<()> {
-        self.process(replica, |process| process.start_armed(&[fault])).await
+    /// As [`Shop::launch`]; it ends at the first of these points of its own code that it meets, see [`Shop::arm`].
+    pub async fn launch_armed(&self, replica: Replica, points: &[String]) -> Result<()> {
+        let points: Vec<&str> = points.iter().map(String::as_str).collect();
+        self.process(replica, |process| process.start_armed(&points)).await
     }
 
-    /// How a replica has ended, if it has.
-    pub async fn ended(&self, replica: Replica) -> Result<Option<ExitStatus>> {
-        self.process(replica, Process::ended).await
+    /// At which point of its code a replica has died, if it has; then it can be started again.
+    pub async fn died_at(&self, replica: Replica) -> Result<Option<String>> {
+        self.process(replica, |process| {
+            let Some(status) = process.ended()? else { return Ok(None) };
+            let log = process.fault_log()?;
+            let point = log.lines().filter_map(|line| line.strip_prefix("died ")).next_back();
+            let point = point.with_context(|| format!("{replica} ended by itself: {status}"))?;
+            Ok(Some(point.to_owned()))
+        })
+        .await
     }
 }

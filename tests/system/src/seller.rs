@@ -41,15 +41,15 @@ impl Seller {
     pub(crate) async fn register(clients: Clients, admin: &Customer) -> Result<Self> {
         let owner = Customer::register(clients.clone(), 0).await?;
         admin.grant(&owner.user_id, "shop_owner").await?;
-        let owner = owner.signed_in_again().await?;
+        let session = Customer::sign_in_in_the_end(clients.clone(), &owner.email).await?;
+        let owner = Customer { address_id: owner.address_id, ..session };
         let request = RegisterShopRequest {
             request_id: new_request_id(),
             name: "Shakespeare and Company".to_owned(),
             city: "Paris".to_owned(),
         };
-        let shop =
-            clients.inventory().register_shop(owner.request(request)?).await.context("RegisterShop")?;
-        let shop = shop.into_inner();
+        let call = async |request| clients.inventory().register_shop(request).await;
+        let shop = owner.ask(request, call).await?.context("RegisterShop")?;
         let rooms = shop.locations.into_iter().map(|room| room.location_id).collect();
         Ok(Self { owner, clients, shop_id: shop.shop_id, rooms })
     }
@@ -64,9 +64,8 @@ impl Seller {
     pub async fn add_room(&mut self) -> Result<()> {
         let (request_id, shop_id) = (new_request_id(), self.shop_id.clone());
         let request = CreateLocationRequest { request_id, shop_id, name: "The cellar".to_owned() };
-        let mut inventory = self.clients.inventory();
-        let room = inventory.create_location(self.owner.request(request)?).await.context("CreateLocation")?;
-        self.rooms.push(room.into_inner().location_id);
+        let call = async |request| self.clients.inventory().create_location(request).await;
+        self.rooms.push(self.owner.ask(request, call).await?.context("CreateLocation")?.location_id);
         Ok(())
     }
 
@@ -81,9 +80,8 @@ impl Seller {
             initial_stock: copies,
             ..Default::default()
         };
-        let book =
-            self.clients.inventory().add_book(self.owner.request(request)?).await.context("AddBook")?;
-        let book = book.into_inner();
+        let call = async |request| self.clients.inventory().add_book(request).await;
+        let book = self.owner.ask(request, call).await?.context("AddBook")?;
         let offer = book.offers.first().context("AddBook answered without the offer")?;
         Ok(Book { offer_id: offer.offer_id.clone(), edition_id: book.edition_id.clone(), price })
     }

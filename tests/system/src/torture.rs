@@ -9,16 +9,20 @@ mod fault;
 mod inflict;
 mod person;
 mod plan;
-mod points;
 mod round;
 mod visitor;
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use tokio::time::Instant;
 
 use crate::{Options, Shop, logs::Panics, model::Patience};
+use inflict::Struck;
 use plan::Plan;
 
 /// Stock that is held for an unpaid order comes free, and payments run out, within a fault's time.
@@ -38,6 +42,7 @@ pub enum Rounds {
 pub struct Summary {
     rounds: usize,
     faults: BTreeMap<&'static str, usize>,
+    points: BTreeSet<String>,
     missed: usize,
     orders: usize,
     slowest: Duration,
@@ -104,10 +109,19 @@ pub async fn torture(seed: u64, rounds: Rounds, say: impl Fn(&str)) -> Result<Su
 impl Summary {
     fn add(&mut self, outcome: &round::Outcome) {
         self.rounds += 1;
-        for kind in &outcome.struck {
+        for (kind, struck) in &outcome.struck {
+            match struck {
+                Struck::Missed => {
+                    self.missed += 1;
+                    continue;
+                }
+                Struck::At(point) => {
+                    self.points.insert(point.clone());
+                }
+                Struck::Yes => {}
+            }
             *self.faults.entry(kind).or_default() += 1;
         }
-        self.missed += outcome.missed;
         self.orders += outcome.orders.len();
         self.slowest = self.slowest.max(outcome.calm);
     }
@@ -131,9 +145,10 @@ impl fmt::Display for Summary {
         )?;
         writeln!(
             formatter,
-            "{} faults: {}; {} crash points that nothing came past",
+            "{} faults: {}; {} different crash points, {} armed in vain",
             self.faults.values().sum::<usize>(),
             faults.join(", "),
+            self.points.len(),
             self.missed
         )?;
         write!(formatter, "{} calls: {}", self.calls, self.answers)

@@ -18,8 +18,9 @@ pub(super) enum Act {
     Kill(Vec<Replica>),
     /// SIGSTOP, and SIGCONT afterwards.
     Pause(Vec<Replica>),
-    /// A start with a crash point armed, which strikes at this pass; and a start without after it has.
-    Crash { replica: Replica, point: String, pass: u32 },
+    /// A start with crash points armed (`order.place.commit.after:2`), of which the first that is met strikes; and a start
+    /// without after it has.
+    Crash { replica: Replica, points: Vec<String> },
     /// All replicas of a service, stopped in good order and started one after the other.
     Restart(Vec<Replica>),
     /// SIGKILL of the broker, and a start afterwards.
@@ -129,7 +130,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}", self.act.kind())?;
         match &self.act {
-            Act::Crash { replica, point, pass } => write!(formatter, " {point}:{pass} in {replica}")?,
+            Act::Crash { replica, points } => write!(formatter, " {} in {replica}", points.join(" or "))?,
             act => {
                 for target in act.targets() {
                     match target {

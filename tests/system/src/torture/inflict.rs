@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use testkit::Half;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
@@ -18,10 +18,12 @@ const UNLOCK: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
      WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'relay'";
 
 /// What became of a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Struck {
     Yes,
-    /// Nothing came past the crash point.
+    /// At this crash point.
+    At(String),
+    /// Nothing came past the crash points.
     Missed,
 }
 
@@ -32,7 +34,7 @@ pub(super) async fn inflict(shop: &Shop, began: Instant, fault: &Fault) -> Resul
     let (from, to) = (began + fault.after, began + fault.after + fault.lasting);
     sleep_until(from).await;
     let broken = match &fault.act {
-        Act::Crash { replica, point, pass } => crash(shop, *replica, &format!("{point}:{pass}"), to).await,
+        Act::Crash { replica, points } => crash(shop, *replica, points, to).await,
         act => broken(shop, act, to).await.map(|()| Struck::Yes),
     };
     broken.with_context(|| fault.to_string())
@@ -136,14 +138,15 @@ async fn broken_broker(shop: &Shop, act: &Act, until: Instant) -> Result<()> {
     }
 }
 
-/// Starts a replica anew so that it dies at a point, and again without once it has, or once it is time.
-async fn crash(shop: &Shop, replica: Replica, fault: &str, until: Instant) -> Result<Struck> {
+/// Starts a replica anew so that it dies at the first of the points that it meets, and again without them once it has, or
+/// once it is time.
+async fn crash(shop: &Shop, replica: Replica, points: &[String], until: Instant) -> Result<Struck> {
     shop.kill(replica).await?;
-    shop.launch_armed(replica, fault).await?;
+    shop.launch_armed(replica, points).await?;
     let falls = async {
         loop {
-            if let Some(status) = shop.ended(replica).await? {
-                return anyhow::Ok(status);
+            if let Some(point) = shop.died_at(replica).await? {
+                return anyhow::Ok(point);
             }
             sleep(PAUSE).await;
         }
@@ -153,10 +156,9 @@ async fn crash(shop: &Shop, replica: Replica, fault: &str, until: Instant) -> Re
         shop.launch(replica).await?;
         return Ok(Struck::Missed);
     };
-    let status = fell?;
-    ensure!(status.code().is_none(), "{replica} ended by itself: {status}");
+    let point = fell?;
     shop.launch(replica).await?;
-    Ok(Struck::Yes)
+    Ok(Struck::At(point))
 }
 
 /// Nothing is broken any more, whatever a round has left behind.

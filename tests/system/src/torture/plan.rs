@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, fmt, time::Duration};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 use super::fault::{Act, Fault, Lost, Target};
-use crate::{Replica, Service};
+use crate::{Replica, Service, crash_points};
 
 /// Customers and shops that the model watches, in so many streets.
 const STREETS: usize = 2;
@@ -12,6 +12,8 @@ const VISITORS: usize = 8;
 /// Faults of a round, at most.
 const FAULTS: usize = 3;
 const REPLICAS: usize = 2;
+/// Armed at once: not all are on the way of this traffic.
+const POINTS: usize = 4;
 
 /// What happens in a round, a pure function of a seed and the round's number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +88,14 @@ fn replicas(dice: &mut StdRng) -> Vec<Replica> {
     }
 }
 
+/// Some of the crash points of a service, each with a pass.
+fn points(dice: &mut StdRng, service: Service) -> Vec<String> {
+    let mut points = crash_points::of(service);
+    points.retain(|point| !crash_points::is_of_a_first_start(point));
+    let drawn = points.choose_multiple(dice, POINTS);
+    drawn.map(|point| format!("{point}:{}", dice.random_range(1..=3))).collect()
+}
+
 fn act(dice: &mut StdRng) -> Act {
     let database = service(dice, &Service::WITH_DATABASE);
     match dice.random_range(0..100) {
@@ -94,10 +104,7 @@ fn act(dice: &mut StdRng) -> Act {
         30..48 => {
             let service = service(dice, &Service::ALL);
             let replica = service.replica(dice.random_range(0..REPLICAS));
-            let points = super::points::of(service);
-            // Each service has some.
-            let point = points.choose(dice).cloned().unwrap_or_default();
-            Act::Crash { replica, point, pass: dice.random_range(1..=5) }
+            Act::Crash { replica, points: points(dice, service) }
         }
         48..54 => {
             let service = service(dice, &Service::ALL);

@@ -26,10 +26,8 @@ const COPIES: i32 = 1_000_000;
 /// What came of a round.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
-    /// The kinds of the faults that struck.
-    pub(super) struck: Vec<&'static str>,
-    /// Crash points that nothing came past.
-    pub(super) missed: usize,
+    /// The kinds of the faults and what became of each.
+    pub(super) struck: Vec<(&'static str, Struck)>,
     pub(super) orders: Vec<String>,
     /// From the last fault's end until all was as it must be.
     pub(super) calm: Duration,
@@ -68,10 +66,8 @@ pub(super) async fn run(shop: &Shop, plan: &Plan, earlier: &[String]) -> Result<
     try_join_all(visitors.iter().map(Visitor::check)).await.context("what visitors were told")?;
     let calm = healed.elapsed();
 
-    let missed = struck.iter().filter(|struck| **struck == Struck::Missed).count();
-    let struck = plan.faults.iter().zip(struck).filter(|(_, struck)| *struck == Struck::Yes);
-    let struck = struck.map(|(fault, _)| fault.act.kind()).collect();
-    Ok(Outcome { struck, missed, orders, calm })
+    let kinds = plan.faults.iter().map(|fault| fault.act.kind());
+    Ok(Outcome { struck: kinds.zip(struck).collect(), orders, calm })
 }
 
 /// A street's story, but for its rests: nothing is quiet now.
