@@ -90,11 +90,7 @@ pub async fn torture(seed: u64, rounds: Rounds, say: impl Fn(&str)) -> Result<Su
             )
         })?;
         let calls = shop.answers().calls() - told;
-        say(&format!(
-            "round {number}: {plan}; {} orders, {calls} calls, calm after {:.1} s",
-            outcome.orders.len(),
-            outcome.calm.as_secs_f64()
-        ));
+        say(&format!("round {number}: {plan}; {outcome}, {calls} calls"));
         summary.add(&outcome);
         orders.extend(outcome.orders);
         if ends.is_none_or(|ends| Instant::now() >= ends) {

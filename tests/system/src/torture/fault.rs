@@ -130,7 +130,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}", self.act.kind())?;
         match &self.act {
-            Act::Crash { replica, points } => write!(formatter, " {} in {replica}", points.join(" or "))?,
+            Act::Crash { replica, points } => write!(formatter, " (of {}) {replica}", points.len())?,
             act => {
                 for target in act.targets() {
                     match target {

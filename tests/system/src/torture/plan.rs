@@ -13,7 +13,7 @@ const VISITORS: usize = 8;
 const FAULTS: usize = 3;
 const REPLICAS: usize = 2;
 /// Armed at once: not all are on the way of this traffic.
-const POINTS: usize = 4;
+const POINTS: usize = 8;
 
 /// What happens in a round, a pure function of a seed and the round's number.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use futures::future::{try_join, try_join_all};
@@ -31,6 +31,17 @@ pub(super) struct Outcome {
     pub(super) orders: Vec<String>,
     /// From the last fault's end until all was as it must be.
     pub(super) calm: Duration,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (_, struck) in &self.struck {
+            if let Struck::At(point) = struck {
+                write!(formatter, "died at {point}, ")?;
+            }
+        }
+        write!(formatter, "calm after {:.1} s, {} orders", self.calm.as_secs_f64(), self.orders.len())
+    }
 }
 
 /// Lets everybody act while things go wrong, then waits until all is quiet and looks whether it is as it must be.
