@@ -1,4 +1,27 @@
-use sea_orm::{DbErr, RuntimeErr};
+use std::{future::Future, time::Duration};
+
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
+use tokio::time::timeout;
+
+/// How long a statement or a short transaction may be without an answer: longer than a session's own limits, by which a
+/// server that lives has ended it.
+const ANSWER: Duration = Duration::from_secs(16);
+
+/// Does work on the database, and ends it where no answer comes: a connection may lead nowhere without anybody having
+/// been told, and whoever works without a caller's deadline would wait for ever.
+///
+/// # Errors
+/// Those of the work; without an answer one that says that the database is [down](Failure::Down). As when a connection is
+/// lost, what was under way may have been committed.
+pub async fn answered<T, E: From<DbErr>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    match timeout(ANSWER, work).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            tracing::warn!(seconds = ANSWER.as_secs(), "the database gave no answer");
+            Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into())
+        }
+    }
+}
 
 /// What a failed statement says about the next one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,14 +74,19 @@ fn of_sqlstate(code: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use sea_orm::ConnAcquireErr;
-
     use super::*;
 
     #[test]
     fn a_pool_without_a_connection_is_no_fault_of_the_statement() {
         assert_eq!(failure(&DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)), Failure::Down);
         assert_eq!(failure(&DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)), Failure::Down);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_without_an_answer_ends_and_blames_the_database() {
+        let error = answered(std::future::pending::<Result<(), DbErr>>()).await.unwrap_err();
+        assert_eq!(failure(&error), Failure::Down);
+        assert_eq!(answered(async { Ok::<_, DbErr>(1) }).await.unwrap(), 1);
     }
 
     #[test]

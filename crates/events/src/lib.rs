@@ -34,7 +34,7 @@ pub use connection::{ConnectError, Reconnects, connect};
 pub use consumer::{Consumer, ConsumerConfig};
 pub use dead_letters::{DeadLetter, DeadLetters, DiscardError, ReplayError, State};
 pub use delivery::Delivery;
-pub use failure::{Failure, failure};
+pub use failure::{Failure, answered, failure};
 pub use follower::{CaughtUp, Follower, Notice};
 pub use handler::{HandleError, Handler, Verdict};
 pub use migrations::migrations;

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::lock::Lock;
-use crate::{Reconnects, Wake, connection::is_connected, metrics, outbox::aside, wake};
+use crate::{Reconnects, Wake, answered, connection::is_connected, metrics, outbox::aside, wake};
 
 /// Whose outbox goes to which stream.
 #[derive(Clone, Debug)]
@@ -264,7 +264,7 @@ impl Relay {
     /// Compares if need be, publishes what there is. Whether to go on at once.
     async fn turn(&mut self, known: &mut Known) -> Result<bool, async_nats::Error> {
         self.measure(known).await?;
-        aside::write(&self.db).await?;
+        answered(aside::write(&self.db)).await?;
         if !is_connected(&self.nats) {
             return Ok(false);
         }

@@ -2,11 +2,16 @@
 
 use std::{fmt, time::Duration};
 
+pub use events::answered;
 use events::{Failure, failure};
 use futures::future::join_all;
 use opentelemetry::KeyValue;
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, Statement, Value, sqlx};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, Statement, Value,
+    sqlx::{self, Connection as _, PgConnection},
+};
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::time::timeout;
 use values::{Currency, Money};
 
 /// How long a statement waits for a connection: short, so that a caller hears within a second that the database is down.
@@ -28,10 +33,25 @@ pub async fn connect(
         .test_before_acquire_if_idle_for(IDLE_BEFORE_TEST)
         .sqlx_logging(false)
         .set_application_name(format!("bookstore-{service}"))
-        .map_sqlx_postgres_opts(|options| options.options(SETTINGS).options(KEEPALIVES));
+        .map_sqlx_postgres_opts(|options| options.options(SETTINGS).options(KEEPALIVES))
+        .map_sqlx_postgres_pool_opts(|pool| {
+            pool.after_release(|connection, _| Box::pin(async { still_answers(connection).await }))
+        });
     let db = Database::connect(options).await?;
     watch(&db);
     Ok(db)
+}
+
+/// How long a connection may take to show that it answers, before it goes back.
+const RELEASE: Duration = Duration::from_secs(2);
+
+/// Ends a connection that leads nowhere. The pool itself waits for the answer for ever, and with it goes the place that
+/// another connection could have.
+async fn still_answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    match timeout(RELEASE, connection.ping()).await {
+        Ok(answer) => answer.map(|()| true),
+        Err(_) => Err(sqlx::Error::PoolTimedOut),
+    }
 }
 
 /// Connections that a new replica has before it is ready: the calls that it gets at once then don't wait for so many to

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use auth::{AccessToken, PublicKey, SealError, SigningKey, Verifier};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, TransactionTrait};
+use server::database::answered;
 use tokio_util::sync::CancellationToken;
 use values::{RequestId, UserId};
 
@@ -172,7 +173,7 @@ impl SigningKeys {
 pub(crate) async fn follow(keys: Arc<SigningKeys>, db: DatabaseConnection, stop: CancellationToken) {
     let mut is_failing = false;
     while stop.run_until_cancelled(tokio::time::sleep(RELOAD)).await.is_some() {
-        let outcome = keys.reload(&db).await;
+        let outcome = answered(keys.reload(&db)).await;
         if let Err(error) = &outcome
             && !is_failing
         {

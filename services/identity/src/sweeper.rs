@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{DatabaseConnection, DbErr};
+use server::database::answered;
 use tokio_util::sync::CancellationToken;
 
 use crate::signing_keys::SigningKeys;
@@ -37,7 +38,7 @@ impl Sweeper {
                     tracing::warn!(%error, "what nobody needs any more can't be deleted; will try again");
                 }
             }
-            if let Err(error) = self.keys.sweep(&self.db).await {
+            if let Err(error) = answered(self.keys.sweep(&self.db)).await {
                 tracing::warn!(%error, "the signing keys can't be rotated; will try again");
             }
             if stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_none() {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use events::{Wake, outbox};
 use sea_orm::{DatabaseConnection, TransactionTrait};
+use server::database::answered;
 use tokio_util::sync::CancellationToken;
 
 use crate::{error::Error, events::shop_member_changed::changed, store::announcements};
@@ -23,7 +24,7 @@ pub(crate) async fn run(db: DatabaseConnection, relay: Wake, stop: CancellationT
 async fn announce_all(db: &DatabaseConnection, relay: &Wake) {
     let mut is_failing = false;
     loop {
-        match announce(db, relay).await {
+        match answered(announce(db, relay)).await {
             Ok(Left::None) => return,
             Ok(Left::Locked) => is_failing = false,
             // Once for an outage, not once a second.

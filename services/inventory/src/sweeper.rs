@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sea_orm::{DatabaseConnection, DbErr, TransactionTrait};
+use server::database::answered;
 use tokio_util::sync::CancellationToken;
 
 use crate::{domain::Trigger, steps::settle_locked, store};
@@ -14,7 +15,7 @@ const BATCH: u32 = 256;
 pub(crate) async fn run(db: DatabaseConnection, interval: Duration, stop: CancellationToken) {
     let mut failing = false;
     while stop.run_until_cancelled(tokio::time::sleep(interval)).await.is_some() {
-        match sweep(&db).await {
+        match answered(sweep(&db)).await {
             Ok(0) => failing = false,
             Ok(expired) => {
                 failing = false;

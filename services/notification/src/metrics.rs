@@ -7,6 +7,7 @@ use opentelemetry::{
     metrics::{Counter, Gauge},
 };
 use sea_orm::DatabaseConnection;
+use server::database::answered;
 
 use crate::store::sending;
 
@@ -31,7 +32,7 @@ pub(crate) fn attempted(outcome: &'static str) {
 
 /// A database that is down is told of elsewhere.
 pub(crate) async fn observe(db: &DatabaseConnection) {
-    if let Ok(pending) = sending::count_pending(db).await {
+    if let Ok(pending) = answered(sending::count_pending(db)).await {
         METRICS.pending.record(pending, &[]);
     }
 }

@@ -73,7 +73,7 @@ impl Sender {
         loop {
             let room = AT_ONCE - under_way.len();
             if is_more && room > 0 {
-                let taken = sending::take(&self.db, 2 * self.timeout + MARGIN, room);
+                let taken = database::answered(sending::take(&self.db, 2 * self.timeout + MARGIN, room));
                 match fault::around("notification.take.commit", taken).await {
                     Ok(taken) => {
                         is_failing = false;
@@ -187,7 +187,8 @@ impl Sender {
             Outcome::Later(why) => tracing::info!(delivery = %due.id, why, "a mail was not sent yet"),
         }
         while let Err(error) =
-            fault::around("notification.record.commit", self.try_record(due, outcome)).await
+            fault::around("notification.record.commit", database::answered(self.try_record(due, outcome)))
+                .await
         {
             let passes = database::is_down(&error) || database::is_conflict(&error);
             if !passes || stop.is_cancelled() {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use batch::Step;
 use events::outbox::{self, Outgoing};
 use sea_orm::{DatabaseConnection, TransactionTrait};
+use server::database::answered;
 use values::{Fingerprint, RequestId, UserId};
 
 use crate::{
@@ -41,6 +42,16 @@ impl Step for Place {
     type Error = BatchError;
 
     async fn run(&self, items: &[Placing]) -> Result<Vec<Placed>, BatchError> {
+        answered(self.store(items)).await
+    }
+
+    fn may_blame_an_item(error: &BatchError) -> bool {
+        error.may_blame_an_item()
+    }
+}
+
+impl Place {
+    async fn store(&self, items: &[Placing]) -> Result<Vec<Placed>, BatchError> {
         // Equal requests are one: the first is stored, and the others find it.
         let mut firsts: HashMap<_, &Placing> = HashMap::with_capacity(items.len());
         for item in items {
@@ -83,9 +94,5 @@ impl Step for Place {
                 (*fingerprint == item.order.fingerprint).then(|| order.clone())
             })
             .collect())
-    }
-
-    fn may_blame_an_item(error: &BatchError) -> bool {
-        error.may_blame_an_item()
     }
 }

@@ -9,6 +9,7 @@ mod refresh;
 use std::time::Duration;
 
 use sea_orm::DatabaseConnection;
+use server::database::answered;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
@@ -51,7 +52,7 @@ impl Sweeper {
     {
         let mut is_failing = false;
         while stop.run_until_cancelled(tokio::time::sleep(self.interval)).await.is_some() {
-            match sweep().await {
+            match answered(sweep()).await {
                 Ok(()) => is_failing = false,
                 // Once for an outage, not at every sweep.
                 Err(error) if !is_failing => {

@@ -15,6 +15,7 @@ use events::{
     outbox::{self, Outgoing, TooLarge},
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
+use server::database::answered;
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -80,7 +81,7 @@ impl Errands {
         let mut running = JoinSet::new();
         let mut is_failing = false;
         while !stop.is_cancelled() {
-            let due = errands::take_due(&self.db, self.pace, AT_ONCE - running.len());
+            let due = answered(errands::take_due(&self.db, self.pace, AT_ONCE - running.len()));
             match fault::around("payment.take_due.commit", due).await {
                 Ok(taken) => {
                     is_failing = false;

@@ -8,7 +8,7 @@ use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
 use super::Consumer;
-use crate::{Delivery, HandleError, Handler, Verdict, attempts, dead_letters, inbox, metrics};
+use crate::{Delivery, HandleError, Handler, Verdict, answered, attempts, dead_letters, inbox, metrics};
 
 type Batch<H> = Vec<Delivery<<H as Handler>::Event>>;
 type Prepared<H> = Vec<(Delivery<<H as Handler>::Event>, <H as Handler>::Prepared)>;
@@ -96,7 +96,7 @@ impl<H: Handler> Consumer<H> {
     async fn apply(&self, mut part: Prepared<H>) -> Result<(), (Prepared<H>, HandleError)> {
         let mut conflicts = 0;
         let verdicts = loop {
-            match self.transaction(&mut part).await {
+            match answered(self.transaction(&mut part)).await {
                 Ok(verdicts) => break verdicts,
                 Err(HandleError::Conflict(_)) if conflicts < CONFLICTS => conflicts += 1,
                 Err(error) => return Err((part, error)),
@@ -219,7 +219,7 @@ impl<H: Handler> Consumer<H> {
         });
         if delivery.is_noted {
             let error = error.to_string();
-            let noted = attempts::fail(&self.db, H::DURABLE, id.uuid(), &error);
+            let noted = answered(attempts::fail(&self.db, H::DURABLE, id.uuid(), &error));
             let noted = fault::around("attempts.fail.commit", noted).await;
             report(noted, delivery.span());
         }
@@ -231,7 +231,7 @@ impl<H: Handler> Consumer<H> {
     async fn send_back_uncounted(&self, delivery: Delivery<H::Event>, reason: &str) {
         tracing::info!(consumer = H::DURABLE, event = %delivery.id, reason, "a call had no answer");
         if delivery.is_noted {
-            let noted = attempts::take_back(&self.db, H::DURABLE, delivery.id.uuid());
+            let noted = answered(attempts::take_back(&self.db, H::DURABLE, delivery.id.uuid()));
             let noted = fault::around("attempts.take_back.commit", noted).await;
             report(noted, delivery.span());
         }

@@ -7,7 +7,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{Consumer, Held, pull::Puller};
-use crate::{Delivery, HandleError, Handler, attempts, dead_letters, delivery::Undecodable, inbox, metrics};
+use crate::{
+    Delivery, HandleError, Handler, answered, attempts, dead_letters, delivery::Undecodable, inbox, metrics,
+};
 
 /// Until what is held is tried again: the first time, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -86,7 +88,8 @@ impl<H: Handler> Consumer<H> {
             }
             Work::Alone(delivery) => {
                 if delivery.is_noted
-                    && let Err(error) = attempts::take_back(&self.db, H::DURABLE, delivery.id.uuid()).await
+                    && let Err(error) =
+                        answered(attempts::take_back(&self.db, H::DURABLE, delivery.id.uuid())).await
                 {
                     tracing::warn!(%error, "an attempt that wasn't made stays noted");
                 }
@@ -109,7 +112,8 @@ impl<H: Handler> Consumer<H> {
                 let id = held.headers().and_then(|headers| headers.get("ce-id"));
                 let id = id.and_then(|id| id.as_str().parse().ok()).map(values::EventId::uuid);
                 let id = id.unwrap_or_else(|| held.id_of_place());
-                let buried = self.bury(id, held, &error.to_string(), held.deliveries()).await;
+                let reason = error.to_string();
+                let buried = answered(self.bury(id, held, &reason, held.deliveries())).await;
                 self.is_to_be_held(buried, held).await.then_some(Work::Undecodable(message))
             }
         }
@@ -118,18 +122,22 @@ impl<H: Handler> Consumer<H> {
     async fn attempt_alone(&self, mut delivery: Delivery<H::Event>) -> Option<Work<H::Event>> {
         let id = delivery.id.uuid();
         if !delivery.is_noted {
-            let noted =
-                match fault::around("attempts.note.commit", attempts::note(&self.db, H::DURABLE, id)).await {
-                    Ok(noted) => noted,
-                    Err(error) => {
-                        let hold = self.is_to_be_held(Err(error.into()), &delivery.held).await;
-                        return hold.then(|| Work::Alone(Box::new(delivery)));
-                    }
-                };
+            let noted = match fault::around(
+                "attempts.note.commit",
+                answered(attempts::note(&self.db, H::DURABLE, id)),
+            )
+            .await
+            {
+                Ok(noted) => noted,
+                Err(error) => {
+                    let hold = self.is_to_be_held(Err(error.into()), &delivery.held).await;
+                    return hold.then(|| Work::Alone(Box::new(delivery)));
+                }
+            };
             if noted.attempts > attempts::LIMIT {
                 let reason = noted.last_error.unwrap_or_else(|| "no attempt ended".to_owned());
                 let tries = i64::from(noted.attempts - 1);
-                let buried = self.bury(id, &delivery.held, &reason, tries).await;
+                let buried = answered(self.bury(id, &delivery.held, &reason, tries)).await;
                 let hold = self.is_to_be_held(buried, &delivery.held).await;
                 return hold.then(|| Work::Alone(Box::new(delivery)));
             }

@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, FromQueryRe
 use tracing::{Dispatch, instrument::WithSubscriber as _};
 use uuid::Uuid;
 
-use crate::EventId;
+use crate::{EventId, answered};
 
 /// How many rows are published before their acknowledgements are noted.
 const PIPELINE: i64 = 512;
@@ -85,7 +85,7 @@ pub(super) async fn lost(db: &DatabaseConnection) -> Result<Vec<Row>, DbErr> {
 }
 
 async fn select(db: &DatabaseConnection, sql: &str) -> Result<Vec<Row>, DbErr> {
-    Row::find_by_statement(Statement::from_string(DbBackend::Postgres, sql)).all(db).await
+    answered(Row::find_by_statement(Statement::from_string(DbBackend::Postgres, sql)).all(db)).await
 }
 
 /// Where the stream has each row.
@@ -138,7 +138,7 @@ pub(super) async fn noted_up_to(
         WHERE stream_sequence = (SELECT max(stream_sequence) FROM outbox WHERE stream_sequence <= $1)";
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [signed(limit).into()]);
     let mut found: Option<(u64, Vec<EventId>)> = None;
-    for row in db.query_all_raw(statement).await? {
+    for row in answered(db.query_all_raw(statement)).await? {
         let sequence: i64 = row.try_get("", "stream_sequence")?;
         let event = EventId::from_uuid(row.try_get("", "event_id")?);
         found.get_or_insert_with(|| (sequence.unsigned_abs(), Vec::new())).1.push(event);
@@ -164,8 +164,8 @@ pub(super) async fn lag(db: &DatabaseConnection) -> Result<(u64, f64), DbErr> {
     let sql =
         "SELECT count(*) AS rows, COALESCE(extract(epoch FROM now() - min(created_at)), 0)::float8 AS age
         FROM outbox WHERE stream_sequence IS NULL AND refused IS NULL";
-    let row = db
-        .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
+    let statement = Statement::from_string(DbBackend::Postgres, sql);
+    let row = answered(db.query_one_raw(statement))
         .with_subscriber(Dispatch::none())
         .await?
         .ok_or_else(|| DbErr::RecordNotFound("a count".to_owned()))?;
@@ -178,7 +178,8 @@ async fn execute<const N: usize>(
     sql: &str,
     values: [Value; N],
 ) -> Result<u64, DbErr> {
-    let done = db.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+    let done = answered(db.execute_raw(statement)).await?;
     Ok(done.rows_affected())
 }
 

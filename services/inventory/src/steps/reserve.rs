@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use batch::Step;
 use sea_orm::{DatabaseConnection, DbErr, TransactionTrait};
+use server::database::answered;
 use values::ReservationId;
 
 use super::StepError;
@@ -26,7 +27,7 @@ impl Step for Reserve {
     async fn run(&self, requests: &[ReserveRequest]) -> Result<Vec<Self::Outcome>, StepError> {
         // Each further attempt finds at least one reservation more, which another replica made of the same key.
         loop {
-            if let Some(outcomes) = self.attempt(requests).await? {
+            if let Some(outcomes) = answered(self.attempt(requests)).await? {
                 return Ok(outcomes);
             }
         }

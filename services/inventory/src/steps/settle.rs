@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use batch::Step;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, TransactionTrait};
+use server::database::answered;
 use values::ReservationId;
 
 use super::StepError;
@@ -25,15 +26,22 @@ impl Step for Settle {
     type Error = StepError;
 
     async fn run(&self, ids: &[ReservationId]) -> Result<Vec<Option<Reservation>>, StepError> {
-        let tx = self.db.begin().await?;
-        let locked = store::reservations::lock(&tx, ids.iter().copied()).await?;
-        let holdings = settle_locked(&tx, locked, self.trigger).await?;
-        fault::around("inventory.settle.commit", tx.commit()).await?;
+        let holdings = answered(self.settle(ids)).await?;
         Ok(ids.iter().map(|&id| holdings.reservation(id).cloned()).collect())
     }
 
     fn may_blame_an_item(error: &StepError) -> bool {
         error.may_blame_an_item()
+    }
+}
+
+impl Settle {
+    async fn settle(&self, ids: &[ReservationId]) -> Result<Holdings, DbErr> {
+        let tx = self.db.begin().await?;
+        let locked = store::reservations::lock(&tx, ids.iter().copied()).await?;
+        let holdings = settle_locked(&tx, locked, self.trigger).await?;
+        fault::around("inventory.settle.commit", tx.commit()).await?;
+        Ok(holdings)
     }
 }
 
