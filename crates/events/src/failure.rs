@@ -14,13 +14,11 @@ const ANSWER: Duration = Duration::from_secs(16);
 /// Those of the work; without an answer one that says that the database is [down](Failure::Down). As when a connection is
 /// lost, what was under way may have been committed.
 pub async fn answered<T, E: From<DbErr>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    match timeout(ANSWER, work).await {
-        Ok(outcome) => outcome,
-        Err(_) => {
-            tracing::warn!(seconds = ANSWER.as_secs(), "the database gave no answer");
-            Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into())
-        }
+    if let Ok(outcome) = timeout(ANSWER, work).await {
+        return outcome;
     }
+    tracing::warn!(seconds = ANSWER.as_secs(), "the database gave no answer");
+    Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into())
 }
 
 /// What a failed statement says about the next one.

@@ -13,6 +13,8 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
+use crate::disk;
+
 /// A Postgres server to make the tests' databases on, instead of a private one: `postgres://…/postgres`.
 const VARIABLE: &str = "BOOKSTORE_TEST_DATABASE_URL";
 const FOLDER: &str = "bookstore-test-postgres-";
@@ -62,11 +64,15 @@ pub async fn events_database() -> Result<Database> {
 
 /// Makes a database, as a copy of another one if told so.
 pub(crate) async fn create(name: &str, template: Option<&str>) -> Result<Database> {
-    let admin = admin_url().await?;
+    let options = template.map(|name| format!(" TEMPLATE {name}")).unwrap_or_default();
+    create_at(admin_url().await?, name, &options).await
+}
+
+/// Makes a database on a server, of which `admin` is the `postgres` database.
+pub(crate) async fn create_at(admin: &str, name: &str, options: &str) -> Result<Database> {
     let mut connection = PgConnection::connect(admin).await.context("cannot reach the tests' Postgres")?;
-    let template = template.map(|name| format!(" TEMPLATE {name}")).unwrap_or_default();
     // Names of ours, no user's.
-    connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}{template}"))).await?;
+    connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}{options}"))).await?;
     connection.close().await?;
     let url = with_name(admin, name).context("the tests' database address names no database")?;
     Ok(Database { url })
@@ -95,6 +101,12 @@ async fn admin_url() -> Result<&'static str> {
 /// Kept until the process ends; the server ends with it.
 fn start() -> Result<&'static Postgres> {
     static SERVER: OnceLock<Postgres> = OnceLock::new();
+    let (server, _) = launch()?;
+    Ok(SERVER.get_or_init(|| server))
+}
+
+/// A server, and the folder in which its data lies.
+pub(crate) fn launch() -> Result<(Postgres, PathBuf)> {
     let parent = env::temp_dir();
     remove_abandoned(&parent);
     let folder =
@@ -103,8 +115,7 @@ fn start() -> Result<&'static Postgres> {
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o711))?;
     // Power isn't cut in tests; a killed server loses nothing without these.
     let fast = [("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off")];
-    let server = Postgres::start(&folder.join("data"), None, &fast)?;
-    Ok(SERVER.get_or_init(|| server))
+    Ok((Postgres::start(&folder.join("data"), None, &fast)?, folder))
 }
 
 /// A process cannot remove its own server's folder at its very end; the next one does.
@@ -115,6 +126,7 @@ fn remove_abandoned(parent: &Path) {
         (!PathBuf::from("/proc").join(owner).exists() && !has_server(&entry.path())).then(|| entry.path())
     });
     for folder in abandoned {
+        disk::unmount_in(&folder);
         // Another user's, or removed by another process just now.
         let _ = fs::remove_dir_all(folder);
     }

@@ -1,5 +1,7 @@
 use std::{path::PathBuf, time::Duration};
 
+use testkit::Database;
+
 use crate::Service;
 
 /// How a shop is to be.
@@ -11,6 +13,8 @@ pub struct Options {
     pub payment_deadline: Duration,
     /// Whether the databases are behind gates that a test can close.
     pub gates: bool,
+    /// Databases for these services, rather than new ones.
+    pub databases: Vec<(Service, Database)>,
     /// Whether services reach each other and the broker through gates too; only with one replica of each.
     pub links: bool,
     /// Whether there is somebody who collects traces.
@@ -37,6 +41,7 @@ impl Default for Options {
             reservation_ttl: Duration::from_mins(15),
             payment_deadline: Duration::from_mins(2),
             gates: false,
+            databases: Vec::new(),
             links: false,
             collector: false,
             replicas: 1,

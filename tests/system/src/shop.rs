@@ -1,3 +1,5 @@
+mod ways;
+
 use std::{
     collections::HashMap,
     net::SocketAddr,
@@ -13,12 +15,8 @@ use testkit::{Broker, Certificates, Collector, Database, Gate, Mailbox, empty_da
 use tokio::sync::Mutex;
 
 use crate::{
-    Answers, Clients, Detour, Options, Replica, Service,
-    directory::Directory,
-    links::Links,
-    papers::Papers,
-    process::{self, Process},
-    variables,
+    Answers, Clients, Detour, Options, Replica, Service, directory::Directory, links::Links, papers::Papers,
+    process::Process, variables,
 };
 
 /// Migrations and a busy machine included.
@@ -79,7 +77,11 @@ impl Shop {
         let (mut processes, mut databases, mut gates) = (HashMap::new(), HashMap::new(), HashMap::new());
         let mut urls = HashMap::new();
         for service in Service::WITH_DATABASE {
-            let database = empty_database().await?;
+            let given = options.databases.iter().find(|(of, _)| *of == service);
+            let database = match given {
+                Some((_, database)) => database.clone(),
+                None => empty_database().await?,
+            };
             let mut url = database.url().to_owned();
             if options.gates {
                 let (gate, through) = Gate::before(&url).await?;
@@ -219,21 +221,6 @@ impl Shop {
         self.process(replica.into(), |process| process.signal("CONT")).await
     }
 
-    /// The door in front of a service's database.
-    pub fn gate(&self, service: Service) -> Result<&Gate> {
-        self.gates.get(&service).context("the shop was opened without gates")
-    }
-
-    /// The door on the way from all services to one of them.
-    pub fn link(&self, callee: Service) -> Result<&Gate> {
-        self.links.as_ref().context("the shop was opened without links")?.to(callee)
-    }
-
-    /// The door on the way from all services to the broker.
-    pub fn broker_link(&self) -> Result<&Gate> {
-        Ok(self.links.as_ref().context("the shop was opened without links")?.broker())
-    }
-
     /// Who collects the traces.
     pub fn collector(&self) -> Result<&Collector> {
         self.collector.as_ref().context("the shop was opened without a collector")
@@ -298,18 +285,6 @@ impl Shop {
         let open = Detour::open(detour, second, delay).await?;
         self.directory.list(service, [first.ip(), detour.ip()])?;
         Ok(open)
-    }
-
-    /// What a metric of a replica stands at: the sum of all its series that have these labels (`rpc_method="GetOrder"`).
-    pub async fn metric(&self, replica: impl Into<Replica>, name: &str, labels: &str) -> Result<f64> {
-        let admin = self.process(replica.into(), |process| Ok(process.admin)).await?;
-        process::metric(admin, name, labels).await
-    }
-
-    /// What a replica's health says under a name, on its admin port; `None` if it says nothing of it.
-    pub async fn health(&self, replica: impl Into<Replica>, name: &str) -> Result<Option<bool>> {
-        let admin = self.process(replica.into(), |process| Ok(process.admin)).await?;
-        process::health(admin, name).await
     }
 
     /// Waits until all is quiet and as it must be: every order answered with OK (`placed`) is there, each has ended, and

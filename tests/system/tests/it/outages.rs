@@ -1,6 +1,10 @@
 //! Parts of the shop go away while customers go on asking: what needs them is refused soon and rightly, all else goes on,
 //! and afterwards all is as it was.
 
+mod full_disk;
+mod half_open;
+mod hanging;
+mod late;
 mod missing;
 mod scene;
 mod traffic;

@@ -5,7 +5,7 @@ use system_tests::{Options, Service, Shop};
 
 use super::{
     is_long, length,
-    scene::{Outage, Scene},
+    scene::{FAST, Outage, Scene},
     traffic::Ask,
 };
 
@@ -34,6 +34,7 @@ async fn database(scene: &Scene, service: Service) -> Result<()> {
         name: &format!("the database of {} is down", service.name()),
         lasts: length(SHORT, Duration::from_secs(20)),
         hits: &hits,
+        refuses_within: FAST,
         says: &[(service, "database")],
     };
     let gate = scene.shop.gate(service)?;
@@ -54,6 +55,7 @@ async fn broker(scene: &Scene) -> Result<()> {
         lasts: length(SHORT, Duration::from_mins(1)),
         // Only databases are needed, to order too.
         hits: &[],
+        refuses_within: FAST,
         says: &Service::WITH_DATABASE.map(|service| (service, "broker")),
     };
     let kill = async |shop: &Shop| shop.broker.kill().await;
@@ -65,6 +67,7 @@ async fn payment(scene: &Scene) -> Result<()> {
         name: "payment is down",
         lasts: length(SHORT, Duration::from_mins(1)),
         hits: &[Ask::Balance],
+        refuses_within: FAST,
         says: &[(Service::Gateway, "payment")],
     };
     let kill = async |shop: &Shop| shop.kill(Service::Payment).await;
