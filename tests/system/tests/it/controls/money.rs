@@ -12,7 +12,6 @@ use testkit::eventually;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use uuid::Uuid;
-use values::OrderId;
 
 use super::ground::{Ground, SOON};
 
@@ -79,7 +78,7 @@ async fn an_overdrawn_wallet_is_caught(ground: &Ground) -> Result<()> {
     let Order { customer, order_id } = overspend(ground).await?;
     assert_eq!(customer.ended(&order_id).await?.state(), OrderState::Confirmed);
     assert_eq!(customer.balance().await?, -2_000);
-    ground.is_caught("payment.funds and accounts_balance_check", &["wallet", "holds -2000"]).await
+    ground.is_caught("payment.funds and accounts_balance_check", &[&customer.user_id, "holds -2000"]).await
 }
 
 /// Staff gives back 15 of an order that cost 10.
@@ -113,7 +112,7 @@ async fn too_large_a_refund_is_caught(ground: &Ground) -> Result<()> {
     let (order, refund) = refund_too_much(ground).await?;
     refund.context("RefundPayment")?;
     let guards = "payment.refund_bound and the constraints on payments.refunded";
-    ground.is_caught(guards, &[&order.order_id, "was charged 1000 and refunded 1500"]).await
+    ground.is_caught(guards, &[&order.order_id, "1 captures of 1000 and refunds of 1500"]).await
 }
 
 /// An order is cancelled, and payment hears of that before it can charge it.
@@ -215,6 +214,5 @@ async fn a_second_charge_is_caught(ground: &Ground) -> Result<()> {
     deliver_again_to_payment(ground, &[Guard::Inbox, Guard::Settled]).await?;
     customer.balance_becomes(3_000).await?;
     let guards = "events.inbox, payment.settled, the key of payments and transfers_one_capture_an_order";
-    let twice = r#"was charged [(1000, "EUR"), (1000, "EUR")]"#;
-    ground.is_caught(guards, &[&order_id.parse::<OrderId>()?.to_string(), twice]).await
+    ground.is_caught(guards, &[&order_id, "2 captures of 2000"]).await
 }
