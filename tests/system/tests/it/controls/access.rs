@@ -3,7 +3,9 @@
 use anyhow::Result;
 use fault::Guard;
 use system_tests::Service;
+use testkit::eventually;
 
+use super::ground::SOON;
 use crate::ownership::{World, faults_of};
 
 pub(super) const GUARDS: &[Guard] = &[Guard::Ownership, Guard::Policy, Guard::Revocations];
@@ -21,6 +23,13 @@ async fn what_is_somebodys_is_guarded() -> Result<()> {
 
     let without = async |service, guard: Guard, paths: &[&str]| {
         world.shop.without(service, &[guard]).await?;
+        // The gateway finds out by its next calls that the service is back.
+        eventually("the owner is answered again", SOON, async || {
+            let is_answered =
+                world.owner.order(&world.kept).await.is_ok() && world.owner.balance().await.is_ok();
+            is_answered.then_some(())
+        })
+        .await?;
         let faults = faults_of(&world, paths).await?;
         world.shop.without(service, &[]).await?;
         println!("control: without {} caught: {} faults", guard.name(), faults.len());
