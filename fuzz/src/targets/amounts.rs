@@ -20,6 +20,8 @@ pub(super) const TARGET: Target = Target {
             "-92233720368547758.08 EUR",
             "92233720368547758.08 EUR",
             "170141183460469231731687303715884105728 JPY",
+            "12.345 EUR",
+            "-0.00 EUR",
             "EUR",
         ])
     },
@@ -37,10 +39,27 @@ fn run(bytes: &[u8]) {
         assert_eq!(currency.code(), text);
     }
     let Some(money) = text::round_trip::<Money>(text) else { return };
+    assert_eq!(money.to_string(), in_full(text, money.currency()), "{text:?}");
     let json = serde_json::to_string(&money).unwrap();
     assert_eq!(serde_json::from_str::<Money>(&json).unwrap(), money);
     let doubled = money.minor_units().checked_mul(2);
     assert_eq!(money.checked_add(money).ok().map(Money::minor_units), doubled);
     assert_eq!(money.checked_mul(2).ok().map(Money::minor_units), doubled);
     let _ = money.checked_mul(u32::MAX);
+}
+
+/// The same amount as it is written, found in the text alone.
+fn in_full(text: &str, currency: Currency) -> String {
+    let amount = text.trim().trim_end_matches(currency.code()).trim_end();
+    let (sign, digits) = amount.strip_prefix('-').map_or(("", amount), |digits| ("-", digits));
+    let (whole, decimals) = digits.split_once('.').unwrap_or((digits, ""));
+    let whole = match whole.trim_start_matches('0') {
+        "" => "0",
+        whole => whole,
+    };
+    let places = currency.exponent() as usize;
+    let decimals = format!("{decimals:0<places$}");
+    let sign = if whole == "0" && decimals.bytes().all(|digit| digit == b'0') { "" } else { sign };
+    let point = if places > 0 { "." } else { "" };
+    format!("{sign}{whole}{point}{decimals} {currency}")
 }

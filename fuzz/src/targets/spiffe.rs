@@ -13,6 +13,7 @@ pub(super) const TARGET: Target = Target {
         crate::texts(&[
             "spiffe://bookstore.local/ns/default/sa/order",
             "spiffe://bookstore.local/ns/../sa/order",
+            "spiffe://Bookstore.local/ns/default/sa/order",
             "order.default.serviceaccount.identity.linkerd.cluster.local",
             "By=spiffe://cluster.local/ns/default/sa/payment;Hash=ab;Subject=\"CN=a,O=\\\"b;c\\\"\";URI=spiffe://cluster.local/ns/default/sa/order",
             "URI=spiffe://cluster.local/ns/default/sa/identity,URI=spiffe://cluster.local/ns/default/sa/order;DNS=x",
@@ -24,6 +25,8 @@ fn run(bytes: &[u8]) {
     let Some(text) = text::of(bytes) else { return };
     if let Some(id) = text::round_trip::<SpiffeId>(text) {
         assert_eq!(id.to_string(), text, "an id has one spelling");
+        // What is compared must not be written in two ways (SPIFFE-ID, section 2.1).
+        assert!(!id.trust_domain().contains(|letter: char| letter.is_ascii_uppercase()));
         let parts = SpiffeId::new(id.trust_domain(), id.namespace(), id.service());
         assert_eq!(parts.ok(), Some(id));
     }

@@ -25,10 +25,19 @@ pub(super) const TARGET: Target = Target {
             vec![1, 0, 80, 1],
             vec![1, 0, 200, 32, 0, 3, 1],
             [b"\x02", claims.as_slice()].concat(),
+            claims_until(&claims, NOW + 15 * 60 + 1),
+            claims_until(&claims, NOW - 6),
             b"\x02{\"exp\":9223372036854775807,\"iat\":-9223372036854775808}".to_vec(),
         ]
     },
 };
+
+/// The claims of a token that ends at another moment.
+fn claims_until(claims: &[u8], end: i64) -> Vec<u8> {
+    let mut claims: serde_json::Value = serde_json::from_slice(claims).unwrap();
+    claims["exp"] = end.into();
+    [b"\x02", serde_json::to_vec(&claims).unwrap().as_slice()].concat()
+}
 
 struct Shop {
     verifier: Verifier,

@@ -3,7 +3,7 @@
 
 mod values;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, env};
 
 use anyhow::{Context, Result};
 use auth::policy::{Allow, Policies};
@@ -25,10 +25,14 @@ use crate::{
     redelivery::digest::Digest,
 };
 
+/// Set to anything, it has every value of every field tried.
+const ALL: &str = "BOOKSTORE_BAD_FIELDS_ALL";
+/// Otherwise one value out of so many is: fields take turns in which ones.
+const ONE_OF: usize = 3;
 /// Calls under way at once.
 const AT_ONCE: usize = 16;
 /// How many of the refused calls are made once more, to see that they change nothing.
-const AGAIN: usize = 400;
+const AGAIN: usize = 200;
 /// Until nothing changes by itself any more.
 const QUIET: std::time::Duration = std::time::Duration::from_mins(2);
 
@@ -59,6 +63,9 @@ async fn no_value_of_any_field_is_a_defect_of_ours_and_what_is_refused_changes_n
             let (door, token) = (door.clone(), token.clone());
             calls.push(Call { row, door, token, what, message: message.encode_to_vec() });
         }
+    }
+    if env::var_os(ALL).is_none() {
+        calls = calls.into_iter().step_by(ONE_OF).collect();
     }
     let codes: Vec<Code> = stream::iter(&calls).map(code).buffered(AT_ONCE).try_collect().await?;
     let defects: BTreeSet<String> = calls
