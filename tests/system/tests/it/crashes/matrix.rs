@@ -130,6 +130,7 @@ async fn runs_out_of_time(scene: &Scene<'_>, points: &[(Service, String)]) -> Re
 
 /// Does everything that there is to do in a shop, until everybody has died everywhere.
 async fn trade(scene: &Scene<'_>, reaper: &Reaper<'_>) -> Result<()> {
+    let mut in_vain = 0;
     loop {
         let before = reaper.left();
         let happening: Vec<(&str, LocalBoxFuture<'_, Result<()>>)> = vec![
@@ -161,9 +162,12 @@ async fn trade(scene: &Scene<'_>, reaper: &Reaper<'_>) -> Result<()> {
             reaper.is_over.store(true, Ordering::Relaxed);
             return Ok(());
         }
-        if reaper.left() == before {
+        in_vain = if reaper.left() == before { in_vain + 1 } else { 0 };
+        // A pass that is counted may need a round each.
+        if in_vain == PASSES {
             bail!("nobody comes to {:?}", reaper.left);
         }
+        reaper.hurry();
     }
 }
 
@@ -191,6 +195,14 @@ impl<'a> Reaper<'a> {
     fn left_to(&self, service: Service) -> Vec<String> {
         let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         left.get(&service).cloned().unwrap_or_default()
+    }
+
+    /// Who lives too short for a later pass dies at the first, from the next life on.
+    fn hurry(&self) {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        for fault in left.values_mut().flatten() {
+            fault.truncate(fault.find(':').unwrap_or(fault.len()));
+        }
     }
 
     fn deaths(&self) -> usize {
