@@ -15,8 +15,10 @@ use crate::Broker;
 
 /// How long the broker may take to acknowledge hundreds of messages on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What a publisher tells the broker alone, and what would have it refuse the message when it comes again.
-const FOR_THE_BROKER: [&str; 3] = ["Nats-Msg-Id", "Nats-Expected-Last-Sequence", "Nats-Expected-Stream"];
+/// What a publisher tells the broker of the place where it wants a message.
+const PLACE: [&str; 2] = ["Nats-Expected-Last-Sequence", "Nats-Expected-Stream"];
+/// By which the broker knows a message that comes again.
+const ID: &str = "Nats-Msg-Id";
 
 /// A message as it lies in a stream, or as it is to be put there.
 #[derive(Clone, Debug)]
@@ -41,14 +43,22 @@ impl Stored {
     /// The same message as one that the broker takes again.
     #[must_use]
     pub fn again(&self) -> Self {
-        let headers = self.headers.iter().filter(|(name, _)| !FOR_THE_BROKER.contains(&name.as_ref()));
-        let mut kept = HeaderMap::new();
-        for (name, values) in headers {
+        self.without(|name| name == ID || PLACE.contains(&name))
+    }
+
+    /// The same message as one that may lie elsewhere; the broker takes it once.
+    fn anywhere(&self) -> Self {
+        self.without(|name| PLACE.contains(&name))
+    }
+
+    fn without(&self, leaves_out: impl Fn(&str) -> bool) -> Self {
+        let mut headers = HeaderMap::new();
+        for (name, values) in self.headers.iter().filter(|(name, _)| !leaves_out(name.as_ref())) {
             for value in values {
-                kept.append(name.clone(), value.clone());
+                headers.append(name.clone(), value.clone());
             }
         }
-        Self { headers: kept, ..self.clone() }
+        Self { headers, ..self.clone() }
     }
 }
 
@@ -92,11 +102,12 @@ impl Broker {
     }
 
     /// Puts messages at the end of the streams that take their subjects; says where each lies now.
+    /// What the broker knows to have already, it doesn't take.
     pub async fn put(&self, messages: &[Stored]) -> Result<Vec<u64>> {
         let mut jetstream = self.jetstream().await?;
         jetstream.set_timeout(PATIENCE);
         let mut answers = Vec::with_capacity(messages.len());
-        for message in messages {
+        for message in messages.iter().map(Stored::anywhere) {
             let (subject, headers) = (message.subject.clone(), message.headers.clone());
             let sent = jetstream.publish_with_headers(subject, headers, message.payload.clone()).await;
             answers.push(sent.with_context(|| message.subject.clone())?);
