@@ -1,11 +1,7 @@
 //! Events that come again, late or in another order, and a broker that forgets.
 
-<<<<<<< HEAD
-pub(crate) mod digest;
-=======
 mod contested;
-mod digest;
->>>>>>> eb6a3d5 (System tests: fresh events backwards and shuffled; strangers and second relays in the streams)
+pub(crate) mod digest;
 mod history;
 mod lost;
 mod quiet;

@@ -20,7 +20,10 @@ use rand::{SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use sqlx::{Connection, PgConnection};
 use system_tests::{Customer, Service, Shop};
 use testkit::{Stored, eventually};
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use tonic::Request;
 
@@ -29,11 +32,14 @@ use super::{history::History, quiet::STREAMS};
 /// No message of ours.
 const GARBAGE: &[u8] = b"\xff\xff\xffnothing of ours";
 /// How many orders are placed while everybody publishes.
-const ORDERS: usize = 120;
+const ORDERS: usize = 60;
 /// Orders under way at once.
 const AT_ONCE: usize = 12;
+/// How often a stranger interferes. Each time costs the relays a comparison: one who comes more often than they can
+/// compare keeps them from publishing, which only the broker's permissions prevent.
+const PACE: Duration = Duration::from_millis(500);
 /// Until something that others do has been done, on a busy machine.
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 
 /// Something that goes on until it is told to end.
 struct Task {
@@ -75,7 +81,10 @@ async fn disturb(shop: &Shop, sent: Arc<AtomicUsize>) -> Result<Task> {
     let broker = shop.broker.clone();
     Ok(Task::start(|stop| async move {
         let mut dice = StdRng::seed_from_u64(6);
+        let mut pace = interval(PACE);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !stop.is_cancelled() {
+            pace.tick().await;
             let truths = truths.choose_multiple(&mut dice, 6).flat_map(foreign);
             let messages: Vec<Stored> = truths.collect();
             // Where the broker is away, nobody hears it.

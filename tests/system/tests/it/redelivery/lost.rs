@@ -69,7 +69,10 @@ impl Trial {
 
     /// What the broker acknowledged, nobody has handled and the broker then lost reaches its end all the same: its word
     /// was all there was.
-    async fn unheard_is_not_lost(&mut self) -> Result<()> {
+    async fn unheard_is_not_lost(
+        &mut self,
+        lose: impl AsyncFnOnce(&Shop, &Snapshot) -> Result<()>,
+    ) -> Result<()> {
         let History { shop, listeners, customers, book, placed, .. } = &mut self.history;
         shop.kill(Service::Payment).await?;
         let first = placed.len();
@@ -78,7 +81,7 @@ impl Trial {
         }
         all_published(shop, Service::Order).await?;
         shop.broker.kill().await?;
-        shop.broker.restore(&self.snapshot).await?;
+        lose(shop, &self.snapshot).await?;
         shop.broker.start_again().await?;
         shop.start_again(Service::Payment).await?;
         for (customer, order_id) in customers.iter().cycle().zip(&placed[first..]) {
@@ -157,7 +160,8 @@ async fn a_broker_that_forgets_is_told_again_and_nothing_happens_twice() -> Resu
         })
         .await?;
 
-    trial.unheard_is_not_lost().await?;
+    trial.unheard_is_not_lost(async |shop, snapshot| shop.broker.restore(snapshot).await).await?;
+    trial.unheard_is_not_lost(async |shop, _| shop.broker.wipe().await).await?;
     writeln!(io::stderr(), "a broker that forgets:\n  {}", trial.told.join("\n  "))?;
     trial.history.shop.check(&trial.history.placed).await
 }
