@@ -27,8 +27,10 @@ impl Percentiles {
 /// while it waited `waited` for one. Each would have met the same end of the wait, so much earlier begun (`interval`
 /// times 1, 2, …): as `HdrHistogram` corrects for coordinated omission.
 pub(super) fn omitted(waited: Duration, interval: Duration) -> impl Iterator<Item = Duration> {
-    (0_u32..).map(move |earlier| interval * earlier).take_while(move |earlier| {
-        earlier.is_zero() || (!interval.is_zero() && *earlier + interval <= waited)
+    (0_u32..).map_while(move |number| {
+        let earlier = interval * number;
+        let counts = number == 0 || (!interval.is_zero() && earlier + interval <= waited);
+        counts.then_some(earlier)
     })
 }
 
