@@ -39,6 +39,14 @@ impl Told {
         Ok(Self(Cursor::declare(moment, declare, "FETCH FORWARD 2000 FROM told").await?))
     }
 
+    /// Of the events about users alone: identity tells of sessions and addresses too, which have no version to compare.
+    async fn of_users(moment: &mut PgConnection) -> Result<Self> {
+        let declare = "DECLARE told NO SCROLL CURSOR FOR
+             SELECT aggregate_id, sequence, subject FROM outbox WHERE aggregate_id ~ '^usr_'
+             ORDER BY aggregate_id COLLATE \"C\", sequence";
+        Ok(Self(Cursor::declare(moment, declare, "FETCH FORWARD 2000 FROM told").await?))
+    }
+
     /// What the next events are about; what can't be read is reported and passed over.
     async fn peek<Id: FromStr>(
         &mut self,

@@ -12,7 +12,7 @@ use crate::{
 /// Who has registered was told of, and who is told to be gone is gone.
 pub(super) async fn look(books: &mut Books, report: &mut Report, progress: Progress<'_>) -> Result<()> {
     let mut moment = books.moment(Service::Identity).await?;
-    let mut told = Told::open(&mut moment).await?;
+    let mut told = Told::of_users(&mut moment).await?;
     let mut users: Cursor<(Uuid, bool)> = Cursor::declare(
         &mut moment,
         "DECLARE registered NO SCROLL CURSOR FOR
