@@ -12,6 +12,7 @@ use testkit::eventually;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use uuid::Uuid;
+use values::OrderId;
 
 use super::ground::{Ground, SOON};
 
@@ -187,12 +188,12 @@ async fn every_event_again_without_the_inbox(ground: &Ground) -> Result<()> {
 /// A payment's key lets no order be charged twice, and after it the index of the captures.
 async fn charges_by_the_keys_alone(ground: &Ground) -> Result<()> {
     let customer = ground.shop.customer(5_000).await?;
-    ground.confirmed(&customer).await?;
+    let order_id = ground.confirmed(&customer).await?;
     deliver_again_to_payment(ground, &[Guard::Inbox, Guard::Settled]).await?;
     ground.shop.says(Service::Payment, "an order was settled by another transaction").await?;
     assert_eq!(customer.balance().await?, 4_000);
 
-    ground.alter(Service::Payment, NO_KEY).await?;
+    ground.alter(Service::Payment, &no_key(&order_id)?).await?;
     deliver_again_to_payment(ground, &[Guard::Inbox, Guard::Settled]).await?;
     ground.shop.says(Service::Payment, "transfers_one_capture_an_order").await?;
     assert_eq!(customer.balance().await?, 4_000);
@@ -200,16 +201,20 @@ async fn charges_by_the_keys_alone(ground: &Ground) -> Result<()> {
     ground.shop.without(Service::Payment, &[]).await
 }
 
-/// The key is there, but no payment meets one in it that took something.
-const NO_KEY: &str = "
-    CREATE OR REPLACE FUNCTION make_room() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN DELETE FROM payments WHERE order_id = NEW.order_id AND state = 'CAPTURED'; RETURN NEW; END $$;
-    CREATE TRIGGER make_room BEFORE INSERT ON payments FOR EACH ROW EXECUTE FUNCTION make_room()";
+/// The key is there, but this order's payment doesn't meet itself in it.
+fn no_key(order_id: &str) -> Result<String> {
+    let order = order_id.parse::<OrderId>()?.uuid();
+    Ok(format!(
+        "CREATE OR REPLACE FUNCTION make_room() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN DELETE FROM payments WHERE order_id = NEW.order_id AND order_id = '{order}'; RETURN NEW; END $$;
+         CREATE TRIGGER make_room BEFORE INSERT ON payments FOR EACH ROW EXECUTE FUNCTION make_room()"
+    ))
+}
 
 async fn a_second_charge_is_caught(ground: &Ground) -> Result<()> {
     let customer = ground.shop.customer(5_000).await?;
     let order_id = ground.confirmed(&customer).await?;
-    ground.alter(Service::Payment, NO_KEY).await?;
+    ground.alter(Service::Payment, &no_key(&order_id)?).await?;
     ground.alter(Service::Payment, "DROP INDEX transfers_one_capture_an_order").await?;
     deliver_again_to_payment(ground, &[Guard::Inbox, Guard::Settled]).await?;
     customer.balance_becomes(3_000).await?;
