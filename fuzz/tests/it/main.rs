@@ -32,11 +32,12 @@ fn examples_and_pieces_of_them_break_nothing() {
         for example in (target.examples)() {
             assert!(example.len() <= target.longest, "{}: an example is never tried whole", target.name);
             holds(target, &example);
-            let steps = example.len().div_ceil(64).max(1);
+            // A few: what searches for more is `cargo xtask fuzz`.
+            let steps = example.len().div_ceil(8).max(1);
             for at in (0..example.len()).step_by(steps) {
                 holds(target, &example[..at]);
                 holds(target, &example[at..]);
-                for other in [0, b'\n', b' ', b'0', 0x7f, 0xff, example[at] ^ 1] {
+                for other in [0, 0xff, example[at] ^ 1] {
                     let mut changed = example.clone();
                     changed[at] = other;
                     holds(target, &changed);
