@@ -112,8 +112,8 @@ impl Mailer {
             }
         }
         self.connect().await.map_err(|error| {
-            // Nobody has been named yet, so that the cause may be.
-            let cause = error.source().filter(|_| error.status().is_none());
+            // Nobody has been named yet, so that the cause may be; but not what cannot be read: it may be anything.
+            let cause = error.source().filter(|_| error.status().is_none() && !error.is_response());
             let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
             NotSent::Later(format!("the mail server {}{cause}", said(&error)))
         })
