@@ -68,9 +68,16 @@ pub(crate) async fn warm(db: &DatabaseConnection) -> Result<(), DbErr> {
 }
 
 /// What every session of a service asks of the server.
-const SETTINGS: [(&str, &str); 4] = [
+const SETTINGS: [(&str, &str); 8] = [
     // A plan made for the first parameters seen costs up to three times the generic one at few callers.
     ("plan_cache_mode", "force_generic_plan"),
+    // A plan is kept for as long as a session, and may be made while its tables are empty, when reading them whole looks
+    // cheap. Every statement of a service has an index to go by.
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    // For statements of minutes; what is planned around a missing index would look like one.
+    ("jit", "off"),
     // A replica that freezes in a transaction must not keep its rows from the others. Ours take milliseconds.
     ("idle_in_transaction_session_timeout", "10s"),
     ("lock_timeout", "5s"),

@@ -114,7 +114,13 @@ pub(crate) async fn find_by_request(
     user: UserId,
     request_id: &RequestId,
 ) -> Result<Option<Requested>, DbErr> {
-    Ok(find_by_requests(db, [(user, request_id)]).await?.pop())
+    let find = format!(
+        "SELECT request_id, request_fingerprint, {} FROM orders WHERE user_id = $1 AND request_id = $2",
+        columns()
+    );
+    let values = [user.uuid().into(), request_id.to_string().into()];
+    let row = RequestedRow::find_by_statement(sql(&find, values)).one(db).await?;
+    row.map(Requested::try_from).transpose()
 }
 
 /// The orders that these requests have made.
@@ -131,13 +137,17 @@ pub(crate) async fn find_by_requests(
         columns()
     );
     let rows = RequestedRow::find_by_statement(sql(&find, [users.into(), ids.into()])).all(db).await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(Requested {
-                request_id: row.request_id,
-                fingerprint: fingerprint(&row.request_fingerprint)?,
-                order: row.order.try_into()?,
-            })
+    rows.into_iter().map(Requested::try_from).collect()
+}
+
+impl TryFrom<RequestedRow> for Requested {
+    type Error = DbErr;
+
+    fn try_from(row: RequestedRow) -> Result<Self, DbErr> {
+        Ok(Self {
+            request_id: row.request_id,
+            fingerprint: fingerprint(&row.request_fingerprint)?,
+            order: row.order.try_into()?,
         })
-        .collect()
+    }
 }
