@@ -1,12 +1,13 @@
 //! Group commit: many concurrent calls, one transaction.
 //!
 //! Callers [`submit`](Batcher::submit) items; one worker takes whatever has queued while its previous transaction was
-//! under way and hands it to a [`Step`] as one batch. There is no timer, so a lone caller waits for nothing.
+//! under way and hands it to a [`Step`] as one batch. There is no timer, so a lone caller waits for nothing. A step may as
+//! well be one call to another service for all who need it at the time.
 
 mod metrics;
 mod worker;
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use tokio::sync::{
     mpsc::{self, error::TrySendError},
@@ -47,11 +48,14 @@ pub struct Limits {
     pub max_batch: usize,
     /// Items waiting for the next one.
     pub max_queue: usize,
+    /// After so long a batch no longer holds up those behind it: the next one begins beside it. For steps that ask
+    /// another service, of which one replica may hang; transactions would fight over their locks.
+    pub overtaken_after: Option<Duration>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_batch: 128, max_queue: 4096 }
+        Self { max_batch: 128, max_queue: 4096, overtaken_after: None }
     }
 }
 
@@ -85,7 +89,7 @@ impl<S: Step> Batcher<S> {
     pub fn spawn(name: &'static str, step: S, limits: Limits) -> Self {
         let (queue, jobs) = mpsc::channel(limits.max_queue);
         let metrics = Metrics::of(name);
-        tokio::spawn(Worker::new(name, step, limits.max_batch, jobs, metrics.clone()).run());
+        tokio::spawn(Worker::new(name, step, limits, jobs, metrics.clone()).run());
         Self { queue, metrics }
     }
 

@@ -1,40 +1,38 @@
 //! The one task that runs a step's batches.
 
-use std::{panic::AssertUnwindSafe, time::Instant};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures::FutureExt;
 use opentelemetry::trace::TraceContextExt;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tracing::{Instrument, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use crate::{Caller, Job, Step, SubmitError, metrics::Metrics};
+use crate::{Caller, Job, Limits, Step, SubmitError, metrics::Metrics};
 
 pub(crate) struct Worker<S: Step> {
-    name: &'static str,
-    step: S,
-    max_batch: usize,
+    limits: Limits,
     jobs: mpsc::Receiver<Job<S>>,
-    metrics: Metrics,
+    runner: Arc<Runner<S>>,
 }
 
 impl<S: Step> Worker<S> {
     pub(crate) fn new(
         name: &'static str,
         step: S,
-        max_batch: usize,
+        limits: Limits,
         jobs: mpsc::Receiver<Job<S>>,
         metrics: Metrics,
     ) -> Self {
-        Self { name, step, max_batch, jobs, metrics }
+        Self { limits, jobs, runner: Arc::new(Runner { name, step, metrics }) }
     }
 
     pub(crate) async fn run(mut self) {
         while let Some(first) = self.jobs.recv().await {
-            self.metrics.taken();
+            self.runner.metrics.taken();
             let mut batch = Batch::new();
             batch.take(first);
-            while batch.len() < self.max_batch
+            while batch.len() < self.limits.max_batch
                 && let Some(job) = self.next_queued()
             {
                 batch.take(job);
@@ -50,10 +48,28 @@ impl<S: Step> Worker<S> {
 
     fn next_queued(&mut self) -> Option<Job<S>> {
         let job = self.jobs.try_recv().ok()?;
-        self.metrics.taken();
+        self.runner.metrics.taken();
         Some(job)
     }
 
+    /// Ends with the batch, or when it is not to be waited for any longer; then it goes on by itself.
+    async fn settle(&self, batch: Batch<S>) -> Result<(), S::Error> {
+        let Some(patience) = self.limits.overtaken_after else { return self.runner.settle(batch).await };
+        let runner = self.runner.clone();
+        let settling = tokio::spawn(async move { runner.settle(batch).await });
+        // A panic is the step's and has been caught; what is overtaken answers its own callers.
+        timeout(patience, settling).await.map_or(Ok(()), |ended| ended.unwrap_or(Ok(())))
+    }
+}
+
+/// Runs batches through the step.
+struct Runner<S: Step> {
+    name: &'static str,
+    step: S,
+    metrics: Metrics,
+}
+
+impl<S: Step> Runner<S> {
     /// Answers every caller of `batch`, trying it by halves where one item may be to blame for a failure.
     ///
     /// An error is one that no item is to blame for.

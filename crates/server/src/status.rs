@@ -3,6 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use auth::Permission;
+use proto::types::v1::Refusal;
 use sea_orm::DbErr;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -35,6 +36,27 @@ pub const fn name(code: Code) -> &'static str {
         Code::DataLoss => "DATA_LOSS",
         Code::Unauthenticated => "UNAUTHENTICATED",
     }
+}
+
+/// A status as an answer to one request of several.
+#[must_use]
+pub fn refusal(status: &Status) -> Refusal {
+    Refusal {
+        code: status.code() as i32,
+        message: status.message().to_owned(),
+        details: status.details().to_vec(),
+    }
+}
+
+/// What a service answered to one request of several; a code that is none of gRPC's is UNKNOWN.
+#[must_use]
+pub fn refused(refusal: Refusal) -> Status {
+    let code = match Code::from_i32(refusal.code) {
+        // Nobody refuses with OK.
+        Code::Ok => Code::Unknown,
+        code => code,
+    };
+    Status::with_details(code, refusal.message, refusal.details.into())
 }
 
 /// When to come back after a refusal that soon passes.

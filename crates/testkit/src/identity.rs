@@ -10,10 +10,15 @@ use anyhow::{Context, Result};
 use auth::{Access, Issuer, Permission, PublicKey, SigningKey, Verifier};
 use futures::{Stream, StreamExt as _, future, stream};
 use proto::identity::v1::{
-    Address, Contact, GetAddressRequest, GetContactRequest, GetDeliveryAddressRequest, GetJwksRequest,
-    GetJwksResponse, GetUserRequest, JsonWebKey, ListAddressesRequest, ListAddressesResponse, User,
+    Address, BatchGetContactsRequest, BatchGetContactsResponse, BatchGetRecipientsRequest,
+    BatchGetRecipientsResponse, Contact, ContactOutcome, GetAddressRequest, GetContactRequest,
+    GetDeliveryAddressRequest, GetJwksRequest, GetJwksResponse, GetUserRequest, JsonWebKey,
+    ListAddressesRequest, ListAddressesResponse, Recipient, RecipientOutcome, RecipientRequest, User,
+    contact_outcome,
     identity_service_server::{IdentityService, IdentityServiceServer},
+    recipient_outcome,
 };
+use proto::types::v1::Refusal;
 use secrecy::ExposeSecret;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -158,6 +163,19 @@ impl Desk {
             .ok_or_else(|| Status::not_found("no such user"))
     }
 
+    fn recipient(&self, wanted: &RecipientRequest) -> Result<Recipient, Status> {
+        let user = wanted.user_id.parse().map_err(|_| Status::not_found("no such user"))?;
+        let display_name = self.contact_of(user)?.display_name;
+        let address = if wanted.address_id.is_empty() {
+            let addresses = self.addresses();
+            let default = addresses.iter().find(|(owner, address)| *owner == user && address.is_default);
+            default.map(|(_, address)| address.clone())
+        } else {
+            Some(self.address_of(user, &wanted.address_id)?.into_inner())
+        };
+        Ok(Recipient { display_name, address })
+    }
+
     /// The user whose token comes with the request.
     async fn caller<T: Sync>(&self, request: &Request<T>) -> Result<UserId, Status> {
         let header = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
@@ -218,6 +236,14 @@ pub fn as_user<T>(token: &str, message: T) -> Result<Request<T>> {
     Ok(request)
 }
 
+fn refusal(status: &Status) -> Refusal {
+    Refusal {
+        code: status.code() as i32,
+        message: status.message().to_owned(),
+        details: status.details().to_vec(),
+    }
+}
+
 #[tonic::async_trait]
 impl IdentityService for Desk {
     async fn get_jwks(&self, _: Request<GetJwksRequest>) -> Result<Response<GetJwksResponse>, Status> {
@@ -260,6 +286,36 @@ impl IdentityService for Desk {
     async fn get_contact(&self, request: Request<GetContactRequest>) -> Result<Response<Contact>, Status> {
         let user = request.get_ref().user_id.parse().map_err(|_| Status::not_found("no such user"))?;
         self.contact_of(user).map(Response::new)
+    }
+
+    async fn batch_get_contacts(
+        &self,
+        request: Request<BatchGetContactsRequest>,
+    ) -> Result<Response<BatchGetContactsResponse>, Status> {
+        let mut outcomes = Vec::new();
+        for request in request.into_inner().requests {
+            let outcome = match self.get_contact(Request::new(request)).await {
+                Ok(contact) => contact_outcome::Outcome::Contact(contact.into_inner()),
+                Err(status) => contact_outcome::Outcome::Refusal(refusal(&status)),
+            };
+            outcomes.push(ContactOutcome { outcome: Some(outcome) });
+        }
+        Ok(Response::new(BatchGetContactsResponse { outcomes }))
+    }
+
+    async fn batch_get_recipients(
+        &self,
+        request: Request<BatchGetRecipientsRequest>,
+    ) -> Result<Response<BatchGetRecipientsResponse>, Status> {
+        let requests = request.into_inner().requests;
+        let outcomes = requests.iter().map(|request| {
+            let outcome = match self.recipient(request) {
+                Ok(recipient) => recipient_outcome::Outcome::Recipient(recipient),
+                Err(status) => recipient_outcome::Outcome::Refusal(refusal(&status)),
+            };
+            RecipientOutcome { outcome: Some(outcome) }
+        });
+        Ok(Response::new(BatchGetRecipientsResponse { outcomes: outcomes.collect() }))
     }
 
     async fn get_delivery_address(

@@ -1,6 +1,8 @@
 //! The RPCs, a file each: parse, authorise, call domain and store, answer.
 
 mod authenticate_user;
+mod batch_get_contacts;
+mod batch_get_recipients;
 mod change_password;
 mod create_address;
 mod create_user;
@@ -34,7 +36,7 @@ use sea_orm::DatabaseConnection;
 use server::caller;
 use server::wire::timestamp;
 use tonic::{Request, Response, Status};
-use values::Clock;
+use values::{Clock, Violations};
 
 use crate::access::Changed;
 use crate::error::Error;
@@ -198,12 +200,39 @@ impl identity_service_server::IdentityService for IdentityService {
         Ok(Response::new(get_contact::get_contact(self, request.into_inner()).await?))
     }
 
+    async fn batch_get_contacts(
+        &self,
+        request: Request<pb::BatchGetContactsRequest>,
+    ) -> Answer<pb::BatchGetContactsResponse> {
+        Ok(Response::new(batch_get_contacts::batch_get_contacts(self, request.into_inner()).await?))
+    }
+
+    async fn batch_get_recipients(
+        &self,
+        request: Request<pb::BatchGetRecipientsRequest>,
+    ) -> Answer<pb::BatchGetRecipientsResponse> {
+        Ok(Response::new(batch_get_recipients::batch_get_recipients(self, request.into_inner()).await?))
+    }
+
     async fn get_delivery_address(
         &self,
         request: Request<pb::GetDeliveryAddressRequest>,
     ) -> Answer<pb::Address> {
         Ok(Response::new(get_delivery_address::get_delivery_address(self, request.into_inner()).await?))
     }
+}
+
+/// How many requests one call may carry.
+const MAX_REQUESTS: usize = 256;
+
+/// Whether so many requests may come in one call.
+fn of_several(requests: usize) -> crate::error::Result<()> {
+    if (1..=MAX_REQUESTS).contains(&requests) {
+        return Ok(());
+    }
+    let mut violations = Violations::new();
+    violations.add("requests", format!("must have 1 to {MAX_REQUESTS} requests"));
+    Err(violations.into())
 }
 
 /// Whether what the caller read is still so; an empty `etag` asks nothing.

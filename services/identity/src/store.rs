@@ -2,6 +2,7 @@
 
 pub(crate) mod addresses;
 pub(crate) mod audit;
+pub(crate) mod recipients;
 pub(crate) mod refresh_tokens;
 pub(crate) mod registrations;
 pub(crate) mod roles;

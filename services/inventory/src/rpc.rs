@@ -4,6 +4,7 @@ mod add_book;
 mod add_shop_member;
 mod adjust_stock;
 mod batch_get_books;
+mod batch_reservations;
 mod check_availability;
 mod commit_reservation;
 mod create_location;
@@ -143,6 +144,20 @@ impl InventoryService for Inventory {
 
     async fn reserve_stock(&self, call: Request<pb::ReserveStockRequest>) -> Answer<pb::Reservation> {
         Ok(Response::new(reserve_stock::reserve_stock(self, call.into_inner()).await?))
+    }
+
+    async fn batch_reserve_stock(
+        &self,
+        call: Request<pb::BatchReserveStockRequest>,
+    ) -> Answer<pb::BatchReservationsResponse> {
+        Ok(Response::new(batch_reservations::reserve(self, call.into_inner()).await?))
+    }
+
+    async fn batch_commit_reservations(
+        &self,
+        call: Request<pb::BatchCommitReservationsRequest>,
+    ) -> Answer<pb::BatchReservationsResponse> {
+        Ok(Response::new(batch_reservations::commit(self, call.into_inner()).await?))
     }
 
     async fn commit_reservation(

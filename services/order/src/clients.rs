@@ -6,13 +6,13 @@ mod inventory;
 use tonic::{Code, Status};
 
 pub(crate) use self::{
-    identity::Identity,
-    inventory::{Commitment, Inventory, Reservation},
+    identity::{Identity, Recipient, RecipientQuery},
+    inventory::{Commitment, Inventory, Reservation, Wanted},
 };
 use crate::error::Error;
 
 /// Why another service gave no answer that we can use.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum CallError {
     /// It refuses, for a reason that is our caller's to know.
     #[error("{0}")]

@@ -25,9 +25,6 @@ pub(crate) enum Error {
     /// The caller has no address to send to.
     #[error("the caller has no default address")]
     NoDefaultAddress,
-    /// The caller is gone.
-    #[error("the caller is no user any more")]
-    NoSuchUser(String),
     /// The caller may not look into the shop, or there is none.
     #[error("there is no such shop for the caller")]
     NoSuchShop(String),
@@ -64,6 +61,9 @@ pub(crate) enum Error {
     /// Another service did not give what was needed.
     #[error(transparent)]
     Call(CallError),
+    /// Too many wait for another service, or this one is ending.
+    #[error("the question to another service was not asked")]
+    NotAsked(SubmitError<CallError>),
     /// The group commit did not take it or did not succeed.
     #[error(transparent)]
     Batch(#[from] SubmitError<BatchError>),
@@ -73,6 +73,15 @@ pub(crate) enum Error {
     /// An event does not fit the broker.
     #[error(transparent)]
     Event(#[from] TooLarge),
+}
+
+impl From<SubmitError<CallError>> for Error {
+    fn from(error: SubmitError<CallError>) -> Self {
+        match error {
+            SubmitError::Failed(error) => error.into(),
+            error => Self::NotAsked(error),
+        }
+    }
 }
 
 /// The transaction of a whole batch failed.
@@ -108,7 +117,6 @@ impl From<Error> for Status {
             Error::Invalid(violations) => status::invalid(violations),
             Error::NoSuchOrder(id) => status::not_found("order", id),
             Error::NoDefaultAddress => status::not_found("address", ""),
-            Error::NoSuchUser(id) => status::not_found("user", id),
             Error::NoSuchShop(id) => status::not_found("shop", id),
             Error::ShipmentStep(state) => status::precondition(
                 "SHIPMENT_STEP_ILLEGAL",
@@ -145,12 +153,15 @@ impl From<Error> for Status {
                 vec![("order_id".to_owned(), "it has been cancelled or sent before".to_owned())],
             ),
             Error::Call(error) => error.into(),
-            Error::Batch(SubmitError::QueueFull) => {
+            Error::Batch(SubmitError::QueueFull) | Error::NotAsked(SubmitError::QueueFull) => {
                 status::exhausted("QUEUE_FULL", "too many orders are waiting", Duration::from_millis(100))
             }
-            Error::Batch(SubmitError::Stopped) => status::unavailable(Duration::from_secs(1)),
+            Error::Batch(SubmitError::Stopped) | Error::NotAsked(SubmitError::Stopped) => {
+                status::unavailable(Duration::from_secs(1))
+            }
             // The worker has told what happened.
-            Error::Batch(SubmitError::Broken) => status::internal(),
+            Error::Batch(SubmitError::Broken) | Error::NotAsked(SubmitError::Broken) => status::internal(),
+            Error::NotAsked(SubmitError::Failed(error)) => error.into(),
             Error::Batch(SubmitError::Failed(BatchError(error))) => status::from_db(&error),
             Error::Database(error) => status::from_db(&error),
             Error::Event(error) => {

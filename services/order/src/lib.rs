@@ -13,6 +13,7 @@ mod rpc;
 mod settle;
 mod store;
 mod sweeper;
+mod together;
 mod watchers;
 
 pub use config::Config;
@@ -33,6 +34,7 @@ use crate::{
     place::Place,
     rpc::OrderService,
     sweeper::{Broker, Complaints, Sweeper},
+    together::{Recipients, Reservations},
     watchers::Watchers,
 };
 
@@ -64,8 +66,8 @@ impl Application for Order {
         let place = Place { db: db.clone(), notifier: notifier.clone() };
         let rpc = OrderService {
             db: db.clone(),
-            identity: identity.clone(),
-            inventory: inventory.clone(),
+            recipients: Recipients::spawn(identity.clone()),
+            reservations: Reservations::spawn(inventory.clone()),
             new_orders: Batcher::spawn("place", place, Limits::default()),
             notifier: notifier.clone(),
             watchers: watchers.clone(),

@@ -23,9 +23,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, codegen::BoxStream};
 
 use crate::{
-    clients::{Identity, Inventory},
     notifier::Notifier,
     place::Place,
+    together::{Recipients, Reservations},
     watchers::Watchers,
 };
 
@@ -33,8 +33,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct OrderService {
     pub(crate) db: DatabaseConnection,
-    pub(crate) identity: Identity,
-    pub(crate) inventory: Inventory,
+    pub(crate) recipients: Batcher<Recipients>,
+    pub(crate) reservations: Batcher<Reservations>,
     pub(crate) new_orders: Batcher<Place>,
     pub(crate) notifier: Notifier,
     pub(crate) watchers: Watchers,

@@ -19,7 +19,7 @@ pub(super) async fn get_contact(
     Ok(pb::Contact { user_id: user.to_string(), email: found.email, display_name: found.display_name })
 }
 
-fn parse(wire: &pb::GetContactRequest) -> std::result::Result<UserId, Violations> {
+pub(super) fn parse(wire: &pb::GetContactRequest) -> std::result::Result<UserId, Violations> {
     let mut violations = Violations::new();
     let user = violations.parse("user_id", &wire.user_id);
     violations.finish(user)

@@ -1,14 +1,28 @@
-use auth::Customer;
-use proto::identity::v1::{self as identity, identity_service_client::IdentityServiceClient};
-use secrecy::ExposeSecret as _;
-use tonic::{Code, Request, metadata::AsciiMetadataValue};
+use proto::identity::v1::{
+    self as identity, identity_service_client::IdentityServiceClient, recipient_outcome::Outcome,
+};
+use tonic::Code;
 use values::{AddressId, UserId};
 
 use super::{CallError, failed, nonsense};
 use crate::domain::ShippingAddress;
 
-/// How many addresses are asked for at once: the most that identity tells.
-const PAGE: i32 = 200;
+/// Whom a new order is to go to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RecipientQuery {
+    /// The customer, who has placed the order and whose address it has to be.
+    pub(crate) user: UserId,
+    /// The default one, if none is named.
+    pub(crate) address: Option<AddressId>,
+}
+
+/// Whom a new order goes to.
+#[derive(Clone, Debug)]
+pub(crate) struct Recipient {
+    pub(crate) name: String,
+    /// `None`: no address was named, and the customer has no default one.
+    pub(crate) address: Option<ShippingAddress>,
+}
 
 /// Knows what customers are called and where they live.
 #[derive(Clone, Debug)]
@@ -22,34 +36,23 @@ impl Identity {
         Self(IdentityServiceClient::new(client))
     }
 
-    /// An address of the customer, asked for with the customer's own token; without an id the default one, if there
-    /// is any.
-    pub(crate) async fn address_of(
+    /// What the customers of new orders are called and where their orders go, each for itself.
+    pub(crate) async fn recipients(
         &self,
-        customer: &Customer,
-        id: Option<AddressId>,
-    ) -> Result<Option<ShippingAddress>, CallError> {
-        let Some(id) = id else { return self.default_address_of(customer).await };
-        let request = as_customer(customer, identity::GetAddressRequest { address_id: id.to_string() })?;
-        let address = self.0.clone().get_address(request).await.map_err(failed(Self::NAME))?.into_inner();
-        read(address).map(Some)
-    }
-
-    async fn default_address_of(&self, customer: &Customer) -> Result<Option<ShippingAddress>, CallError> {
-        let mut page_token = String::new();
-        loop {
-            let request =
-                as_customer(customer, identity::ListAddressesRequest { page_size: PAGE, page_token })?;
-            let answer = self.0.clone().list_addresses(request).await;
-            let page = answer.map_err(failed(Self::NAME))?.into_inner();
-            if let Some(default) = page.addresses.into_iter().find(|address| address.is_default) {
-                return read(default).map(Some);
-            }
-            if page.next_page_token.is_empty() {
-                return Ok(None);
-            }
-            page_token = page.next_page_token;
+        queries: &[RecipientQuery],
+    ) -> Result<Vec<Result<Recipient, CallError>>, CallError> {
+        let requests = queries.iter().map(|query| identity::RecipientRequest {
+            user_id: query.user.to_string(),
+            address_id: query.address.map(|id| id.to_string()).unwrap_or_default(),
+        });
+        let request = identity::BatchGetRecipientsRequest { requests: requests.collect() };
+        let answer = self.0.clone().batch_get_recipients(request).await.map_err(failed(Self::NAME))?;
+        let outcomes = answer.into_inner().outcomes;
+        if outcomes.len() != queries.len() {
+            let what = format!("{} outcomes of {} requests", outcomes.len(), queries.len());
+            return Err(nonsense(Self::NAME, &what));
         }
+        Ok(outcomes.into_iter().map(recipient).collect())
     }
 
     /// What a user is called; `None`: there is no such user any more.
@@ -78,15 +81,14 @@ impl Identity {
     }
 }
 
-fn as_customer<T>(customer: &Customer, message: T) -> Result<Request<T>, CallError> {
-    let mut request = Request::new(message);
-    let bearer = format!("Bearer {}", customer.bearer().expose_secret());
-    let mut bearer: AsciiMetadataValue = bearer
-        .parse()
-        .map_err(|_| nonsense(Identity::NAME, &"the token that let the caller in is no header value"))?;
-    bearer.set_sensitive(true);
-    request.metadata_mut().insert("authorization", bearer);
-    Ok(request)
+fn recipient(outcome: identity::RecipientOutcome) -> Result<Recipient, CallError> {
+    match outcome.outcome {
+        Some(Outcome::Recipient(recipient)) => {
+            Ok(Recipient { name: recipient.display_name, address: recipient.address.map(read).transpose()? })
+        }
+        Some(Outcome::Refusal(refusal)) => Err(failed(Identity::NAME)(server::status::refused(refusal))),
+        None => Err(nonsense(Identity::NAME, &"no outcome")),
+    }
 }
 
 fn read(address: identity::Address) -> Result<ShippingAddress, CallError> {

@@ -1,11 +1,20 @@
 use proto::inventory::v1::{
     self as inventory, ReservationState, inventory_service_client::InventoryServiceClient,
+    reservation_outcome::Outcome,
 };
-use tonic::Code;
+use tonic::{Code, Status};
 use values::{Currency, Money, OfferId, Quantity, RequestId, ReservationId, UserId};
 
 use super::{CallError, failed, nonsense};
 use crate::domain::Line;
+
+/// What a customer's request needs set aside.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) user: UserId,
+    pub(crate) request_id: RequestId,
+    pub(crate) items: Vec<(OfferId, Quantity)>,
+}
 
 /// What inventory has set aside.
 #[derive(Clone, Debug)]
@@ -37,59 +46,87 @@ impl Inventory {
         Self(InventoryServiceClient::new(client))
     }
 
-    /// Sets the stock of a customer's request aside; every attempt of the same request gets the same reservation.
+    /// Sets the stock of customers' requests aside, each for itself; every attempt of the same request gets the same
+    /// reservation.
     pub(crate) async fn reserve(
         &self,
-        user: UserId,
-        request_id: &RequestId,
-        items: &[(OfferId, Quantity)],
-    ) -> Result<Reservation, CallError> {
-        let request = inventory::ReserveStockRequest {
-            key: format!("{user}/{request_id}"),
-            lines: items
+        wanted: &[Wanted],
+    ) -> Result<Vec<Result<Reservation, CallError>>, CallError> {
+        let requests = wanted.iter().map(|wanted| inventory::ReserveStockRequest {
+            key: format!("{}/{}", wanted.user, wanted.request_id),
+            lines: wanted
+                .items
                 .iter()
                 .map(|&(offer, quantity)| inventory::Line {
                     offer_id: offer.to_string(),
                     quantity: quantity.into(),
                 })
                 .collect(),
-        };
-        let answer = self.0.clone().reserve_stock(request).await.map_err(failed(Self::NAME))?.into_inner();
-        let reservation = read(answer)?;
-        let reserved = reservation.lines.iter().map(|line| (line.offer, line.quantity));
-        if !reserved.eq(items.iter().copied()) {
-            return Err(nonsense(Self::NAME, &"other lines than were asked for"));
-        }
-        Ok(reservation)
+        });
+        let request = inventory::BatchReserveStockRequest { requests: requests.collect() };
+        let answer = self.0.clone().batch_reserve_stock(request).await.map_err(failed(Self::NAME))?;
+        let outcomes = outcomes(answer.into_inner(), wanted.len())?;
+        Ok(outcomes.zip(wanted).map(|(outcome, wanted)| reservation(outcome, &wanted.items)).collect())
     }
 
-    /// Takes an order's stock off the shelf, if it can still be had.
-    pub(crate) async fn commit(&self, id: ReservationId) -> Result<Commitment, CallError> {
-        let request = inventory::CommitReservationRequest { reservation_id: id.to_string() };
-        match self.0.clone().commit_reservation(request).await {
-            Ok(answer) => match answer.into_inner().state() {
-                ReservationState::Committed => Ok(Commitment::Committed),
-                ReservationState::Released | ReservationState::Expired | ReservationState::Restocked => {
-                    Ok(Commitment::Lost)
-                }
-                ReservationState::Held | ReservationState::Unspecified => {
-                    Err(nonsense(Self::NAME, &"a state that no commit leads to"))
-                }
-            },
-            // Every order's reservation was made first: this is another database, or an older one. Losing paid orders
-            // to it for good would be worse than keeping them waiting until somebody has looked.
-            Err(status) if status.code() == Code::NotFound => {
-                Err(nonsense(Self::NAME, &"no such reservation, though an order has it"))
+    /// Takes the stock of orders off the shelf, each for itself, if it can still be had.
+    pub(crate) async fn commit(
+        &self,
+        ids: &[ReservationId],
+    ) -> Result<Vec<Result<Commitment, CallError>>, CallError> {
+        let requests =
+            ids.iter().map(|id| inventory::CommitReservationRequest { reservation_id: id.to_string() });
+        let request = inventory::BatchCommitReservationsRequest { requests: requests.collect() };
+        let answer = self.0.clone().batch_commit_reservations(request).await.map_err(failed(Self::NAME))?;
+        Ok(outcomes(answer.into_inner(), ids.len())?.map(|outcome| commitment(outcome)).collect())
+    }
+}
+
+/// What came of each request of several.
+fn outcomes(
+    answer: inventory::BatchReservationsResponse,
+    asked: usize,
+) -> Result<impl Iterator<Item = Result<inventory::Reservation, Status>>, CallError> {
+    if answer.outcomes.len() != asked {
+        let what = format!("{} outcomes of {asked} requests", answer.outcomes.len());
+        return Err(nonsense(Inventory::NAME, &what));
+    }
+    Ok(answer.outcomes.into_iter().map(|outcome| match outcome.outcome {
+        Some(Outcome::Reservation(reservation)) => Ok(reservation),
+        Some(Outcome::Refusal(refusal)) => Err(server::status::refused(refusal)),
+        None => Err(Status::unknown("no outcome")),
+    }))
+}
+
+fn reservation(
+    outcome: Result<inventory::Reservation, Status>,
+    items: &[(OfferId, Quantity)],
+) -> Result<Reservation, CallError> {
+    let reservation = read(outcome.map_err(failed(Inventory::NAME))?)?;
+    let reserved = reservation.lines.iter().map(|line| (line.offer, line.quantity));
+    if !reserved.eq(items.iter().copied()) {
+        return Err(nonsense(Inventory::NAME, &"other lines than were asked for"));
+    }
+    Ok(reservation)
+}
+
+fn commitment(outcome: Result<inventory::Reservation, Status>) -> Result<Commitment, CallError> {
+    match outcome {
+        Ok(reservation) => match reservation.state() {
+            ReservationState::Committed => Ok(Commitment::Committed),
+            ReservationState::Released | ReservationState::Expired | ReservationState::Restocked => {
+                Ok(Commitment::Lost)
             }
-            Err(status) => {
-                let error = failed(Self::NAME)(status);
-                // Nonsense is for the sweeper to tell: it knows what it has told before.
-                if !matches!(error, CallError::Nonsense { .. }) {
-                    tracing::warn!(%error, reservation = %id, "the stock of a paid order could not be committed yet");
-                }
-                Err(error)
+            ReservationState::Held | ReservationState::Unspecified => {
+                Err(nonsense(Inventory::NAME, &"a state that no commit leads to"))
             }
+        },
+        // Every order's reservation was made first: this is another database, or an older one. Losing paid orders to it
+        // for good would be worse than keeping them waiting until somebody has looked.
+        Err(status) if status.code() == Code::NotFound => {
+            Err(nonsense(Inventory::NAME, &"no such reservation, though an order has it"))
         }
+        Err(status) => Err(failed(Inventory::NAME)(status)),
     }
 }
 

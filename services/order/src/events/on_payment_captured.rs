@@ -1,23 +1,19 @@
 use std::{collections::HashMap, time::Duration};
 
 use events::{Delivery, HandleError, Handler, Verdict};
-use futures::{StreamExt as _, stream};
 use proto::payment::v1::PaymentCaptured;
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
 use tokio::time::Instant;
-use tracing::Instrument as _;
-use values::OrderId;
+use values::{OrderId, ReservationId};
 
 use super::{orders, settle_deliveries};
 use crate::{
-    clients::{Commitment, Inventory},
+    clients::{CallError, Commitment, Inventory},
     domain::Happening,
     notifier::Notifier,
     store,
 };
 
-/// Calls to inventory that are under way at once.
-const CALLS: usize = 128;
 /// How long a batch waits for inventory. That an order is paid must be noted in time even while inventory hangs; the
 /// sweeper, which has more patience, asks again.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -29,6 +25,26 @@ pub(crate) struct OnPaymentCaptured {
     pub(crate) db: DatabaseConnection,
     pub(crate) inventory: Inventory,
     pub(crate) notifier: Notifier,
+}
+
+impl OnPaymentCaptured {
+    /// What inventory said of each; `None`: nothing that helps.
+    async fn commit(&self, reservations: &[ReservationId]) -> Vec<Option<Commitment>> {
+        if reservations.is_empty() {
+            return vec![];
+        }
+        match mesh::until(Instant::now() + PATIENCE, self.inventory.commit(reservations)).await {
+            Ok(answers) => answers.into_iter().map(Result::ok).collect(),
+            Err(error) => {
+                // Nonsense is for the sweeper to tell: it knows what it has told before.
+                if !matches!(error, CallError::Nonsense { .. }) {
+                    let orders = reservations.len();
+                    tracing::warn!(%error, orders, "the stock of paid orders could not be committed yet");
+                }
+                vec![None; reservations.len()]
+            }
+        }
+    }
 }
 
 impl Handler for OnPaymentCaptured {
@@ -49,20 +65,15 @@ impl Handler for OnPaymentCaptured {
                 return batch.iter().map(|_| Err(error.clone())).collect();
             }
         };
-        let reservations: Vec<_> = batch
-            .iter()
-            .map(|delivery| {
-                let order: Option<OrderId> = delivery.event.order_id.parse().ok();
-                (order.and_then(|order| pending.get(&order).copied()), delivery.span().clone())
-            })
-            .collect();
-        let until = Instant::now() + PATIENCE;
-        let calls = reservations.into_iter().map(|(reservation, span)| {
-            let inventory = self.inventory.clone();
-            // Whatever went wrong, the sweeper asks again, and complains of what can't come right by itself.
-            async move { mesh::until(until, inventory.commit(reservation?)).await.ok() }.instrument(span)
+        let wanted = batch.iter().map(|delivery| {
+            let order: OrderId = delivery.event.order_id.parse().ok()?;
+            pending.get(&order).copied()
         });
-        stream::iter(calls).buffered(CALLS).map(Ok).collect().await
+        let wanted: Vec<Option<ReservationId>> = wanted.collect();
+        let asked: Vec<ReservationId> = wanted.iter().flatten().copied().collect();
+        let mut answers = self.commit(&asked).await.into_iter();
+        // Whatever went wrong, the sweeper asks again, and complains of what can't come right by itself.
+        wanted.into_iter().map(|wanted| Ok(wanted.and_then(|_| answers.next().flatten()))).collect()
     }
 
     async fn apply(

@@ -8,7 +8,7 @@ use values::{AddressId, Fingerprint, OfferId, OrderId, Quantity, RequestId, Viol
 
 use super::{OrderService, wire::optional};
 use crate::{
-    clients::Reservation,
+    clients::{Recipient, RecipientQuery, Reservation, Wanted},
     domain::{self, NewOrder, Order, PaymentMethod, ShippingAddress},
     error::Error,
     events::published,
@@ -107,13 +107,12 @@ pub(super) async fn place_order(
     if let Some(earlier) = earlier(shop, caller, &request).await? {
         return Ok(earlier.into());
     }
-    let (address, name) = tokio::try_join!(
-        shop.identity.address_of(caller, request.address),
-        shop.identity.name_of(caller.user_id),
-    )?;
+    let query = RecipientQuery { user: caller.user_id, address: request.address };
+    let Recipient { name, address } = shop.recipients.submit(query).await??;
     let address = address.ok_or(Error::NoDefaultAddress)?;
-    let name = name.ok_or_else(|| Error::NoSuchUser(caller.user_id.to_string()))?;
-    let reservation = shop.inventory.reserve(caller.user_id, &request.request_id, &request.items).await?;
+    let wanted =
+        Wanted { user: caller.user_id, request_id: request.request_id.clone(), items: request.items.clone() };
+    let reservation = shop.reservations.submit(wanted).await??;
     if !reservation.is_held {
         // An equal request has made an order of it meanwhile, or nothing ever will.
         return earlier(shop, caller, &request).await?.map(Into::into).ok_or(Error::ReservationClosed);

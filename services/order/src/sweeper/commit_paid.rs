@@ -1,8 +1,7 @@
-use futures::{StreamExt as _, stream};
 use sea_orm::TransactionTrait;
 use tokio::time::Instant;
-use tracing::Instrument as _;
-use values::OrderId;
+use tracing::{Instrument as _, Span};
+use values::{OrderId, ReservationId};
 
 use super::{BATCH, Sweeper, span};
 use crate::{
@@ -12,9 +11,6 @@ use crate::{
     settle::{Report, SettleError, settle},
     store::sweep::{Waiting, count_paid_but_uncommitted, paid_but_uncommitted},
 };
-
-/// Calls to inventory that are under way at once.
-const CALLS: usize = 32;
 
 impl Sweeper {
     /// Asks inventory for the stock of orders that were paid while it could not be asked.
@@ -27,28 +23,27 @@ impl Sweeper {
             let paid = paid_but_uncommitted(&self.db, self.interval, after, BATCH).await?;
             let Some(last) = paid.last() else { return Ok(()) };
             after = last.id;
-            let answers = stream::iter(paid).map(|order| {
-                let inventory = self.inventory.clone();
-                async move {
-                    let span = span(&order);
-                    let answer = inventory.commit(order.reservation).instrument(span.clone()).await;
-                    let happening = match answer {
-                        Ok(Commitment::Committed) => Happening::CapturedAndCommitted,
-                        Ok(Commitment::Lost) => Happening::CapturedAndStockLost,
-                        Err(error) => {
-                            span.in_scope(|| self.complain(&order, &error));
-                            return Err(error);
-                        }
-                    };
-                    Ok(Report::by_system(order.id, happening, &span))
-                }
-            });
-            let answers: Vec<Result<Report, CallError>> = answers.buffer_unordered(CALLS).collect().await;
-            if answers.iter().all(|answer| matches!(answer, Err(CallError::Unanswered { .. }))) {
+            let spans: Vec<Span> = paid.iter().map(span).collect();
+            let ids: Vec<ReservationId> = paid.iter().map(|order| order.reservation).collect();
+            let answers = self.inventory.commit(&ids).instrument(together(&spans)).await;
+            let answers = match answers {
                 // Inventory cannot be asked: neither for the others now.
-                return Ok(());
-            }
-            let reports: Vec<Report> = answers.into_iter().flatten().collect();
+                Err(CallError::Unanswered { .. }) => return Ok(()),
+                Err(error) => vec![Err(error); paid.len()],
+                Ok(answers) => answers,
+            };
+            let reports = paid.iter().zip(&spans).zip(answers).filter_map(|((order, span), answer)| {
+                let happening = match answer {
+                    Ok(Commitment::Committed) => Happening::CapturedAndCommitted,
+                    Ok(Commitment::Lost) => Happening::CapturedAndStockLost,
+                    Err(error) => {
+                        span.in_scope(|| self.complain(order, &error));
+                        return None;
+                    }
+                };
+                Some(Report::by_system(order.id, happening, span))
+            });
+            let reports: Vec<Report> = reports.collect();
             let tx = self.db.begin().await?;
             settle(&tx, &reports).await?;
             fault::around("order.commit_paid.commit", tx.commit()).await?;
@@ -67,4 +62,14 @@ impl Sweeper {
             );
         }
     }
+}
+
+/// One call for several orders: part of the first one's trace, linked with the others'.
+fn together(spans: &[Span]) -> Span {
+    let first = spans.first().and_then(Span::id);
+    let span = tracing::info_span!(parent: first, "commit", orders = spans.len());
+    for other in spans.iter().skip(1) {
+        telemetry::propagation::link_to(&span, other);
+    }
+    span
 }

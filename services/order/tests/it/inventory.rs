@@ -9,13 +9,16 @@ use std::{
 use anyhow::Result;
 use proto::{
     inventory::v1::{
-        CommitReservationRequest, Reservation, ReservationState, ReserveStockRequest, ReservedLine,
+        BatchCommitReservationsRequest, BatchReservationsResponse, BatchReserveStockRequest,
+        CommitReservationRequest, Reservation, ReservationOutcome, ReservationState, ReserveStockRequest,
+        ReservedLine,
         inventory_service_server::{InventoryService, InventoryServiceServer},
+        reservation_outcome::Outcome,
     },
-    types::v1::Money,
+    types::v1::{Money, Refusal},
 };
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
-use tonic::{Request, Response, Status, transport::Server};
+use tonic::{Code, Request, Response, Status, transport::Server};
 use values::{EditionId, OfferId, ReservationId, ShopId};
 
 /// What a copy of any book costs.
@@ -212,4 +215,47 @@ impl InventoryService for Desk {
         }
         Ok(Response::new(reservation.clone()))
     }
+
+    async fn batch_reserve_stock(
+        &self,
+        request: Request<BatchReserveStockRequest>,
+    ) -> Result<Response<BatchReservationsResponse>, Status> {
+        let answers = request.into_inner().requests.into_iter();
+        outcomes(answers.map(|request| self.reserve_stock(Request::new(request)))).await
+    }
+
+    async fn batch_commit_reservations(
+        &self,
+        request: Request<BatchCommitReservationsRequest>,
+    ) -> Result<Response<BatchReservationsResponse>, Status> {
+        let timeout = request.metadata().get("grpc-timeout").cloned();
+        let answers = request.into_inner().requests.into_iter().map(|request| {
+            let mut request = Request::new(request);
+            if let Some(timeout) = &timeout {
+                request.metadata_mut().insert("grpc-timeout", timeout.clone());
+            }
+            self.commit_reservation(request)
+        });
+        outcomes(answers).await
+    }
+}
+
+/// Of each request alone; one that cannot be answered at all stands for the call.
+async fn outcomes(
+    answers: impl Iterator<Item = impl Future<Output = Result<Response<Reservation>, Status>>>,
+) -> Result<Response<BatchReservationsResponse>, Status> {
+    let mut outcomes = Vec::new();
+    for answer in futures::future::join_all(answers).await {
+        let outcome = match answer {
+            Ok(reservation) => Outcome::Reservation(reservation.into_inner()),
+            Err(status) if status.code() == Code::Unavailable => return Err(status),
+            Err(status) => Outcome::Refusal(Refusal {
+                code: status.code() as i32,
+                message: status.message().to_owned(),
+                details: status.details().to_vec(),
+            }),
+        };
+        outcomes.push(ReservationOutcome { outcome: Some(outcome) });
+    }
+    Ok(Response::new(BatchReservationsResponse { outcomes }))
 }
