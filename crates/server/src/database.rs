@@ -68,7 +68,7 @@ pub(crate) async fn warm(db: &DatabaseConnection) -> Result<(), DbErr> {
 }
 
 /// What every session of a service asks of the server.
-const SETTINGS: [(&str, &str); 8] = [
+const SETTINGS: [(&str, &str); 9] = [
     // A plan made for the first parameters seen costs up to three times the generic one at few callers.
     ("plan_cache_mode", "force_generic_plan"),
     // A plan is kept for as long as a session, and may be made while its tables are empty, when reading them whole looks
@@ -76,6 +76,8 @@ const SETTINGS: [(&str, &str); 8] = [
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
+    // As on any disk without a moving arm; what a shop works with is in memory anyway.
+    ("random_page_cost", "1.1"),
     // For statements of minutes; what is planned around a missing index would look like one.
     ("jit", "off"),
     // A replica that freezes in a transaction must not keep its rows from the others. Ours take milliseconds.

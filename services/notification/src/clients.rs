@@ -1,6 +1,9 @@
 //! The service that knows whom to write to.
 
-use proto::identity::v1::{GetContactRequest, identity_service_client::IdentityServiceClient};
+use proto::identity::v1::{
+    BatchGetContactsRequest, ContactOutcome, GetContactRequest, contact_outcome::Outcome,
+    identity_service_client::IdentityServiceClient,
+};
 use tonic::{Code, Status};
 use values::UserId;
 
@@ -19,16 +22,30 @@ impl Identity {
         Self(IdentityServiceClient::new(client))
     }
 
-    /// `None` if the user is gone.
-    pub(crate) async fn contact_of(&self, user: UserId) -> Result<Option<Contact>, Status> {
-        let request = GetContactRequest { user_id: user.to_string() };
-        match self.0.clone().get_contact(request).await {
-            Ok(answer) => {
-                let contact = answer.into_inner();
-                Ok(Some(Contact { email: contact.email, name: contact.display_name }))
-            }
-            Err(status) if status.code() == Code::NotFound => Ok(None),
-            Err(status) => Err(status),
+    /// How each of the users is reached; `None`: the user is gone.
+    pub(crate) async fn contacts_of(
+        &self,
+        users: &[UserId],
+    ) -> Result<Vec<Result<Option<Contact>, Status>>, Status> {
+        let requests = users.iter().map(|user| GetContactRequest { user_id: user.to_string() }).collect();
+        let request = BatchGetContactsRequest { requests };
+        let outcomes = self.0.clone().batch_get_contacts(request).await?.into_inner().outcomes;
+        if outcomes.len() != users.len() {
+            return Err(Status::unknown("identity answered another number of requests than it was asked"));
         }
+        Ok(outcomes.into_iter().map(contact).collect())
+    }
+}
+
+fn contact(outcome: ContactOutcome) -> Result<Option<Contact>, Status> {
+    match outcome.outcome {
+        Some(Outcome::Contact(contact)) => {
+            Ok(Some(Contact { email: contact.email, name: contact.display_name }))
+        }
+        Some(Outcome::Refusal(refusal)) => match server::status::refused(refusal) {
+            status if status.code() == Code::NotFound => Ok(None),
+            status => Err(status),
+        },
+        None => Err(Status::unknown("no outcome")),
     }
 }

@@ -12,6 +12,7 @@ mod retention;
 mod rpc;
 mod sender;
 mod store;
+mod together;
 
 /// Readers of bytes that are nobody's business but this service's, and the fuzzer's.
 #[doc(hidden)]
@@ -39,6 +40,7 @@ use crate::{
     mailer::Mailer,
     rpc::Deliveries,
     sender::Sender,
+    together::{Contacts, Sent},
 };
 
 /// The notification service.
@@ -60,7 +62,8 @@ impl Application for Notification {
         let wake = Arc::new(Notify::new());
         let sender = Sender {
             db: db.clone(),
-            identity: Identity::new(identity.clone()),
+            contacts: Contacts::spawn(Identity::new(identity.clone())),
+            sent: Sent::spawn(db.clone()),
             mailer: Arc::new(mailer),
             from: config.mail_from,
             wake: wake.clone(),

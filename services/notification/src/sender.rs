@@ -2,6 +2,7 @@
 
 use std::{str::FromStr as _, sync::Arc, time::Duration};
 
+use batch::{Batcher, SubmitError};
 use lettre::{
     Address, Message,
     message::{
@@ -20,15 +21,18 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::{
-    clients::{Contact, Identity},
+    clients::Contact,
     domain::{letter::Letter, news::News},
     mailer::{Mailer, NotSent},
     metrics,
     store::sending::{self, Due},
+    together::{Contacts, Sent},
 };
 
 /// How many are sent at a time.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 32;
+/// Is there room for so many, or for all, the next ones are taken: together, not one by one.
+const REFILL: usize = AT_ONCE / 2;
 /// The longest delay between two attempts.
 const LONGEST_DELAY: Duration = Duration::from_hours(1);
 /// For how long a mail is tried: later than that it is no news any more.
@@ -42,7 +46,8 @@ const RECORD: Duration = Duration::from_millis(200);
 #[derive(Clone)]
 pub(crate) struct Sender {
     pub(crate) db: DatabaseConnection,
-    pub(crate) identity: Identity,
+    pub(crate) contacts: Batcher<Contacts>,
+    pub(crate) sent: Batcher<Sent>,
     pub(crate) mailer: Arc<Mailer>,
     pub(crate) from: Mailbox,
     /// Told when there is something to send.
@@ -72,7 +77,7 @@ impl Sender {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let room = AT_ONCE - under_way.len();
-            if is_more && room > 0 {
+            if is_more && room >= REFILL {
                 let taken = database::answered(sending::take(&self.db, 2 * self.timeout + MARGIN, room));
                 match fault::around("notification.take.commit", taken).await {
                     Ok(taken) => {
@@ -127,13 +132,14 @@ impl Sender {
         let Some(news) = &due.news else {
             return Outcome::Later("another release wrote down what is to be told".to_owned());
         };
-        let contact = match self.identity.contact_of(due.user).await {
-            Ok(Some(contact)) => contact,
-            Ok(None) => return Outcome::Failed("the user is gone".to_owned()),
-            Err(status) => {
+        let contact = match self.contacts.submit(due.user).await {
+            Ok(Ok(Some(contact))) => contact,
+            Ok(Ok(None)) => return Outcome::Failed("the user is gone".to_owned()),
+            Ok(Err(status)) | Err(SubmitError::Failed(status)) => {
                 let code = server::status::name(status.code());
                 return Outcome::Later(format!("identity did not say where to write to: {code}"));
             }
+            Err(error) => return Outcome::Later(format!("identity was not asked: {error}")),
         };
         let Ok(recipient) = Address::from_str(&contact.email) else {
             return Outcome::Failed("the user's address is none that mails can be sent to".to_owned());
@@ -204,15 +210,21 @@ impl Sender {
         });
     }
 
-    async fn try_record(&self, due: &Due, outcome: &Outcome) -> Result<(), DbErr> {
-        match outcome {
-            Outcome::Sent => sending::sent(&self.db, due.id).await,
+    async fn try_record(&self, due: &Due, outcome: &Outcome) -> Result<(), Arc<DbErr>> {
+        let recorded = match outcome {
+            Outcome::Sent => match self.sent.submit(due.id).await {
+                Ok(()) => Ok(()),
+                Err(SubmitError::Failed(error)) => return Err(error),
+                // The batcher is ending, and we are not to end before this is written.
+                Err(_) => sending::sent(&self.db, &[due.id]).await,
+            },
             Outcome::Failed(why) => sending::failed(&self.db, due, why).await,
             Outcome::Later(why) => {
                 let delay = delay(self.retry, due.attempt);
                 sending::postponed(&self.db, due, why, delay, PATIENCE).await
             }
-        }
+        };
+        recorded.map_err(Arc::new)
     }
 }
 

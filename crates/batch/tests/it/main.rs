@@ -11,7 +11,7 @@ use futures::{future::join_all, poll};
 
 use crate::scripted::{Fault, Scripted, answers};
 
-const LIMITS: Limits = Limits { max_batch: 4, max_queue: 8 };
+const LIMITS: Limits = Limits { max_batch: 4, max_queue: 8, overtaken_after: None };
 
 #[tokio::test]
 async fn a_lone_caller_waits_for_nothing() -> Result<()> {

@@ -68,10 +68,17 @@ pub(crate) async fn take(
     Ok(rows.into_iter().map(Due::from).collect())
 }
 
-/// The mail server has it: true whoever says so, and however late.
-pub(crate) async fn sent(db: &impl ConnectionTrait, id: DeliveryId) -> Result<(), DbErr> {
-    let update = "UPDATE deliveries SET state = 'SENT', sent_at = now(), last_error = '' WHERE id = $1 AND state <> 'SENT'";
-    db.execute_raw(sql(update, [id.uuid().into()])).await?;
+/// The mail server has these: true whoever says so, and however late.
+pub(crate) async fn sent(db: &impl ConnectionTrait, deliveries: &[DeliveryId]) -> Result<(), DbErr> {
+    let ids: Vec<Uuid> = deliveries.iter().map(|id| id.uuid()).collect();
+    // In the order of their ids, as everywhere: replicas that sent the same mails wait for each other.
+    let update = "
+        WITH taken AS (
+            SELECT id FROM deliveries WHERE id = ANY($1) AND state <> 'SENT' ORDER BY id FOR UPDATE
+        )
+        UPDATE deliveries SET state = 'SENT', sent_at = now(), last_error = ''
+        FROM taken WHERE deliveries.id = taken.id";
+    db.execute_raw(sql(update, [ids.into()])).await?;
     Ok(())
 }
 

@@ -50,6 +50,7 @@ pub(crate) async fn lock(tx: &impl ConnectionTrait, dues: &[Due]) -> Result<Vec<
     let orders: Vec<Uuid> = dues.iter().map(|due| due.order.uuid()).collect();
     let users: Vec<Uuid> = dues.iter().map(|due| due.user.uuid()).collect();
     let currencies: Vec<String> = dues.iter().map(|due| due.total.currency().to_string()).collect();
+    // Unlike `EXISTS`, `SELECT true` is never turned into a look at the whole table.
     let lock = "
         WITH due AS (
             SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) WITH ORDINALITY
@@ -60,10 +61,10 @@ pub(crate) async fn lock(tx: &impl ConnectionTrait, dues: &[Due]) -> Result<Vec<
             ORDER BY id
             FOR NO KEY UPDATE
         )
-        SELECT EXISTS (SELECT FROM payments WHERE payments.order_id = due.order_id) AS settled,
+        SELECT COALESCE((SELECT true FROM payments WHERE payments.order_id = due.order_id), false) AS settled,
                wallets.id AS account,
                COALESCE(wallets.balance, 0) AS balance,
-               EXISTS (SELECT FROM closed_users WHERE closed_users.user_id = due.user_id) AS closed
+               COALESCE((SELECT true FROM closed_users WHERE closed_users.user_id = due.user_id), false) AS closed
         FROM due LEFT JOIN wallets USING (user_id, currency)
         ORDER BY due.place";
     let rows =
