@@ -104,9 +104,29 @@ pub(super) async fn place_order(
     wire: pb::PlaceOrderRequest,
 ) -> Result<pb::Order, Error> {
     let request = PlaceOrder::parse(&wire)?;
-    if let Some(earlier) = earlier(shop, caller, &request).await? {
-        return Ok(earlier.into());
+    match place(shop, caller, &request).await {
+        // Only now: hardly any request has made an order before, and one that has meets it in the end.
+        Err(error) if may_be_repeated(&error) => match earlier(shop, caller, &request).await {
+            Ok(None) | Err(Error::Database(_)) => Err(error),
+            found => found?.map(Into::into).ok_or(error),
+        },
+        placed => placed.map(Into::into),
     }
+}
+
+/// Whether it may be that the order is there and what it was made of isn't any more, or cannot be asked.
+const fn may_be_repeated(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Call(_)
+            | Error::NotAsked(_)
+            | Error::NoDefaultAddress
+            | Error::ReservationClosed
+            | Error::RequestIdReused
+    )
+}
+
+async fn place(shop: &OrderService, caller: &Customer, request: &PlaceOrder) -> Result<Order, Error> {
     let query = RecipientQuery { user: caller.user_id, address: request.address };
     let Recipient { name, address } = shop.recipients.submit(query).await??;
     let address = address.ok_or(Error::NoDefaultAddress)?;
@@ -115,12 +135,12 @@ pub(super) async fn place_order(
     let reservation = shop.reservations.submit(wanted).await??;
     if !reservation.is_held {
         // An equal request has made an order of it meanwhile, or nothing ever will.
-        return earlier(shop, caller, &request).await?.map(Into::into).ok_or(Error::ReservationClosed);
+        return Err(Error::ReservationClosed);
     }
     let order = new_order(caller, request, (name, address), reservation)?;
     let event = published::placed(&order)?;
     let placed = shop.new_orders.submit(Placing { order, event }).await?;
-    Ok(placed.ok_or(Error::RequestIdReused)?.into()) // the winner's, if an equal request was faster
+    placed.ok_or(Error::RequestIdReused) // the winner's, if an equal request was faster
 }
 
 /// The order that this request has made before.
@@ -140,15 +160,15 @@ async fn earlier(
 
 fn new_order(
     caller: &Customer,
-    request: PlaceOrder,
+    request: &PlaceOrder,
     (customer_name, shipping_address): (String, ShippingAddress),
     reservation: Reservation,
 ) -> Result<NewOrder, Error> {
     Ok(NewOrder {
         id: OrderId::new(),
         user: caller.user_id,
-        fingerprint: Fingerprint::of(&request),
-        request_id: request.request_id,
+        fingerprint: Fingerprint::of(request),
+        request_id: request.request_id.clone(),
         reservation: reservation.id,
         total: domain::total(&reservation.lines)?,
         lines: reservation.lines,
