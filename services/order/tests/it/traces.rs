@@ -38,8 +38,8 @@ async fn an_order_its_calls_its_transaction_and_its_events_are_one_trace_without
     let server = named("bookstore.order.v1.OrderService/PlaceOrder")?;
     assert_eq!(server.parent.as_deref(), Some(CLICK));
     for child in [
-        "bookstore.identity.v1.IdentityService/GetAddress",
-        "bookstore.inventory.v1.InventoryService/ReserveStock",
+        "bookstore.identity.v1.IdentityService/BatchGetRecipients",
+        "bookstore.inventory.v1.InventoryService/BatchReserveStock",
         "batch place",
     ] {
         assert_eq!(named(child)?.parent.as_ref(), Some(&server.span_id), "{child}");

@@ -11,9 +11,9 @@ use testkit::{Span, eventually};
 const CAUSED: [(&str, &str); 8] = [
     ("gateway", "bookstore.order.v1.OrderService/PlaceOrder"),
     ("order", "bookstore.order.v1.OrderService/PlaceOrder"),
-    ("identity", "bookstore.identity.v1.IdentityService/GetAddress"),
-    ("inventory", "bookstore.inventory.v1.InventoryService/ReserveStock"),
-    ("inventory", "bookstore.inventory.v1.InventoryService/CommitReservation"),
+    ("identity", "bookstore.identity.v1.IdentityService/BatchGetRecipients"),
+    ("inventory", "bookstore.inventory.v1.InventoryService/BatchReserveStock"),
+    ("inventory", "bookstore.inventory.v1.InventoryService/BatchCommitReservations"),
     ("payment", "process bookstore.order.v1.placed"),
     ("order", "process bookstore.payment.v1.captured"),
     ("notification", "process bookstore.order.v1.confirmed"),
