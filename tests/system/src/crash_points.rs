@@ -70,13 +70,12 @@ const ACTS: [(Service, &[&str]); 6] = [
     (
         Service::Order,
         &[
-            "call.identity.GetAddress",
+            "call.identity.BatchGetRecipients",
             "call.identity.GetContact",
             "call.identity.GetDeliveryAddress",
             "call.identity.GetJwks",
-            "call.identity.ListAddresses",
-            "call.inventory.CommitReservation",
-            "call.inventory.ReserveStock",
+            "call.inventory.BatchCommitReservations",
+            "call.inventory.BatchReserveStock",
             "inbox.forget.commit",
             "order.cancel_order.commit",
             "order.commit_paid.commit",
@@ -159,7 +158,7 @@ const ACTS: [(Service, &[&str]); 6] = [
         &[
             "attempts.fail.commit",
             "attempts.note.commit",
-            "call.identity.GetContact",
+            "call.identity.BatchGetContacts",
             "events.nak",
             "inbox.forget.commit",
             "mail.hand_over",
@@ -195,7 +194,7 @@ const ACTS: [(Service, &[&str]); 6] = [
 const OF_A_FIRST_START: [&str; 3] =
     ["identity.first_admin.commit", "identity.register_key.commit", "notification.first_start.commit"];
 
-/// What a service does that leaves traces outside of its process: `order.place.commit`, `call.inventory.ReserveStock`.
+/// What a service does that leaves traces outside of its process: `order.place.commit`, `call.inventory.BatchReserveStock`.
 #[must_use]
 pub fn acts(service: Service) -> &'static [&'static str] {
     ACTS.iter().find(|(of, _)| *of == service).map_or(&[], |(_, acts)| acts)

@@ -36,7 +36,9 @@ async fn an_event_and_its_mail_are_one_trace_without_personal_data() -> Result<(
     let send = named("send bookstore.order.v1.confirmed")?;
     assert_eq!(send.parent.as_ref(), Some(&process.span_id));
     let asked = named("bookstore.identity.v1.IdentityService/BatchGetContacts")?;
-    assert_eq!(asked.parent.as_ref(), Some(&send.span_id));
+    let together = named("batch contacts")?;
+    assert_eq!(asked.parent.as_ref(), Some(&together.span_id));
+    assert_eq!(together.parent.as_ref(), Some(&send.span_id));
 
     let said = format!("{:?}", collector.spans());
     let values = [

@@ -37,11 +37,13 @@ async fn an_order_its_calls_its_transaction_and_its_events_are_one_trace_without
         |name: &str| spans.iter().find(|span| span.name == name).with_context(|| format!("no {name}"));
     let server = named("bookstore.order.v1.OrderService/PlaceOrder")?;
     assert_eq!(server.parent.as_deref(), Some(CLICK));
-    for child in [
-        "bookstore.identity.v1.IdentityService/BatchGetRecipients",
-        "bookstore.inventory.v1.InventoryService/BatchReserveStock",
-        "batch place",
+    for (together, call) in [
+        ("batch recipients", "bookstore.identity.v1.IdentityService/BatchGetRecipients"),
+        ("batch reservations", "bookstore.inventory.v1.InventoryService/BatchReserveStock"),
     ] {
+        assert_eq!(named(call)?.parent.as_ref(), Some(&named(together)?.span_id), "{call}");
+    }
+    for child in ["batch recipients", "batch reservations", "batch place"] {
         assert_eq!(named(child)?.parent.as_ref(), Some(&server.span_id), "{child}");
     }
     let placed =

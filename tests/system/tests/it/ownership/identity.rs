@@ -2,11 +2,12 @@ use auth::Permission;
 use prost::Name;
 use prost_types::FieldMask;
 use proto::identity::v1::{
-    AuthenticateUserRequest, ChangePasswordRequest, CreateAddressRequest, CreateUserRequest,
-    DeleteAddressRequest, DeleteUserRequest, GetAddressRequest, GetContactRequest, GetDeliveryAddressRequest,
-    GetJwksRequest, GetUserRequest, GrantRoleRequest, ListAddressesRequest, ListUsersRequest, LogoutRequest,
-    RefreshTokenRequest, RevokeRoleRequest, RotateSigningKeyRequest, SetDefaultAddressRequest,
-    UpdateAddressRequest, UpdateUserRequest, ValidateTokenRequest,
+    AuthenticateUserRequest, BatchGetContactsRequest, BatchGetRecipientsRequest, ChangePasswordRequest,
+    CreateAddressRequest, CreateUserRequest, DeleteAddressRequest, DeleteUserRequest, GetAddressRequest,
+    GetContactRequest, GetDeliveryAddressRequest, GetJwksRequest, GetUserRequest, GrantRoleRequest,
+    ListAddressesRequest, ListUsersRequest, LogoutRequest, RecipientRequest, RefreshTokenRequest,
+    RevokeRoleRequest, RotateSigningKeyRequest, SetDefaultAddressRequest, UpdateAddressRequest,
+    UpdateUserRequest, ValidateTokenRequest,
 };
 use system_tests::{PASSWORD, Service};
 use tonic::Code;
@@ -150,6 +151,25 @@ fn addresses() -> Vec<Row> {
         row("/bookstore.identity.v1.IdentityService/DeleteAddress", Whose::TheCallers, |world| {
             DeleteAddressRequest { address_id: world.spare_address.clone() }
         }),
+        row(
+            "/bookstore.identity.v1.IdentityService/BatchGetContacts",
+            Whose::TheServices(&[Service::Notification]),
+            |world| {
+                let request = GetContactRequest { user_id: world.owner.user_id.clone() };
+                BatchGetContactsRequest { requests: vec![request] }
+            },
+        ),
+        row(
+            "/bookstore.identity.v1.IdentityService/BatchGetRecipients",
+            Whose::TheServices(&[Service::Order]),
+            |world| {
+                let request = RecipientRequest {
+                    user_id: world.owner.user_id.clone(),
+                    address_id: world.owner.address_id.clone(),
+                };
+                BatchGetRecipientsRequest { requests: vec![request] }
+            },
+        ),
         row(
             "/bookstore.identity.v1.IdentityService/GetDeliveryAddress",
             Whose::TheServices(&[Service::Order]),

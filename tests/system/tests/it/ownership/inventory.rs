@@ -2,13 +2,13 @@ use auth::Permission;
 use prost::Name;
 use prost_types::FieldMask;
 use proto::inventory::v1::{
-    AddBookRequest, AddShopMemberRequest, AdjustStockRequest, BatchGetBooksRequest, CheckAvailabilityRequest,
-    CommitReservationRequest, CreateLocationRequest, DeleteBookRequest, GetBookDetailsRequest,
-    GetShopRequest, GetStockRequest, ImportCatalogueRequest, ImportTarget, Line, ListBooksRequest,
-    ListLocationsRequest, ListMyShopsRequest, ListShopMembersRequest, ListShopsRequest,
-    ListStockMovementsRequest, RegisterShopRequest, ReleaseReservationRequest, RemoveShopMemberRequest,
-    ReserveStockRequest, ShopRole, UpdateBookRequest, UpdateShopRequest, adjust_stock_request,
-    get_book_details_request, import_catalogue_request::Piece,
+    AddBookRequest, AddShopMemberRequest, AdjustStockRequest, BatchCommitReservationsRequest,
+    BatchGetBooksRequest, BatchReserveStockRequest, CheckAvailabilityRequest, CommitReservationRequest,
+    CreateLocationRequest, DeleteBookRequest, GetBookDetailsRequest, GetShopRequest, GetStockRequest,
+    ImportCatalogueRequest, ImportTarget, Line, ListBooksRequest, ListLocationsRequest, ListMyShopsRequest,
+    ListShopMembersRequest, ListShopsRequest, ListStockMovementsRequest, RegisterShopRequest,
+    ReleaseReservationRequest, RemoveShopMemberRequest, ReserveStockRequest, ShopRole, UpdateBookRequest,
+    UpdateShopRequest, adjust_stock_request, get_book_details_request, import_catalogue_request::Piece,
 };
 use system_tests::Service;
 
@@ -150,6 +150,22 @@ fn stock() -> Vec<Row> {
             "/bookstore.inventory.v1.InventoryService/CommitReservation",
             Whose::TheServices(&[Service::Order]),
             |world| CommitReservationRequest { reservation_id: world.reservation.1.clone() },
+        ),
+        row(
+            "/bookstore.inventory.v1.InventoryService/BatchReserveStock",
+            Whose::TheServices(&[Service::Order]),
+            |world| {
+                let request = ReserveStockRequest { key: world.reservation.0.clone(), lines: lines(world) };
+                BatchReserveStockRequest { requests: vec![request] }
+            },
+        ),
+        row(
+            "/bookstore.inventory.v1.InventoryService/BatchCommitReservations",
+            Whose::TheServices(&[Service::Order]),
+            |world| {
+                let request = CommitReservationRequest { reservation_id: world.reservation.1.clone() };
+                BatchCommitReservationsRequest { requests: vec![request] }
+            },
         ),
         row(
             "/bookstore.inventory.v1.InventoryService/ReleaseReservation",
