@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use batch::{Batcher, Limits, Step};
 use sea_orm::{DatabaseConnection, DbErr};
+use server::database;
 use tonic::Status;
 use values::{DeliveryId, UserId};
 
@@ -51,7 +52,7 @@ impl Step for Sent {
     type Error = Arc<DbErr>;
 
     async fn run(&self, deliveries: &[DeliveryId]) -> Result<Vec<()>, Arc<DbErr>> {
-        sending::sent(&self.0, deliveries).await?;
+        database::answered(sending::sent(&self.0, deliveries)).await?;
         Ok(vec![(); deliveries.len()])
     }
 
