@@ -1,5 +1,7 @@
 //! One call to another service: how long it may take, whether it is made at all, and how often it is tried.
 
+mod trial;
+
 use std::{
     convert::Infallible,
     fmt,
@@ -158,7 +160,7 @@ impl Callee {
         Some(answers && !lock(&self.breaker).is_open(now))
     }
 
-    async fn call(&self, request: Request<Body>) -> Response<Body> {
+    async fn call(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
         let (mut head, body) = request.into_parts();
         head.extensions.clear();
         let began = Instant::now();
@@ -182,6 +184,9 @@ impl Callee {
                 Err(again) => return Ok(self.refused(again)),
             };
             lock(&self.budget).earn(now);
+            if admission.pass == Pass::Probe {
+                return admission.try_out(head.clone(), payload, call).await;
+            }
             let (response, verdict) = self.attempts(&head, &payload, call).await;
             admission.verdict = verdict;
             Ok(response)
@@ -293,9 +298,9 @@ impl Callee {
         is_paid.then_some(pause)
     }
 
-    fn admit(&self, call: Call, now: Instant) -> Result<Admission<'_>, Duration> {
+    fn admit(self: &Arc<Self>, call: Call, now: Instant) -> Result<Admission, Duration> {
         let pass = lock(&self.breaker).admit(now)?;
-        Ok(Admission { callee: self, pass, call, began: now, verdict: None })
+        Ok(Admission { callee: self.clone(), pass, call, began: now, verdict: None })
     }
 
     fn refused(&self, again: Duration) -> Response<Body> {
@@ -338,15 +343,15 @@ impl Drop for Callee {
 }
 
 /// One call's way through the breaker; says how it went also when it is dropped.
-struct Admission<'a> {
-    callee: &'a Callee,
+struct Admission {
+    callee: Arc<Callee>,
     pass: Pass,
     call: Call,
     began: Instant,
     verdict: Option<Verdict>,
 }
 
-impl Drop for Admission<'_> {
+impl Drop for Admission {
     fn drop(&mut self) {
         let now = Instant::now();
         let verdict = self.verdict.unwrap_or_else(|| {

@@ -165,3 +165,32 @@ async fn a_request_that_is_never_sent_whole_probes_nothing() -> Result<()> {
     client.get_balance(GetBalanceRequest::default()).await?;
     Ok(())
 }
+
+/// As whoever needs two answers for one request, and gives up with the first refusal.
+#[tokio::test]
+async fn callers_who_leave_do_not_keep_it_open() -> Result<()> {
+    let server = Replica::start().await?;
+    server.reply(Reply::Status("14"), Duration::ZERO);
+    let shortest = Duration::from_millis(100);
+    let breaker = BreakerPolicy { shortest, longest: shortest, ..BreakerPolicy::default() };
+    let client = client(&[server.address], Policy { breaker, ..patient() })?;
+    let both = || {
+        let (mut one, mut other) = (client.clone(), client.clone());
+        async move {
+            tokio::try_join!(
+                one.get_balance(GetBalanceRequest::default()),
+                other.get_balance(GetBalanceRequest::default())
+            )
+        }
+    };
+    for _ in 0..50 {
+        both().await.expect_err("an answer");
+    }
+    server.reply(Reply::Ok, Duration::from_millis(20));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while both().await.is_err() {
+        assert!(Instant::now() < deadline, "it stays open");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
+}
