@@ -41,10 +41,10 @@ pub(crate) async fn fails_for_a_while(scene: &Scene<'_>) -> Result<()> {
 
 /// An event that nobody can read is given up and put aside; one that was given up though it was handled is closed.
 pub(crate) async fn is_given_up(scene: &Scene<'_>) -> Result<()> {
-    let unreadable = scene.publish("bookstore.order.v1.placed").await?;
-    let letter = scene.dead_letter(unreadable).await?;
+    let unreadable = scene.publish(Service::Inventory, "bookstore.inventory.v1.shop_member_changed").await?;
+    let letter = scene.dead_letter(Service::Order, unreadable).await?;
     let discard = async |request: Request<DiscardRequest>| {
-        scene.clients.dead_letters().discard(of_payment(request)?).await
+        scene.clients.dead_letters().discard(of(Service::Order, request)?).await
     };
     let discarded = told(&scene.admin, DiscardRequest { dead_letter_id: letter }, discard).await?;
     assert_eq!(discarded.state(), DeadLetterState::Discarded);
@@ -52,9 +52,9 @@ pub(crate) async fn is_given_up(scene: &Scene<'_>) -> Result<()> {
     let customer = scene.shop.customer(2_000).await?;
     let order: OrderId = scene.confirmed(&customer, 1).await?.parse()?;
     let handled = scene.bury(order).await?;
-    let letter = scene.dead_letter(handled).await?;
+    let letter = scene.dead_letter(Service::Payment, handled).await?;
     let replay = async |request: Request<ReplayRequest>| {
-        scene.clients.dead_letters().replay(of_payment(request)?).await
+        scene.clients.dead_letters().replay(of(Service::Payment, request)?).await
     };
     let replayed = told(&scene.admin, ReplayRequest { dead_letter_id: letter }, replay).await?;
     assert_eq!(replayed.state(), DeadLetterState::Replayed);
@@ -63,7 +63,7 @@ pub(crate) async fn is_given_up(scene: &Scene<'_>) -> Result<()> {
 
 /// The broker refuses an event for good.
 pub(crate) async fn is_refused(scene: &Scene<'_>) -> Result<()> {
-    let event = scene.publish("bookstore.elsewhere.v1.happened").await?;
+    let event = scene.publish(Service::Order, "bookstore.elsewhere.v1.happened").await?;
     let refused = format!("SELECT count(*) FROM outbox WHERE event_id = '{event}' AND refused IS NOT NULL");
     scene.counts(Service::Order, &refused, |count| count == 1).await?;
     let delete = format!("DELETE FROM outbox WHERE event_id = '{event}'");
@@ -97,9 +97,10 @@ pub(crate) async fn cannot_be_read(scene: &Scene<'_>) -> Result<()> {
     scene.counts(Service::Order, &waiting, |count| count == 0).await
 }
 
-fn of_payment<T>(mut request: Request<T>) -> Result<Request<T>, Status> {
-    let payment = "payment".parse().map_err(|_| Status::aborted("no header value"))?;
-    request.metadata_mut().insert("bookstore-service", payment);
+/// What all services have by one name, of this one.
+fn of<T>(service: Service, mut request: Request<T>) -> Result<Request<T>, Status> {
+    let name = service.name().parse().map_err(|_| Status::aborted("no header value"))?;
+    request.metadata_mut().insert("bookstore-service", name);
     Ok(request)
 }
 
@@ -114,14 +115,14 @@ impl Scene<'_> {
         .await
     }
 
-    /// Has order publish an event that nobody can read.
-    async fn publish(&self, subject: &str) -> Result<Uuid> {
-        let (event, order) = (EventId::new().uuid(), OrderId::new());
-        let mut database = PgConnection::connect(self.shop.database(Service::Order)?.url()).await?;
+    /// Has a service publish an event that nobody can read.
+    async fn publish(&self, service: Service, subject: &str) -> Result<Uuid> {
+        let event = EventId::new().uuid();
+        let mut database = PgConnection::connect(self.shop.database(service)?.url()).await?;
         query("INSERT INTO outbox (event_id, subject, aggregate_id, sequence, payload) VALUES ($1, $2, $3, 1, $4)")
             .bind(event)
             .bind(subject)
-            .bind(order.to_string())
+            .bind(&self.seller.shop_id)
             .bind(b"\xff".as_slice())
             .execute(&mut database)
             .await?;
@@ -153,17 +154,17 @@ impl Scene<'_> {
         Ok(event)
     }
 
-    /// Waits until payment has given an event up.
-    async fn dead_letter(&self, event: Uuid) -> Result<String> {
+    /// Waits until a service has given an event up.
+    async fn dead_letter(&self, service: Service, event: Uuid) -> Result<String> {
         let id = EventId::from_uuid(event).to_string();
         eventually("a dead letter", SOON, async || {
             let request =
-                of_payment(self.admin.request(ListRequest { page_size: 200, ..Default::default() }).ok()?)
+                of(service, self.admin.request(ListRequest { page_size: 200, ..Default::default() }).ok()?)
                     .ok()?;
             let letters = self.clients.dead_letters().list(request).await.ok()?.into_inner().dead_letters;
             letters.into_iter().find(|letter| letter.event_id == id).map(|letter| letter.dead_letter_id)
         })
         .await
-        .context("payment has not given it up")
+        .context("it was not given up")
     }
 }
