@@ -3,7 +3,7 @@
 mod scripted;
 mod spans;
 
-use std::{pin::pin, task::Poll};
+use std::{pin::pin, task::Poll, time::Duration};
 
 use anyhow::{Context as _, Result};
 use batch::{Batcher, Limits, SubmitError};
@@ -48,6 +48,28 @@ async fn batches_form_while_the_previous_one_runs_and_keep_the_order_and_the_bou
 
     assert_eq!(first.await, Ok(0));
     assert_eq!(later.await, (1..=6).map(|item| Ok(item * 10)).collect::<Vec<_>>());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_takes_too_long_is_overtaken_and_still_answers() -> Result<()> {
+    let (step, mut runs) = Scripted::new();
+    let limits = Limits { overtaken_after: Some(Duration::from_secs(1)), ..LIMITS };
+    let batcher = Batcher::spawn("test", step, limits);
+    let mut slow = pin!(batcher.submit(1));
+    assert!(poll!(&mut slow).is_pending());
+    let hanging = runs.next().await?;
+
+    let mut quick = pin!(batcher.submit(2));
+    assert!(poll!(&mut quick).is_pending());
+    // Its caller waits for a second and no longer.
+    let second = runs.next().await?;
+    assert_eq!(second.items, [2]);
+    second.finish(Ok(answers(&[2])));
+    assert_eq!(quick.await, Ok(20));
+
+    hanging.finish(Ok(answers(&[1])));
+    assert_eq!(slow.await, Ok(10));
     Ok(())
 }
 

@@ -2,11 +2,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use proto::{
-    inventory::v1::{self as pb, ReservationState, adjust_stock_request::Change},
+    inventory::v1::{
+        self as pb, ReservationState, adjust_stock_request::Change, reservation_outcome::Outcome,
+    },
     types::v1::Money,
 };
 use testkit::eventually;
 use tonic::Code;
+use values::ReservationId;
 
 use crate::harness::{Bookshop, SOON, commit, eur, failed_preconditions, refusal, reserve, wrong_fields};
 
@@ -102,6 +105,75 @@ async fn every_wrong_field_of_a_reservation_is_named() -> Result<()> {
     assert_eq!(wrong_fields(answer), ["reservation_id"]);
     let answer = client.release_reservation(pb::ReleaseReservationRequest { reservation_id }).await;
     assert_eq!(wrong_fields(answer), ["reservation_id"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_several_requests_each_has_its_own_outcome() -> Result<()> {
+    let bookshop = Bookshop::open().await?;
+    let mut owner = bookshop.owner().await?;
+    let (plenty, scarce) = (owner.sells(5).await?, owner.sells(1).await?);
+    let mut client = bookshop.client()?;
+    let asks = |key: &str, offer: &str, quantity| pb::ReserveStockRequest {
+        key: key.to_owned(),
+        lines: vec![pb::Line { offer_id: offer.to_owned(), quantity }],
+    };
+    let requests = vec![
+        asks("first", &plenty.offer_id, 2),
+        asks("second", &scarce.offer_id, 2),
+        asks("", "x", 0),
+        asks("first", &plenty.offer_id, 2),
+    ];
+
+    let reserve = pb::BatchReserveStockRequest { requests };
+    let outcomes = client.batch_reserve_stock(reserve).await?.into_inner().outcomes;
+
+    let [Outcome::Reservation(held), Outcome::Refusal(short), Outcome::Refusal(malformed), again] =
+        <[Outcome; 4]>::try_from(outcomes.into_iter().filter_map(|one| one.outcome).collect::<Vec<_>>())
+            .map_err(|outcomes| anyhow::anyhow!("{outcomes:?}"))?
+    else {
+        anyhow::bail!("other outcomes")
+    };
+    // As if each had been asked for alone, details and all.
+    let alone = client.reserve_stock(asks("third", &scarce.offer_id, 2)).await.expect_err("reserved");
+    let short = server::status::refused(short);
+    assert_eq!(
+        (short.code(), short.message(), short.details()),
+        (alone.code(), alone.message(), alone.details())
+    );
+    let malformed = Err::<tonic::Response<()>, _>(server::status::refused(malformed));
+    assert_eq!(wrong_fields(malformed), ["key", "lines[0].offer_id", "lines[0].quantity"]);
+    assert_eq!(again, Outcome::Reservation(held.clone()));
+    assert_eq!((owner.counts(&plenty).await?, owner.counts(&scarce).await?), ((5, 2), (1, 0)));
+
+    let unknown = ReservationId::new().to_string();
+    let requests = [held.reservation_id, unknown]
+        .map(|reservation_id| pb::CommitReservationRequest { reservation_id })
+        .to_vec();
+    let commit = pb::BatchCommitReservationsRequest { requests };
+    let outcomes = client.batch_commit_reservations(commit).await?.into_inner().outcomes;
+    let told = outcomes.into_iter().map(|one| match one.outcome {
+        Some(Outcome::Reservation(reservation)) => Ok(reservation.state()),
+        Some(Outcome::Refusal(refusal)) => Err(Code::from_i32(refusal.code)),
+        None => Err(Code::Unknown),
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [Ok(ReservationState::Committed), Err(Code::NotFound)]);
+    assert_eq!(owner.counts(&plenty).await?, (3, 0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_call_carries_1_to_256_requests() -> Result<()> {
+    let bookshop = Bookshop::open().await?;
+    let mut client = bookshop.client()?;
+    for count in [0, 257] {
+        let requests = vec![pb::ReserveStockRequest::default(); count];
+        let answer = client.batch_reserve_stock(pb::BatchReserveStockRequest { requests }).await;
+        assert_eq!(wrong_fields(answer), ["requests"]);
+        let requests = vec![pb::CommitReservationRequest::default(); count];
+        let answer = client.batch_commit_reservations(pb::BatchCommitReservationsRequest { requests }).await;
+        assert_eq!(wrong_fields(answer), ["requests"]);
+    }
     Ok(())
 }
 
