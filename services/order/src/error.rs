@@ -152,7 +152,7 @@ impl From<Error> for Status {
                 "the order cannot be cancelled any more",
                 vec![("order_id".to_owned(), "it has been cancelled or sent before".to_owned())],
             ),
-            Error::Call(error) => error.into(),
+            Error::Call(error) | Error::NotAsked(SubmitError::Failed(error)) => error.into(),
             Error::Batch(SubmitError::QueueFull) | Error::NotAsked(SubmitError::QueueFull) => {
                 status::exhausted("QUEUE_FULL", "too many orders are waiting", Duration::from_millis(100))
             }
@@ -161,7 +161,6 @@ impl From<Error> for Status {
             }
             // The worker has told what happened.
             Error::Batch(SubmitError::Broken) | Error::NotAsked(SubmitError::Broken) => status::internal(),
-            Error::NotAsked(SubmitError::Failed(error)) => error.into(),
             Error::Batch(SubmitError::Failed(BatchError(error))) => status::from_db(&error),
             Error::Database(error) => status::from_db(&error),
             Error::Event(error) => {

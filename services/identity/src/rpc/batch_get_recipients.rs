@@ -45,7 +45,7 @@ fn recipient((user, address): Query, found: Option<Recipient>) -> Result<pb::Rec
         return Err(Error::address_not_found(address));
     }
     let address = found.address.map(|address| pb::Address {
-        address_id: AddressId::from_uuid(address.address_id).to_string(),
+        address_id: AddressId::from_uuid(address.id).to_string(),
         recipient: address.recipient,
         lines: address.lines,
         city: address.city,

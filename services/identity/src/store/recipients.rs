@@ -26,7 +26,7 @@ pub(crate) struct Recipient {
 /// See [`super::addresses::Model`].
 #[derive(FromQueryResult)]
 pub(crate) struct Address {
-    pub(crate) address_id: Uuid,
+    pub(crate) id: Uuid,
     pub(crate) recipient: String,
     pub(crate) lines: Vec<String>,
     pub(crate) city: String,
@@ -53,7 +53,7 @@ pub(crate) async fn recipients(
     let addresses: Vec<Uuid> =
         queries.iter().map(|(_, id)| id.map_or(Uuid::nil(), AddressId::uuid)).collect();
     let find = "
-        SELECT place, users.display_name, addresses.id AS address_id, recipient, lines, city, region, postal_code,
+        SELECT place, users.display_name, addresses.id, recipient, lines, city, region, postal_code,
                country_code
         FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS query (user_id, address_id, place)
         JOIN users ON users.id = query.user_id

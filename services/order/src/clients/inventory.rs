@@ -78,7 +78,7 @@ impl Inventory {
             ids.iter().map(|id| inventory::CommitReservationRequest { reservation_id: id.to_string() });
         let request = inventory::BatchCommitReservationsRequest { requests: requests.collect() };
         let answer = self.0.clone().batch_commit_reservations(request).await.map_err(failed(Self::NAME))?;
-        Ok(outcomes(answer.into_inner(), ids.len())?.map(|outcome| commitment(outcome)).collect())
+        Ok(outcomes(answer.into_inner(), ids.len())?.map(commitment).collect())
     }
 }
 

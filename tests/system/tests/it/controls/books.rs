@@ -53,7 +53,7 @@ async fn oversell(ground: &Ground, customer: &Customer) -> Result<(Book, Result<
 async fn stock_by_the_constraint_alone(ground: &Ground, customer: &Customer) -> Result<()> {
     ground.shop.without(Service::Inventory, &[Guard::Stock]).await?;
     let (book, beyond) = oversell(ground, customer).await?;
-    let refusal = beyond.unwrap_err();
+    let refusal = beyond.err().context("it was taken")?;
     assert_eq!(refusal.code(), Code::Internal, "{refusal}");
     ground.shop.says(Service::Inventory, "stock_is_not_oversold").await?;
     assert_eq!(ground.seller.stock(&book).await?, (5, 0));
@@ -95,7 +95,7 @@ async fn repeats_by_the_key_alone(ground: &Ground, customer: &Customer) -> Resul
     let order_id = customer.try_place(request.clone()).await?.context("PlaceOrder")?.order_id;
     ground.took(&order_id);
     assert_eq!(customer.ended(&order_id).await?.state(), OrderState::Confirmed);
-    let refusal = customer.try_place(request).await?.unwrap_err();
+    let refusal = customer.try_place(request).await?.err().context("it was taken")?;
     assert_eq!(refusal.code(), Code::FailedPrecondition, "{refusal}");
     let info = refusal.get_details_error_info().context("no ErrorInfo")?;
     assert_eq!(info.reason, "RESERVATION_CLOSED");

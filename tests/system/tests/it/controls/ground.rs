@@ -1,4 +1,7 @@
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use futures::TryStreamExt;
@@ -27,9 +30,13 @@ impl Ground {
         Ok(Self { shop, seller, book, buyer, placed: Mutex::default() })
     }
 
+    fn answered(&self) -> MutexGuard<'_, Vec<String>> {
+        self.placed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// An order that the shop has answered with OK.
     pub(super) fn took(&self, order_id: &str) {
-        self.placed.lock().expect("nobody panics with it").push(order_id.to_owned());
+        self.answered().push(order_id.to_owned());
     }
 
     /// Places an order of one book.
@@ -58,7 +65,7 @@ impl Ground {
     /// All is as it must be.
     pub(super) async fn is_sound(&self) -> Result<()> {
         self.goes_all_the_way().await?;
-        let placed = self.placed.lock().expect("nobody panics with it").clone();
+        let placed = self.answered().clone();
         self.shop.check(&placed).await
     }
 
@@ -69,8 +76,9 @@ impl Ground {
     }
 
     /// As [`Ground::is_caught`], where no order goes all the way any more.
+    #[expect(clippy::print_stdout, reason = "which violation it was is for whoever runs it")]
     pub(super) async fn is_found(&self, guards: &str, words: &[&str]) -> Result<()> {
-        let placed = self.placed.lock().expect("nobody panics with it").clone();
+        let placed = self.answered().clone();
         let mut last = Vec::new();
         let what = format!("a violation with {words:?}");
         let caught = eventually(&what, SOON, async || {

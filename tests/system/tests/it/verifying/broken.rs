@@ -32,7 +32,7 @@ async fn each_broken_fact_is_found_by_what_is_there_for_it_and_by_nothing_else()
     assert_eq!(found(&shop, &quiet).await?, [], "all is mended");
     broken_streams(&shop, &quiet).await?;
     let unheard_of = OrderId::new().to_string();
-    let lost = found(&shop, &Scope::only(&[unheard_of.clone()])?).await?;
+    let lost = found(&shop, &Scope::only(std::slice::from_ref(&unheard_of))?).await?;
     let told = format!("strangers: {unheard_of}: was answered with OK and is not there");
     assert_eq!(lost, [(Check::Strangers, told)]);
     println!("verify: {} facts broken and found", FACTS.len() + 4);
