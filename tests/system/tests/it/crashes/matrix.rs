@@ -168,6 +168,11 @@ async fn trade(scene: &Scene<'_>, reaper: &Reaper<'_>) -> Result<()> {
             bail!("nobody comes to {:?}", reaper.left);
         }
         reaper.hurry();
+        // There may be points that only a start leads to, and nobody else left to cause one.
+        machinery::is_to_be_done_at_a_start(scene).await?;
+        for service in Service::ALL.into_iter().filter(|service| !reaper.left_to(*service).is_empty()) {
+            reaper.begin_again(service).await?;
+        }
     }
 }
 
@@ -177,6 +182,8 @@ struct Reaper<'a> {
     left: Mutex<BTreeMap<Service, Vec<String>>>,
     deaths: AtomicUsize,
     is_over: AtomicBool,
+    /// One at a time sees to the processes.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl<'a> Reaper<'a> {
@@ -185,7 +192,13 @@ impl<'a> Reaper<'a> {
         for (service, point) in points {
             left.entry(*service).or_default().push(point.clone());
         }
-        Self { shop, left: Mutex::new(left), deaths: AtomicUsize::new(0), is_over: AtomicBool::new(false) }
+        Self {
+            shop,
+            left: Mutex::new(left),
+            deaths: AtomicUsize::new(0),
+            is_over: AtomicBool::new(false),
+            turn: tokio::sync::Mutex::default(),
+        }
     }
 
     fn left(&self) -> usize {
@@ -213,8 +226,7 @@ impl<'a> Reaper<'a> {
     async fn reap(&self) -> Result<usize> {
         try_join_all(Service::ALL.map(async |service| {
             if !self.left_to(service).is_empty() {
-                self.shop.kill(service).await?;
-                self.start(service).await?;
+                self.begin_again(service).await?;
             }
             while !self.is_over.load(Ordering::Relaxed) {
                 self.look_at(service).await?;
@@ -227,6 +239,7 @@ impl<'a> Reaper<'a> {
     }
 
     async fn look_at(&self, service: Service) -> Result<()> {
+        let _turn = self.turn.lock().await;
         let Some(point) = self.shop.fallen(service).await? else { return Ok(()) };
         {
             let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
@@ -241,5 +254,12 @@ impl<'a> Reaper<'a> {
         let left = self.left_to(service);
         let left: Vec<&str> = left.iter().map(String::as_str).collect();
         self.shop.start_armed(service, &left).await
+    }
+
+    async fn begin_again(&self, service: Service) -> Result<()> {
+        let _turn = self.turn.lock().await;
+        let left = self.left_to(service);
+        let left: Vec<&str> = left.iter().map(String::as_str).collect();
+        self.shop.begin_again(service, &left).await
     }
 }
