@@ -1,6 +1,7 @@
 //! Customers who go on asking, whatever happens to the shop, and what they hear.
 
 use std::{
+    error::Error as _,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -77,6 +78,12 @@ pub(super) struct Heard {
 impl Heard {
     pub(super) fn ended(&self) -> Instant {
         self.began + self.took
+    }
+
+    /// The customer's own connection was just closing, as old ones do, and did not take the call: nobody was asked.
+    fn never_left(&self) -> bool {
+        let is_ours = |status: &Status| status.code() == Code::Cancelled && status.source().is_some();
+        self.took < PATIENCE && self.refusal.as_ref().is_some_and(is_ours)
     }
 
     /// The customer's own timer says CANCELLED.
@@ -182,7 +189,9 @@ impl Market {
             }
         };
         let heard = Heard { ask, began, took: began.elapsed(), refusal: outcome.err() };
-        lock(&self.heard).push(heard);
+        if !heard.never_left() {
+            lock(&self.heard).push(heard);
+        }
         Ok(())
     }
 }
