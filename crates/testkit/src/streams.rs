@@ -129,6 +129,15 @@ impl Broker {
         self.put(messages).await
     }
 
+    /// Takes messages out of a stream.
+    pub async fn delete(&self, stream: &str, places: &[u64]) -> Result<()> {
+        let stream = self.jetstream().await?.get_stream(stream).await?;
+        for place in places {
+            stream.delete_message(*place).await?;
+        }
+        Ok(())
+    }
+
     /// The last sequence of a stream; nothing if there is no such stream.
     pub async fn last_sequence(&self, stream: &str) -> Result<Option<u64>> {
         let found = self.jetstream().await?.get_stream(stream).await;

@@ -1,4 +1,5 @@
 use std::{
+    collections::HashSet,
     io::{self, Write},
     sync::{
         Arc,
@@ -21,11 +22,13 @@ use sqlx::{Connection, PgConnection};
 use system_tests::{Customer, Service, Shop};
 use testkit::{Stored, eventually};
 use tokio::{
+    sync::Mutex,
     task::JoinHandle,
     time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tonic::Request;
+use uuid::Uuid;
 
 use super::{history::History, quiet::STREAMS};
 
@@ -72,8 +75,8 @@ async fn relay(shop: &Shop, service: Service, stream: &'static str) -> Result<Re
 }
 
 /// Somebody who may publish what they like: garbage under our subjects, with our headers and without; subjects that
-/// nobody has heard of; and what was true once, told again under another id.
-async fn disturb(shop: &Shop, sent: Arc<AtomicUsize>) -> Result<Task> {
+/// nobody has heard of; and what was true once, told again under another id. Those ids are noted.
+async fn disturb(shop: &Shop, ids: Arc<Mutex<Vec<Uuid>>>) -> Result<Task> {
     let mut truths = Vec::new();
     for (_, stream) in STREAMS {
         truths.extend(shop.broker.stored(stream).await?);
@@ -85,20 +88,20 @@ async fn disturb(shop: &Shop, sent: Arc<AtomicUsize>) -> Result<Task> {
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !stop.is_cancelled() {
             pace.tick().await;
-            let truths = truths.choose_multiple(&mut dice, 6).flat_map(foreign);
-            let messages: Vec<Stored> = truths.collect();
+            let lies = truths.choose_multiple(&mut dice, 6).map(|truth| (EventId::new(), truth));
+            let (new, messages): (Vec<Uuid>, Vec<[Stored; 4]>) =
+                lies.map(|(id, truth)| (id.uuid(), foreign(id, truth))).unzip();
+            ids.lock().await.extend(new);
             // Where the broker is away, nobody hears it.
-            if let Ok(Ok(places)) = timeout(Duration::from_secs(1), broker.put(&messages)).await {
-                sent.fetch_add(places.len(), Ordering::Relaxed);
-            }
+            let _ = timeout(Duration::from_secs(1), broker.put(&messages.concat())).await;
         }
     }))
 }
 
 /// What a stranger makes of one of our messages.
-fn foreign(truth: &Stored) -> [Stored; 4] {
+fn foreign(id: EventId, truth: &Stored) -> [Stored; 4] {
     let mut told_again = truth.again();
-    told_again.headers.insert("ce-id", EventId::new().to_string().as_str());
+    told_again.headers.insert("ce-id", id.to_string().as_str());
     let garbled = Stored { payload: Bytes::from_static(GARBAGE), ..told_again.clone() };
     let bare = Stored { headers: HeaderMap::new(), ..garbled.clone() };
     let unheard_of = Stored { subject: format!("{}.nobody_listens", truth.subject), ..told_again.clone() };
@@ -115,8 +118,8 @@ async fn neither_strangers_nor_second_relays_nor_a_lost_tail_keep_an_order_from_
     let snapshot = broker.snapshot().await?;
     broker.start_again().await?;
 
-    let sent = Arc::new(AtomicUsize::new(0));
-    let stranger = disturb(&history.shop, sent.clone()).await?;
+    let strange = Arc::new(Mutex::new(Vec::new()));
+    let stranger = disturb(&history.shop, strange.clone()).await?;
     let mut rivals = Vec::new();
     for (service, stream) in STREAMS {
         let rival = relay(&history.shop, service, stream).await?;
@@ -168,14 +171,42 @@ async fn neither_strangers_nor_second_relays_nor_a_lost_tail_keep_an_order_from_
     for service in Service::WITH_DATABASE {
         buried += discard_garbage(shop, admin, service).await?;
     }
+    let strange = strange.lock().await;
+    let believed = forget(shop, &strange).await?;
+    ensure!(believed > 0, "nobody listened to the stranger");
     writeln!(
         io::stderr(),
-        "{ORDERS} orders beside {} foreign messages, {} relays too many and {lost} lost locks: {buried} dead letters, \
-         all of them garbage",
-        sent.load(Ordering::Relaxed),
+        "{ORDERS} orders beside {} foreign messages, {} relays too many and {lost} lost locks: {believed} times a repeat \
+         was handled that changed nothing, {buried} dead letters, all of them garbage",
+        strange.len() * 4,
         STREAMS.len(),
     )?;
     shop.check(placed).await
+}
+
+/// Takes away what a stranger has left: the messages in the streams, the marks that they were handled, and who is told
+/// of them. How often one was handled.
+async fn forget(shop: &Shop, strange: &[Uuid]) -> Result<u64> {
+    let ids: HashSet<String> = strange.iter().map(|id| EventId::from_uuid(*id).to_string()).collect();
+    for (_, stream) in STREAMS {
+        let messages = shop.broker.stored(stream).await?;
+        let theirs =
+            messages.iter().filter(|message| message.header("ce-id").is_none_or(|id| ids.contains(id)));
+        let places: Vec<u64> = theirs.map(|message| message.sequence).collect();
+        shop.broker.delete(stream, &places).await?;
+    }
+    let mut handled = 0;
+    for service in Service::WITH_DATABASE {
+        let mut connection = PgConnection::connect(shop.database(service)?.url()).await?;
+        let marks = sqlx::query("DELETE FROM inbox WHERE event_id = ANY($1)").bind(strange);
+        handled += marks.execute(&mut connection).await?.rows_affected();
+        if service == Service::Notification {
+            let mails = sqlx::query("DELETE FROM deliveries WHERE event_id = ANY($1)").bind(strange);
+            mails.execute(&mut connection).await?;
+        }
+        connection.close().await?;
+    }
+    Ok(handled)
 }
 
 /// Waits until so many orders were answered.
