@@ -79,7 +79,10 @@ impl Scene {
         let ended = Instant::now();
         let calm = match self.becomes_calm(ended, Some(before)).await {
             Ok(calm) => calm,
-            Err(error) => bail!("{}: {error:#}\n{}", outage.name, self.told_since(ended)),
+            Err(error) => {
+                let logs = self.shop.keep_logs();
+                bail!("{}: {error:#}\n{}\n{}", outage.name, self.told_since(ended), logs.display())
+            }
         };
         let taken_back = self.health_says(outage.says, true).await?;
 
