@@ -14,8 +14,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::timeout;
 use values::{Currency, Money};
 
-/// How long a statement waits for a connection: short, so that a caller hears within a second that the database is down.
-const ACQUIRE: Duration = Duration::from_millis(800);
+/// How long a statement waits for a connection: short, so that a caller hears within a second that the database is down,
+/// also where other services have been asked before.
+const ACQUIRE: Duration = Duration::from_millis(600);
 /// A connection that lay idle for longer is tried before it is used: the database may have been restarted meanwhile.
 const IDLE_BEFORE_TEST: Duration = Duration::from_millis(500);
 
