@@ -9,6 +9,16 @@ use crate::{Service, Shop};
 const FALL: Duration = Duration::from_mins(1);
 const SIGKILL: i32 = 9;
 
+/// How a process has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It killed itself at this point of its code.
+    At(String),
+    /// It said that it cannot go on, as one may that starts on a machine with too much to do: whoever runs it starts it
+    /// again.
+    GaveUp,
+}
+
 /// Deaths of processes at points of their own code.
 impl Shop {
     /// Starts a service anew so that it ends, at once, at a point of its own code: `relay.note.commit.before:3` for the
@@ -22,7 +32,8 @@ impl Shop {
     /// Waits until an armed service has met its end.
     pub async fn falls(&self, service: Service) -> Result<()> {
         let what = format!("{} comes to the point where it is to end", service.name());
-        eventually(&what, FALL, async || self.fallen(service).await.transpose()).await??;
+        let end = eventually(&what, FALL, async || self.fallen(service).await.transpose()).await??;
+        ensure!(end != End::GaveUp, "{} gave up instead", service.name());
         Ok(())
     }
 
@@ -50,8 +61,8 @@ impl Shop {
         .await
     }
 
-    /// At which point of its code a service has died since it was started, if it has; then it can be started again.
-    pub async fn fallen(&self, service: Service) -> Result<Option<String>> {
+    /// How a service has ended since it was started, if it has; then it can be started again.
+    pub async fn fallen(&self, service: Service) -> Result<Option<End>> {
         let name = service.name();
         let Some((status, log, tail)) = self
             .process(service.into(), |process| {
@@ -62,9 +73,13 @@ impl Shop {
         else {
             return Ok(None);
         };
+        if status.code() == Some(1) {
+            return Ok(Some(End::GaveUp));
+        }
         ensure!(status.signal() == Some(SIGKILL), "{name} ended by itself ({status}):\n{tail}");
         let point = log?.lines().filter_map(|line| line.strip_prefix("died ")).next_back().map(str::to_owned);
-        Ok(Some(point.with_context(|| format!("{name} was killed, at no point of its own:\n{tail}"))?))
+        let point = point.with_context(|| format!("{name} was killed, at no point of its own:\n{tail}"))?;
+        Ok(Some(End::At(point)))
     }
 
     /// The points that a service has come to in all its lives so far.

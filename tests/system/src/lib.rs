@@ -32,6 +32,7 @@ mod variables;
 pub use answers::Answers;
 pub use clients::{Clients, Door};
 pub use customer::{Customer, PASSWORD, euros, is_passing, new_request_id};
+pub use deaths::End;
 pub use detour::Detour;
 pub use load::Load;
 pub use options::Options;

@@ -20,6 +20,13 @@ pub(crate) async fn is_to_be_done_at_a_start(scene: &Scene<'_>) -> Result<()> {
     scene.shop.database(Service::Inventory)?.execute(unannounced).await
 }
 
+/// As [`is_to_be_done_at_a_start`], while nobody asks for a key: one that was asked for, and signs later, would do.
+pub(crate) async fn is_certainly_to_be_done_at_a_start(scene: &Scene<'_>) -> Result<()> {
+    let asked_for = "DELETE FROM signing_keys WHERE active_at > now()";
+    scene.shop.database(Service::Identity)?.execute(asked_for).await?;
+    is_to_be_done_at_a_start(scene).await
+}
+
 /// An event cannot be handled for a while, since what it leads to cannot be written.
 pub(crate) async fn fails_for_a_while(scene: &Scene<'_>) -> Result<()> {
     let database = scene.shop.database(Service::Notification)?;

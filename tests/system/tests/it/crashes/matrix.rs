@@ -8,14 +8,14 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use futures::{
     FutureExt as _, StreamExt as _, TryStreamExt as _,
     future::{LocalBoxFuture, try_join, try_join_all},
     stream,
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
-use system_tests::{Options, Service, Shop, crash_points};
+use system_tests::{End, Options, Service, Shop, crash_points};
 use tokio::time::{Instant, sleep};
 
 use super::{machinery, money, orders, people, scene::Scene, selling};
@@ -24,6 +24,8 @@ use super::{machinery, money, orders, people, scene::Scene, selling};
 const SHOPS: usize = 3;
 /// Things that happen in a shop at once.
 const AT_ONCE: usize = 8;
+/// How often services may find at a start that the machine has too much to do.
+const GIVING_UP: usize = 10;
 /// How soon a death is noticed.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long a payment may take.
@@ -169,7 +171,7 @@ async fn trade(scene: &Scene<'_>, reaper: &Reaper<'_>) -> Result<()> {
         }
         reaper.hurry();
         // There may be points that only a start leads to, and nobody else left to cause one.
-        machinery::is_to_be_done_at_a_start(scene).await?;
+        machinery::is_certainly_to_be_done_at_a_start(scene).await?;
         for service in Service::ALL.into_iter().filter(|service| !reaper.left_to(*service).is_empty()) {
             reaper.begin_again(service).await?;
         }
@@ -181,6 +183,7 @@ struct Reaper<'a> {
     shop: &'a Shop,
     left: Mutex<BTreeMap<Service, Vec<String>>>,
     deaths: AtomicUsize,
+    gave_up: AtomicUsize,
     is_over: AtomicBool,
     /// One at a time sees to the processes.
     turn: tokio::sync::Mutex<()>,
@@ -197,6 +200,7 @@ impl<'a> Reaper<'a> {
             left: Mutex::new(left),
             deaths: AtomicUsize::new(0),
             is_over: AtomicBool::new(false),
+            gave_up: AtomicUsize::new(0),
             turn: tokio::sync::Mutex::default(),
         }
     }
@@ -240,7 +244,15 @@ impl<'a> Reaper<'a> {
 
     async fn look_at(&self, service: Service) -> Result<()> {
         let _turn = self.turn.lock().await;
-        let Some(point) = self.shop.fallen(service).await? else { return Ok(()) };
+        let point = match self.shop.fallen(service).await? {
+            Some(End::At(point)) => point,
+            Some(End::GaveUp) => {
+                let times = self.gave_up.fetch_add(1, Ordering::Relaxed);
+                ensure!(times < GIVING_UP, "{} gives up again and again", service.name());
+                return self.start(service).await;
+            }
+            None => return Ok(()),
+        };
         {
             let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
             let left = left.get_mut(&service).context("nothing was armed")?;
