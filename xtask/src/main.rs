@@ -4,6 +4,7 @@
 mod build;
 mod down;
 mod fuzz;
+mod images;
 mod local;
 mod process;
 mod release;
@@ -38,6 +39,8 @@ enum Command {
     Reset,
     /// Build the programs as they are shipped: static, optimised, without fault points
     Release,
+    /// Make the container images of what is shipped, as archives; no container engine is needed
+    Images(images::Args),
     /// Run every check that needs no cluster
     Test(test::Args),
     /// Search for bytes that break a reader of bytes, guided by the code that they reach
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Down => down::run(),
         Command::Reset => reset::run(),
         Command::Release => release::run(&interrupt),
+        Command::Images(args) => images::run(&args, &interrupt),
         Command::Test(args) => test::run(&args, &interrupt),
         Command::Fuzz(args) => fuzz::run(&args, &interrupt),
         Command::Torture(args) => torture::run(&args, &interrupt),

@@ -1,6 +1,7 @@
 //! `cargo xtask release`: the programs as they are shipped, static and without fault points.
 
 use std::{
+    collections::BTreeMap,
     env::consts::ARCH,
     fs,
     path::PathBuf,
@@ -10,19 +11,20 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{
-    build, local,
+    build::{self, Programs},
+    images::IMAGES,
+    local,
     process::{self, Interrupt},
     say,
-    up::services::SERVICES,
 };
 
 /// In every program that has fault points.
 const FAULT_VARIABLE: &[u8] = b"BOOKSTORE_FAULT";
 
 pub(crate) fn run(interrupt: &Interrupt) -> Result<ExitCode> {
-    let mut packages: Vec<&str> = SERVICES.iter().map(|service| service.name).collect();
-    packages.push("cli");
-    for program in programs(&packages, interrupt)? {
+    let packages: Vec<&str> = IMAGES.iter().map(|image| image.package).collect();
+    let programs: BTreeMap<_, _> = programs(&packages, interrupt)?.into_iter().collect();
+    for program in programs.into_values() {
         let size = fs::metadata(&program)?.len();
         println!("{:>6} kB  {}", size / 1_000, local::short(&program));
     }
@@ -30,20 +32,18 @@ pub(crate) fn run(interrupt: &Interrupt) -> Result<ExitCode> {
 }
 
 /// Builds the programs of these packages for musl, and makes sure that none can be told to die.
-pub(crate) fn programs(packages: &[&str], interrupt: &Interrupt) -> Result<Vec<PathBuf>> {
+pub(crate) fn programs(packages: &[&str], interrupt: &Interrupt) -> Result<Programs> {
     let target = format!("{ARCH}-unknown-linux-musl");
     install(&target, interrupt)?;
     say::doing("Building", format_args!("for release, static ({target})"));
-    let built = build::release(packages, &target, interrupt)?;
-    let mut programs: Vec<PathBuf> = built.into_values().collect();
-    programs.sort();
+    let programs = build::release(packages, &target, interrupt)?;
     ensure!(
         programs.len() == packages.len(),
         "{} programs were built, not {}",
         programs.len(),
         packages.len()
     );
-    for program in &programs {
+    for program in programs.values() {
         let bytes = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
         if bytes.windows(FAULT_VARIABLE.len()).any(|window| window == FAULT_VARIABLE) {
             bail!("{} has fault points", program.display());
