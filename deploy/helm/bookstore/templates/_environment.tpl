@@ -30,6 +30,9 @@
 - {name: BOOKSTORE_DATABASE_URL_FILE, value: /etc/bookstore/secrets/database-url}
 - {name: BOOKSTORE_DATABASE_POOL, value: {{ .settings.database.pool | quote }}}
 - {name: BOOKSTORE_NATS_URL_FILE, value: /etc/bookstore/secrets/broker-url}
+{{- with include "bookstore.natsRoots" $root }}
+{{ . }}
+{{- end }}
 - {name: BOOKSTORE_STREAM_REPLICAS, value: {{ $root.Values.nats.streamReplicas | quote }}}
 {{- end }}
 {{- if eq .name "identity" }}

@@ -9,10 +9,10 @@ seccompProfile:
   type: RuntimeDefault
 {{- end -}}
 
-{{/* The same of a container. */}}
+{{/* The same of a container. Where programs are exchanged while they run, their folder can be written to. */}}
 {{- define "bookstore.containerSecurity" -}}
 allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
+readOnlyRootFilesystem: {{ not .liveUpdate }}
 capabilities:
   drop: [ALL]
 {{- end -}}
@@ -31,4 +31,48 @@ tolerations: {{- toYaml . | nindent 2 }}
 {{- with .affinity }}
 affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* The authorities of Postgres and NATS, where the values name them: who is told, and the files. */}}
+{{- define "bookstore.natsRoots" -}}
+{{- if .Values.nats.rootsSecret.name -}}
+- {name: BOOKSTORE_NATS_ROOTS, value: /etc/bookstore/nats/ca.crt}
+{{- end -}}
+{{- end -}}
+
+{{- define "bookstore.rootsMounts" -}}
+{{- if include "bookstore.postgresRoots" . }}
+- {name: postgres-roots, mountPath: /etc/bookstore/postgres, readOnly: true}
+{{- end }}
+{{- if .Values.nats.rootsSecret.name }}
+- {name: nats-roots, mountPath: /etc/bookstore/nats, readOnly: true}
+{{- end }}
+{{- end -}}
+
+{{- define "bookstore.rootsVolumes" -}}
+{{- with include "bookstore.postgresRoots" . }}
+- name: postgres-roots
+  secret:
+    secretName: {{ . }}
+    items: [{key: {{ $.Values.postgres.rootsSecret.key }}, path: ca.crt}]
+    defaultMode: 0444
+{{- end }}
+{{- with .Values.nats.rootsSecret }}
+{{- if .name }}
+- name: nats-roots
+  secret:
+    secretName: {{ .name }}
+    items: [{key: {{ .key }}, path: ca.crt}]
+    defaultMode: 0444
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The Secret with the authority of Postgres' certificate; CloudNativePG makes its own. */}}
+{{- define "bookstore.postgresRoots" -}}
+{{- if eq .Values.postgres.provider "cloudnativepg" -}}
+postgres-ca
+{{- else -}}
+{{ .Values.postgres.rootsSecret.name }}
+{{- end -}}
 {{- end -}}

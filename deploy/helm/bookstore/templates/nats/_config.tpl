@@ -1,3 +1,4 @@
+{{/* The server's configuration. Each service may publish its own events and nobody else's. */}}
 {{- define "bookstore.natsFiles" -}}
 nats.conf: |
   server_name: nats
@@ -6,7 +7,7 @@ nats.conf: |
   http_port: 8222
   jetstream {
     store_dir: /data
-    # Acknowledged is written: events outlive the node.
+    # What is acknowledged is on disk: events outlive the node.
     sync_interval: always
     max_memory_store: 16MB
     max_file_store: {{ .Values.nats.storage.streams }}
