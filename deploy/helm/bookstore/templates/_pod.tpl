@@ -76,3 +76,23 @@ postgres-ca
 {{ .Values.postgres.rootsSecret.name }}
 {{- end -}}
 {{- end -}}
+
+{{/*
+What tells the platform's mesh which pods it takes in: those of services. Jobs don't end while a proxy runs beside them.
+(dict "root" $ "meshed" true)
+*/}}
+{{- define "bookstore.meshLabels" -}}
+{{- if eq .root.Values.mesh.profile "istio" -}}
+sidecar.istio.io/inject: {{ .meshed | quote }}
+{{- end -}}
+{{- end -}}
+
+{{- define "bookstore.meshAnnotations" -}}
+{{- if eq .root.Values.mesh.profile "linkerd" -}}
+linkerd.io/inject: {{ ternary "enabled" "disabled" .meshed }}
+{{- if .meshed }}
+# There the server speaks first, which a proxy would wait for in vain.
+config.linkerd.io/skip-outbound-ports: "4222,5432"
+{{- end }}
+{{- end -}}
+{{- end -}}

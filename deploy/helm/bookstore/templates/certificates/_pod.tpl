@@ -2,11 +2,14 @@
 {{- define "bookstore.certificatesPod" -}}
 {{- $of := dict "root" .root "name" "certificates" "component" "certificates" -}}
 metadata:
-  labels: {{- include "bookstore.podLabels" $of | nindent 4 }}
-  annotations:
-    # It talks to nobody but the API server, and jobs don't end while a proxy beside them runs.
-    linkerd.io/inject: disabled
-    sidecar.istio.io/inject: "false"
+  labels:
+    {{- include "bookstore.podLabels" $of | nindent 4 }}
+    {{- with include "bookstore.meshLabels" (dict "root" .root "meshed" false) }}
+    {{- . | nindent 4 }}
+    {{- end }}
+  {{- with include "bookstore.meshAnnotations" (dict "root" .root "meshed" false) }}
+  annotations: {{- . | nindent 4 }}
+  {{- end }}
 spec:
   serviceAccountName: {{ .account }}
   automountServiceAccountToken: true
