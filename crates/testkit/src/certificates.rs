@@ -78,10 +78,15 @@ impl Certificates {
 
 /// A connection to `callee` over which calls come from `identity`, made when it is first used.
 pub fn channel_as(identity: &Identity, callee: &str, address: SocketAddr) -> Result<Channel> {
-    let connector = TlsConnector::from(identity.client_config(&identity.id().sibling(callee)));
-    let name = ServerName::try_from(callee.to_owned()).context("no name of a service")?;
+    channel_to(identity, &identity.id().sibling(callee), address)
+}
+
+/// As [`channel_as`], to a service that may be of another trust domain or namespace.
+pub fn channel_to(identity: &Identity, callee: &SpiffeId, address: SocketAddr) -> Result<Channel> {
+    let connector = TlsConnector::from(identity.client_config(callee));
+    let name = ServerName::try_from(callee.service().to_owned()).context("no name of a service")?;
     let endpoint = Endpoint::from_shared(format!("http://{address}"))?
-        .origin(format!("https://{callee}").parse()?)
+        .origin(format!("https://{}", callee.service()).parse()?)
         .tcp_nodelay(true);
     Ok(endpoint.connect_with_connector_lazy(service_fn(move |_| {
         let (connector, name) = (connector.clone(), name.clone());

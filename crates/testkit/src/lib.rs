@@ -19,7 +19,7 @@ mod service;
 mod streams;
 
 pub use broker::{Broker, Half, Snapshot};
-pub use certificates::{Certificates, TRUST_DOMAIN, certificates, channel_as, mesh_client};
+pub use certificates::{Certificates, TRUST_DOMAIN, certificates, channel_as, channel_to, mesh_client};
 pub use collector::{Collector, Link, Span};
 pub use database::{Database, empty_database, events_database};
 pub use disk::Disk;

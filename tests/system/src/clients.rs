@@ -40,7 +40,7 @@ pub struct Clients {
 
 impl Clients {
     /// Through the gateway or the gateways that answer there.
-    pub(crate) fn to(gateways: &[SocketAddr], answers: Answers) -> Result<Self> {
+    pub fn to(gateways: &[SocketAddr], answers: Answers) -> Result<Self> {
         let door = match gateways {
             [only] => {
                 let endpoint = Endpoint::from_shared(format!("http://{only}"))?.timeout(PATIENCE);

@@ -52,7 +52,7 @@ pub fn is_passing(status: &Status) -> bool {
 
 impl Customer {
     /// Registers, signs in, stores an address and puts money into the wallet.
-    pub(crate) async fn register(clients: Clients, minor_units: i64) -> Result<Self> {
+    pub async fn register(clients: Clients, minor_units: i64) -> Result<Self> {
         let email = format!("{}@example.com", Uuid::now_v7().simple());
         let request = CreateUserRequest {
             request_id: new_request_id(),
@@ -122,6 +122,12 @@ impl Customer {
         let call = async |request| self.clients.identity().grant_role(request).await;
         self.ask(request, call).await?.context("GrantRole")?;
         Ok(())
+    }
+
+    /// What this customer's calls go through.
+    #[must_use]
+    pub const fn clients(&self) -> &Clients {
+        &self.clients
     }
 
     /// The access token that this customer's requests carry.

@@ -38,7 +38,8 @@ pub struct Book {
 }
 
 impl Seller {
-    pub(crate) async fn register(clients: Clients, admin: &Customer) -> Result<Self> {
+    /// Registers somebody, whom `admin` makes a shop owner, and opens their shop.
+    pub async fn register(clients: Clients, admin: &Customer) -> Result<Self> {
         let owner = Customer::register(clients.clone(), 0).await?;
         admin.grant(&owner.user_id, "shop_owner").await?;
         let session = Customer::sign_in_in_the_end(clients.clone(), &owner.email).await?;

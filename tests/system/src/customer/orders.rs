@@ -1,9 +1,10 @@
 use anyhow::{Context, Result};
 use proto::order::v1::{
-    CancelOrderRequest, GetOrderRequest, Order, OrderItem, OrderState, PaymentMethod, PlaceOrderRequest,
+    CancelOrderRequest, GetOrderRequest, Order, OrderItem, OrderState, OrderStatus, PaymentMethod,
+    PlaceOrderRequest, WatchOrderRequest,
 };
 use testkit::eventually;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::{Customer, END, answered, new_request_id};
 use crate::Book;
@@ -75,6 +76,27 @@ impl Customer {
             self.order(order_id).await.ok().filter(|order| order.state() != OrderState::Pending)
         })
         .await
+    }
+
+    /// The last state of an order, as it is watched. Who hears UNAVAILABLE in the middle begins again.
+    pub async fn watched_to_its_end(&self, order_id: &str) -> Result<OrderStatus> {
+        loop {
+            let request = self.request(WatchOrderRequest { order_id: order_id.to_owned() })?;
+            let changes = self.clients.order().watch_order(request).await;
+            let mut changes = changes.context("WatchOrder")?.into_inner();
+            let mut last = None;
+            let ended = loop {
+                match changes.message().await {
+                    Ok(Some(change)) => last = Some(change),
+                    Ok(None) => break Ok(()),
+                    Err(status) if status.code() == Code::Unavailable => break Err(()),
+                    Err(status) => return Err(status).context("WatchOrder, under way"),
+                }
+            };
+            if ended.is_ok() {
+                return last.context("nothing was seen");
+            }
+        }
     }
 
     /// As [`Customer::order_of`], paid by a card.

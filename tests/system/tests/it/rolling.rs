@@ -1,13 +1,12 @@
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use proto::{
     inventory::v1::{GetBookDetailsRequest, get_book_details_request},
-    order::v1::{OrderState, OrderStatus, WatchOrderRequest},
+    order::v1::OrderState,
 };
-use system_tests::{Clients, Customer, Load, Options, Shop};
-use tonic::{Code, Status};
+use system_tests::{Load, Options, Shop};
 
 /// Calls a second.
 const READS: u32 = 50;
@@ -38,13 +37,12 @@ async fn no_call_fails_and_no_order_is_lost_while_every_replica_is_restarted() -
     let orders = Load::start(ORDERS, {
         let (customers, placed) = (customers.clone(), placed.clone());
         move |number| {
-            let (clients, customers) = (clients.clone(), customers.clone());
-            let (book, placed) = (book.clone(), placed.clone());
+            let (customers, book, placed) = (customers.clone(), book.clone(), placed.clone());
             async move {
                 let buyer = number % CUSTOMERS;
                 let order_id = customers[buyer].place(&book, 1).await?.order_id;
                 placed.lock().unwrap().push((buyer, order_id.clone()));
-                let last = watched_to_its_end(&clients, &customers[buyer], &order_id).await?;
+                let last = customers[buyer].watched_to_its_end(&order_id).await?;
                 ensure!(last.state() == OrderState::Confirmed, "{last:?}");
                 Ok(())
             }
@@ -81,28 +79,4 @@ async fn no_call_fails_and_no_order_is_lost_while_every_replica_is_restarted() -
         .await?;
     let placed: Vec<String> = placed.into_iter().map(|(_, order_id)| order_id).collect();
     shop.check(&placed).await
-}
-
-/// The last state of an order, as its buyer watches it. Who hears UNAVAILABLE in the middle begins again.
-async fn watched_to_its_end(clients: &Clients, buyer: &Customer, order_id: &str) -> Result<OrderStatus> {
-    loop {
-        let request = buyer.request(WatchOrderRequest { order_id: order_id.to_owned() })?;
-        let mut changes = clients.order().watch_order(request).await.context("WatchOrder")?.into_inner();
-        let mut last = None;
-        let ended = loop {
-            match changes.message().await {
-                Ok(Some(change)) => last = Some(change),
-                Ok(None) => break Ok(()),
-                Err(status) if is_farewell(&status) => break Err(()),
-                Err(status) => return Err(status).context("WatchOrder, under way"),
-            }
-        };
-        if ended.is_ok() {
-            return last.context("nothing was seen");
-        }
-    }
-}
-
-fn is_farewell(status: &Status) -> bool {
-    status.code() == Code::Unavailable
 }

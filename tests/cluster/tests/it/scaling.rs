@@ -1,0 +1,104 @@
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+
+use anyhow::{Result, bail};
+use cluster_tests::{Shop, Traffic};
+use tokio::time::{Instant, sleep};
+
+/// Calls a second: so many that chance alone spreads them evenly enough.
+const RATE: u32 = 400;
+/// Those that are found by name, or by a watch. Of the gateway's clients each finds it in a way of its own.
+const FOUND: [&str; 5] = ["identity", "inventory", "order", "payment", "notification"];
+/// One pod's calls may be so much more or less than its share.
+const UNEVEN: f64 = 0.2;
+/// In so many calls of a service evenness shows.
+const SAMPLE: f64 = 900.0;
+const READY: Duration = Duration::from_mins(2);
+/// Until a watch has told.
+const WATCHED: Duration = Duration::from_secs(10);
+/// A record of the cluster's DNS is good for 30 s at most, 5 s where nothing else is said.
+const LOOKED_UP: Duration = Duration::from_secs(30 + 5);
+
+#[ignore = "needs a cluster: cargo xtask cluster-test"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_spread_over_pods_that_come_and_leave_those_that_go_where_names_are_looked_up() -> Result<()> {
+    println!("{}", up_and_down("discovery=dns", LOOKED_UP).await?);
+    Ok(())
+}
+
+#[ignore = "needs a cluster: cargo xtask cluster-test"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_spread_over_pods_that_come_and_leave_those_that_go_where_endpoints_are_watched() -> Result<()>
+{
+    println!("{}", up_and_down("discovery=kubernetes", WATCHED).await?);
+    Ok(())
+}
+
+/// Every service from one pod to three and back to one, while calls go on. Says how they were spread.
+async fn up_and_down(discovery: &str, within: Duration) -> Result<String> {
+    let mut told = String::new();
+    let shop = Shop::shared().await?;
+    shop.helm().upgrade(&Shop::shared_with(&[discovery])).await?;
+    shop.all_ready().await?;
+    shop.scale(&FOUND, 1).await?;
+    for service in FOUND {
+        shop.rolled_out(service, READY).await?;
+    }
+    let traffic = Traffic::start(&shop, RATE).await?;
+    traffic.goes_on(1_000).await?;
+
+    shop.scale(&FOUND, 3).await?;
+    for service in FOUND {
+        shop.rolled_out(service, READY).await?;
+    }
+    let ready = Instant::now();
+    for service in FOUND {
+        let spread = even(&shop, service, ready + within).await?;
+        writeln!(told, "{service}: {spread:.0?} calls")?;
+    }
+
+    shop.scale(&FOUND, 1).await?;
+    for service in FOUND {
+        shop.rolled_out(service, READY).await?;
+    }
+    traffic.goes_on(2_000).await?;
+    write!(told, "{}", traffic.end().await?)?;
+    shop.helm().upgrade(&Shop::shared_with(&[])).await?;
+    shop.check().await?;
+    Ok(told)
+}
+
+/// Waits for a time, beginning before `deadline`, in which the calls of a service are spread evenly over its pods.
+async fn even(shop: &Shop, service: &str, deadline: Instant) -> Result<Vec<f64>> {
+    loop {
+        let (began, before) = (Instant::now(), shop.calls(service).await?);
+        let calls = loop {
+            let calls = since(&before, &shop.calls(service).await?);
+            if calls.iter().sum::<f64>() >= SAMPLE {
+                break calls;
+            }
+            sleep(Duration::from_millis(200)).await;
+        };
+        if is_even(&calls) && calls.len() == 3 {
+            return Ok(calls);
+        }
+        if began > deadline {
+            bail!("the calls of {service} are spread like this: {calls:.0?}");
+        }
+    }
+}
+
+fn since(before: &BTreeMap<String, f64>, now: &BTreeMap<String, f64>) -> Vec<f64> {
+    now.iter().map(|(pod, calls)| calls - before.get(pod).copied().unwrap_or_default()).collect()
+}
+
+fn is_even(calls: &[f64]) -> bool {
+    let count = u32::try_from(calls.len()).map_or(1.0, f64::from);
+    let share = calls.iter().sum::<f64>() / count;
+    calls.iter().all(|calls| (calls - share).abs() <= UNEVEN * share)
+}
+
+#[test]
+fn a_fifth_more_or_less_is_even() {
+    assert!(is_even(&[100.0, 119.0, 81.0]));
+    assert!(!is_even(&[100.0, 125.0, 75.0]));
+}
