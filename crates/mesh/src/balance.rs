@@ -17,6 +17,9 @@ const RECOVERY: f64 = 0.1;
 const FAILURE: Duration = Duration::from_secs(1);
 /// Latencies that differ by less than this are chance, not evidence: then only the calls under way count.
 const ALIKE: f64 = 3.0;
+/// What an answer from another zone counts as at least when that zone would help out: what was quick there is not known
+/// for long, and stalls are no reason to go.
+const FURTHER: Duration = Duration::from_millis(50);
 
 /// What an endpoint's answers take: quickly up, down with time and with each quicker answer, and never less than the
 /// endpoint has kept silent while calls wait.
@@ -108,6 +111,24 @@ impl Cost {
     fn with(self, latency: f64) -> f64 {
         latency * (self.pending as f64 + 1.0)
     }
+
+    /// Whether a call had better go on to another zone: what it saves there is much more than the way.
+    pub(crate) fn is_worth_leaving_for(self, further: Self) -> bool {
+        let least = FURTHER.as_secs_f64();
+        let latency = further.latency.map_or(least, |latency| latency.max(least));
+        self.latency.is_some_and(|mine| mine > latency * ALIKE)
+            && self.compare(Self { latency: Some(latency), ..further }).is_gt()
+    }
+}
+
+/// How often a call stays in its own zone, out of all, when so many of those that could take it are there.
+///
+/// Where callers are spread evenly over the zones, each zone's callers are due an equal part of the endpoints: with that
+/// many near by, or more, all calls stay. With fewer, the rest goes to those who have more than their callers need, lest a
+/// zone's only endpoint gets a third of all calls.
+#[expect(clippy::cast_precision_loss, reason = "nobody has 2^52 endpoints")]
+pub(crate) fn share_that_stays(near: usize, all: usize, zones: usize) -> f64 {
+    (near as f64 * zones as f64 / all.max(1) as f64).min(1.0)
 }
 
 /// The position of the cheaper of two that chance names.
@@ -248,6 +269,27 @@ mod tests {
         let newcomer = Cost { latency: None, pending: 5 };
         assert_eq!(newcomer.compare(Cost { latency: Some(0.001), pending: 4 }), Ordering::Greater);
         assert_eq!(newcomer.compare(Cost { latency: Some(1.0), pending: 6 }), Ordering::Less);
+    }
+
+    #[test]
+    fn a_zone_keeps_what_its_endpoints_are_due() {
+        let percent = |near, all, zones| format!("{:.0}", 100.0 * share_that_stays(near, all, zones));
+        assert_eq!(percent(1, 3, 3), "100");
+        assert_eq!(percent(2, 4, 3), "100", "it has more than it needs");
+        assert_eq!(percent(1, 4, 3), "75");
+        assert_eq!(percent(1, 10, 2), "20");
+        assert_eq!(percent(0, 4, 2), "0");
+        assert_eq!(percent(3, 3, 1), "100");
+    }
+
+    #[test]
+    fn a_zone_is_left_only_for_one_that_is_much_quicker() {
+        let cost = |millis: f64| Cost { latency: Some(millis / 1000.0), pending: 1 };
+        assert!(!cost(100.0).is_worth_leaving_for(cost(0.1)), "that may be a stall");
+        assert!(!cost(500.0).is_worth_leaving_for(cost(400.0)), "the other is as slow");
+        assert!(cost(200.0).is_worth_leaving_for(cost(2.0)));
+        assert!(cost(200.0).is_worth_leaving_for(Cost { latency: None, pending: 0 }));
+        assert!(!Cost { latency: None, pending: 9 }.is_worth_leaving_for(cost(1.0)));
     }
 
     proptest! {

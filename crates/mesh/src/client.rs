@@ -329,7 +329,7 @@ impl Callee {
                 changed: Arc::new(watch::channel(()).0),
                 metrics: self.metrics,
             };
-            Endpoints::follow(&self.target, around)
+            Endpoints::follow(&self.target, self.policy.kubernetes.clone(), around)
         })
     }
 }

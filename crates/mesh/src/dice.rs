@@ -35,8 +35,16 @@ impl Dice {
 
     /// Between the `from`th part of a duration and the `to`th.
     pub(crate) fn between(&self, duration: Duration, from: f64, to: f64) -> Duration {
-        let unit = f64::from(u32::try_from(self.next() >> 32).unwrap_or_default()) / f64::from(u32::MAX);
-        duration.mul_f64(from + unit * (to - from))
+        duration.mul_f64(from + self.unit() * (to - from))
+    }
+
+    /// True in so many cases of one.
+    pub(crate) fn says(&self, probability: f64) -> bool {
+        self.unit() < probability
+    }
+
+    fn unit(&self) -> f64 {
+        f64::from(u32::try_from(self.next() >> 32).unwrap_or_default()) / f64::from(u32::MAX)
     }
 }
 

@@ -35,5 +35,6 @@ pub use deadline::{parse_timeout, until};
 pub use outlier::OutlierPolicy;
 pub use policy::Policy;
 pub use reach::Reach;
+pub use resolve::kubernetes::{Kubernetes, Place};
 pub use retry::RetryPolicy;
-pub use target::{Target, TargetError};
+pub use target::{ServicePort, Target, TargetError};

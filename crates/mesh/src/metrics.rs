@@ -15,6 +15,8 @@ static EXHAUSTED: LazyLock<Counter<u64>> = LazyLock::new(|| counter("mesh.client
 static SHORT_CUTS: LazyLock<Counter<u64>> = LazyLock::new(|| counter("mesh.client.breaker.refusals"));
 static OPEN: LazyLock<UpDownCounter<i64>> = LazyLock::new(|| level("mesh.client.breakers_open"));
 static KNOWN: LazyLock<UpDownCounter<i64>> = LazyLock::new(|| level("mesh.client.endpoints"));
+static UNFOUND: LazyLock<Counter<u64>> = LazyLock::new(|| counter("mesh.client.discovery.failures"));
+static FAILING: LazyLock<UpDownCounter<i64>> = LazyLock::new(|| level("mesh.client.discovery.failing"));
 static CONNECTIONS: LazyLock<UpDownCounter<i64>> = LazyLock::new(|| level("mesh.client.connections"));
 static EJECTIONS: LazyLock<Counter<u64>> = LazyLock::new(|| counter("mesh.client.ejections"));
 static EJECTED: LazyLock<UpDownCounter<i64>> = LazyLock::new(|| level("mesh.client.endpoints_ejected"));
@@ -86,6 +88,16 @@ impl Metrics {
     /// One more endpoint that is known.
     pub(crate) fn endpoint(self) -> Counted {
         Counted::of(&KNOWN, self)
+    }
+
+    /// Looking for endpoints failed.
+    pub(crate) fn discovery_failed(self, reason: &'static str) {
+        UNFOUND.add(1, &[self.label(), KeyValue::new("reason", reason)]);
+    }
+
+    /// One more search that fails at the moment.
+    pub(crate) fn discovery_failing(self) -> Counted {
+        Counted::of(&FAILING, self)
     }
 
     /// One more connection that is open.

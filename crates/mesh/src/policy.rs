@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{BreakerPolicy, BudgetPolicy, OutlierPolicy, RetryPolicy};
+use crate::{BreakerPolicy, BudgetPolicy, Kubernetes, OutlierPolicy, RetryPolicy};
 
 /// How a service is called.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Policy {
     pub breaker: BreakerPolicy,
     /// When one of its endpoints isn't.
     pub outlier: OutlierPolicy,
+    /// Where `k8s:///` targets are looked up, and in which zone endpoints come first.
+    pub kubernetes: Kubernetes,
 }
 
 impl Default for Policy {
@@ -37,6 +39,7 @@ impl Default for Policy {
             budget: BudgetPolicy::default(),
             breaker: BreakerPolicy::default(),
             outlier: OutlierPolicy::default(),
+            kubernetes: Kubernetes::default(),
         }
     }
 }

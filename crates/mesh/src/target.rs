@@ -20,17 +20,39 @@ pub enum Target {
         /// The replicas' port.
         port: u16,
     },
+    /// The endpoints of a Kubernetes Service, watched: `k8s:///inventory:grpc`, `k8s:///inventory.shop:50051`.
+    Kubernetes {
+        /// The Service.
+        service: String,
+        /// Where it is; in this process's own namespace if absent.
+        namespace: Option<String>,
+        /// Which of its ports.
+        port: ServicePort,
+    },
+}
+
+/// A port of a Kubernetes Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServicePort {
+    /// What the Service calls it.
+    Name(String),
+    /// That of the pods, whatever the Service makes of it.
+    Number(u16),
 }
 
 /// Why a target can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// Another scheme, or none.
-    #[error("a target looks like `dns:///inventory:50051` or `ipv4:127.0.0.1:50051`, not {0:?}")]
+    #[error(
+        "a target looks like `dns:///inventory:50051`, `k8s:///inventory:grpc` or `ipv4:127.0.0.1:50051`, not {0:?}"
+    )]
     Scheme(String),
-    /// Asks the Kubernetes API.
-    #[error("{0:?}: targets of the Kubernetes API are not in this build, use `dns:///`")]
-    Kubernetes(String),
+    /// Not a Service with a port.
+    #[error(
+        "{0:?} is not a Service with the name or number of a port: `inventory:grpc`, `inventory.shop:50051`"
+    )]
+    Service(String),
     /// Not an address with a port.
     #[error("{0:?} is not an IPv4 address with a port")]
     Address(String),
@@ -52,6 +74,10 @@ impl Target {
             Self::Ipv4(_) => None,
             Self::Dns { host, port, .. } if host.contains(':') => Some(format!("[{host}]:{port}")),
             Self::Dns { host, port, .. } => Some(format!("{}:{port}", host.trim_end_matches('.'))),
+            Self::Kubernetes { service, namespace: None, .. } => Some(service.clone()),
+            Self::Kubernetes { service, namespace: Some(namespace), .. } => {
+                Some(format!("{service}.{namespace}"))
+            }
         }
     }
 }
@@ -67,8 +93,8 @@ impl FromStr for Target {
             dns(server, name)
         } else if let Some(name) = text.strip_prefix("dns:") {
             dns("", name)
-        } else if text.starts_with("k8s:") {
-            Err(TargetError::Kubernetes(text.to_owned()))
+        } else if let Some(name) = text.strip_prefix("k8s:///").or_else(|| text.strip_prefix("k8s:")) {
+            kubernetes(name)
         } else {
             Err(TargetError::Scheme(text.to_owned()))
         }
@@ -103,6 +129,38 @@ fn dns(server: &str, name: &str) -> Result<Target, TargetError> {
         text => Some(dns_server(text).ok_or_else(|| TargetError::Server(text.to_owned()))?),
     };
     Ok(Target::Dns { server, host: host.to_owned(), port })
+}
+
+fn kubernetes(name: &str) -> Result<Target, TargetError> {
+    let read = || {
+        let (host, port) = name.rsplit_once(':')?;
+        let (service, namespace) = match host.split_once('.') {
+            Some((service, namespace)) => (service, Some(namespace)),
+            None => (host, None),
+        };
+        let port = match port.parse() {
+            Ok(number) => ServicePort::Number(number),
+            Err(_) => ServicePort::Name(port.to_owned()),
+        };
+        let is_right = [Some(service), namespace].into_iter().flatten().all(is_label)
+            && match &port {
+                ServicePort::Name(name) => {
+                    is_label(name) && name.bytes().any(|byte| byte.is_ascii_alphabetic())
+                }
+                ServicePort::Number(number) => *number != 0,
+            };
+        let (service, namespace) = (service.to_owned(), namespace.map(ToOwned::to_owned));
+        is_right.then_some(Target::Kubernetes { service, namespace, port })
+    };
+    read().ok_or_else(|| TargetError::Service(name.to_owned()))
+}
+
+/// As Kubernetes names Services, namespaces and ports (RFC 1123).
+fn is_label(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }
 
 fn dns_server(text: &str) -> Option<SocketAddr> {
@@ -141,6 +199,22 @@ impl fmt::Display for Target {
                     write!(formatter, "/{host}:{port}")
                 }
             }
+            Self::Kubernetes { service, namespace, port } => {
+                write!(formatter, "k8s:///{service}")?;
+                if let Some(namespace) = namespace {
+                    write!(formatter, ".{namespace}")?;
+                }
+                write!(formatter, ":{port}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for ServicePort {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => formatter.write_str(name),
+            Self::Number(number) => write!(formatter, "{number}"),
         }
     }
 }
@@ -166,6 +240,9 @@ mod tests {
             "dns:///[::1]:50052",
             "dns://127.0.0.1:5353/inventory:50052",
             "dns://[::1]:5353/inventory:50052",
+            "k8s:///inventory:grpc",
+            "k8s:///inventory:50051",
+            "k8s:///inventory.shop-2:grpc",
         ] {
             assert_eq!(text.parse::<Target>().map(|target| target.to_string()).as_deref(), Ok(text));
         }
@@ -175,6 +252,7 @@ mod tests {
     fn the_short_forms_of_grpc_are_read() {
         let read = |text: &str| text.parse::<Target>().map(|target| target.to_string());
         assert_eq!(read("dns:inventory:1").as_deref(), Ok("dns:///inventory:1"));
+        assert_eq!(read("k8s:inventory:grpc").as_deref(), Ok("k8s:///inventory:grpc"));
         assert_eq!(read("dns://10.0.0.10/inventory:1").as_deref(), Ok("dns://10.0.0.10:53/inventory:1"));
     }
 
@@ -183,7 +261,6 @@ mod tests {
         let wrong = |text: &str| text.parse::<Target>().unwrap_err();
         assert_eq!(wrong("127.0.0.1:1"), TargetError::Scheme("127.0.0.1:1".to_owned()));
         assert_eq!(wrong("dns://inventory:1"), TargetError::Scheme("dns://inventory:1".to_owned()));
-        assert_eq!(wrong("k8s:///inventory:1"), TargetError::Kubernetes("k8s:///inventory:1".to_owned()));
         assert_eq!(wrong("ipv4:"), TargetError::Address(String::new()));
         assert_eq!(wrong("ipv4:127.0.0.1"), TargetError::Address("127.0.0.1".to_owned()));
         assert_eq!(wrong("ipv4:127.0.0.1:0"), TargetError::Address("127.0.0.1:0".to_owned()));
@@ -196,6 +273,22 @@ mod tests {
         for host in ["inventory", "inventory:0", "inventory:x", ":1", "in ventory:1", "a..b:1", "a/b:1"] {
             assert_eq!(wrong(&format!("dns:///{host}")), TargetError::Host(host.to_owned()));
         }
+        for service in [
+            "inventory",
+            "inventory:",
+            "inventory:0",
+            "inventory:65536",
+            "inventory:GRPC",
+            ":grpc",
+            ".shop:grpc",
+            "inventory.:grpc",
+            "inventory.shop.svc:grpc",
+            "-inventory:grpc",
+            "/inventory:grpc",
+        ] {
+            assert_eq!(wrong(&format!("k8s:///{service}")), TargetError::Service(service.to_owned()));
+        }
+        assert_eq!(wrong("k8s://shop/inventory:1"), TargetError::Service("//shop/inventory:1".to_owned()));
         assert_eq!(wrong("dns://nowhere/inventory:1"), TargetError::Server("nowhere".to_owned()));
     }
 }

@@ -79,9 +79,7 @@ impl Context {
         target: &mesh::Target,
         policy: mesh::Policy,
     ) -> mesh::Client {
-        let client = mesh::Client::new(callee, target, policy, self.peers.identity());
-        self.callees.add(&client);
-        client
+        self.callees.client(callee, target, policy, &self.peers)
     }
 
     /// What brings the service's outbox to its `stream`, to the last event that a draining call commits.

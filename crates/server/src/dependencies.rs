@@ -10,29 +10,47 @@ use std::{
 };
 
 use async_nats::connection::State;
-use mesh::Reach;
+use mesh::{Kubernetes, Place, Policy, Reach, Target};
 use opentelemetry::KeyValue;
 use sea_orm::ConnectionTrait as _;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::{Context, health::Health};
+use crate::{Context, config::Base, health::Health, peer::Peers};
 
 const EVERY: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(1);
 
 /// The services that a process calls.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Callees(Arc<Mutex<Vec<Reach>>>);
+#[derive(Clone, Debug)]
+pub(crate) struct Callees {
+    known: Arc<Mutex<Vec<Reach>>>,
+    kubernetes: Kubernetes,
+}
 
 impl Callees {
-    pub(crate) fn add(&self, client: &mesh::Client) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(client.reach());
+    pub(crate) fn new(base: &Base) -> Self {
+        let place = Place { node: base.node_name.clone(), zone: base.zone.clone() };
+        Self { known: Arc::default(), kubernetes: Kubernetes::new(place) }
+    }
+
+    /// Calls one with the process's identity.
+    pub(crate) fn client(
+        &self,
+        callee: &'static str,
+        target: &Target,
+        policy: Policy,
+        peers: &Peers,
+    ) -> mesh::Client {
+        let policy = Policy { kubernetes: self.kubernetes.clone(), ..policy };
+        let client = mesh::Client::new(callee, target, policy, peers.identity());
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).push(client.reach());
+        client
     }
 
     /// By name, whether all clients of the service reach it; not those that never called.
     fn look(&self) -> BTreeMap<&'static str, bool> {
         let mut found = BTreeMap::new();
-        for reach in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for reach in self.known.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             if let Some(is_up) = reach.is_up() {
                 *found.entry(reach.callee()).or_insert(true) &= is_up;
             }

@@ -76,9 +76,7 @@ impl FrontContext {
         target: &mesh::Target,
         policy: mesh::Policy,
     ) -> mesh::Client {
-        let client = mesh::Client::new(callee, target, policy, self.peers.identity());
-        self.callees.add(&client);
-        client
+        self.callees.client(callee, target, policy, &self.peers)
     }
 }
 
@@ -151,7 +149,7 @@ pub async fn run_front<F: Front>(
     let health = Health::new().await;
     let context = FrontContext {
         peers: peers.clone(),
-        callees: Callees::default(),
+        callees: Callees::new(&base),
         health: health.clone(),
         clock,
         stop: CancellationToken::new(),

@@ -184,7 +184,7 @@ async fn connect<A: Application>(config: &Config, clock: Clock, peers: Peers) ->
         name: A::NAME,
         stream_replicas: config.stream_replicas,
         peers,
-        callees: Callees::default(),
+        callees: Callees::new(&config.base),
         dead_letters: events::DeadLetters::new(db.clone()),
         relays: Arc::default(),
         drained: CancellationToken::new(),

@@ -2,7 +2,6 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::Arc,
     time::Duration,
 };
 
@@ -20,8 +19,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Doubts, Replicas};
-use crate::dice::Dice;
+use super::{Found, Replicas, Search, trouble::Trouble};
 
 /// A record lives at least this long, whatever it says, and that is how often doubts are heeded.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -41,17 +39,11 @@ struct Answer {
     ttl: Duration,
 }
 
-pub(super) fn follow(
-    server: Option<SocketAddr>,
-    host: String,
-    port: u16,
-    dice: Arc<Dice>,
-    doubts: Doubts,
-) -> Replicas {
+pub(super) fn follow(server: Option<SocketAddr>, host: String, port: u16, search: Search) -> Replicas {
     let (found, replicas) = watch::channel(None);
     tokio::spawn(async move {
         tokio::select! {
-            () = look_again_and_again(server, &host, port, &dice, &doubts, &found) => {}
+            () = look_again_and_again(server, &host, port, &search, &found) => {}
             () = found.closed() => {}
         }
     });
@@ -62,11 +54,11 @@ async fn look_again_and_again(
     server: Option<SocketAddr>,
     host: &str,
     port: u16,
-    dice: &Dice,
-    doubts: &Doubts,
-    found: &watch::Sender<Option<Vec<SocketAddr>>>,
+    search: &Search,
+    found: &watch::Sender<Option<Found>>,
 ) {
-    let mut has_failed = false;
+    let dice = &search.dice;
+    let mut trouble = Trouble::new(search.metrics);
     loop {
         let looked = Instant::now();
         // Made anew each time: the system's configuration may have changed.
@@ -76,29 +68,29 @@ async fn look_again_and_again(
         };
         let ttl = match answer {
             Ok(Answer { addresses, ttl }) => {
-                if has_failed {
+                if trouble.over() {
                     tracing::info!(host, "found again");
                 }
-                has_failed = false;
+                let now = Found::anywhere(addresses);
                 found.send_if_modified(|known| {
-                    let is_new = known.as_ref() != Some(&addresses);
+                    let is_new = known.as_ref() != Some(&now);
                     if is_new {
+                        let addresses: Vec<_> = now.replicas.iter().map(|it| it.address).collect();
                         tracing::info!(host, replicas = ?addresses, "replicas");
-                        *known = Some(addresses);
+                        *known = Some(now);
                     }
                     is_new
                 });
                 ttl.clamp(SHORTEST, LONGEST)
             }
             Err(error) => {
-                if !has_failed {
+                if trouble.begun("lookup_failed") {
                     tracing::warn!(
                         host,
                         error = &error as &dyn std::error::Error,
                         "can't be looked up; the replicas known before stay"
                     );
                 }
-                has_failed = true;
                 found.send_if_modified(|known| {
                     let is_first = known.is_none();
                     known.get_or_insert_default();
@@ -109,7 +101,7 @@ async fn look_again_and_again(
         };
         tokio::select! {
             () = sleep_until(looked + dice.between(ttl, 0.9, 1.1)) => {}
-            () = doubts.notified() => sleep_until(looked + dice.between(SHORTEST, 0.9, 1.1)).await,
+            () = search.doubts.notified() => sleep_until(looked + dice.between(SHORTEST, 0.9, 1.1)).await,
         }
     }
 }

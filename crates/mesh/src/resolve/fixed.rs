@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use tokio::sync::watch;
 
-use super::Replicas;
+use super::{Found, Replicas};
 
 pub(super) fn replicas(addresses: Vec<SocketAddr>) -> Replicas {
-    watch::channel(Some(addresses)).1
+    watch::channel(Some(Found::anywhere(addresses))).1
 }

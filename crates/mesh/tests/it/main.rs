@@ -2,6 +2,7 @@
 
 mod balancing;
 mod breaking;
+mod cluster;
 mod deadlines;
 mod identity;
 mod load;
@@ -11,6 +12,7 @@ mod resolving;
 mod retrying;
 mod seeing;
 mod stub;
+mod watching;
 
 use std::{
     net::SocketAddr,

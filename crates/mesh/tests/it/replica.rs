@@ -58,6 +58,8 @@ enum Mode {
 struct Shared {
     calls: Arc<AtomicUsize>,
     connections: Arc<AtomicUsize>,
+    /// Held by each connection that is open.
+    open: Arc<()>,
     heads: Arc<Mutex<Vec<HeaderMap>>>,
     reply: Arc<Mutex<(Reply, Duration)>>,
     mode: watch::Receiver<Mode>,
@@ -86,6 +88,7 @@ impl Replica {
         let shared = Shared {
             calls: Arc::default(),
             connections: Arc::default(),
+            open: Arc::default(),
             heads: Arc::default(),
             reply: Arc::new(Mutex::new((Reply::Ok, Duration::from_millis(1)))),
             mode: seen,
@@ -101,6 +104,11 @@ impl Replica {
 
     pub(crate) fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
+    }
+
+    /// Those that are not closed.
+    pub(crate) fn open(&self) -> usize {
+        Arc::weak_count(&self.shared.open)
     }
 
     pub(crate) fn headers(&self) -> Vec<HeaderMap> {
@@ -168,6 +176,7 @@ async fn runs(shared: &Shared) {
 async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, shared: Shared) {
     let Ok(mut connection) = h2::server::handshake(stream).await else { return };
     shared.connections.fetch_add(1, Ordering::SeqCst);
+    let _open = Arc::downgrade(&shared.open);
     let (mut mode, mut goaways) = (shared.mode.clone(), shared.goaways.clone());
     goaways.mark_unchanged();
     let (cut, mut is_cut) = watch::channel(false);

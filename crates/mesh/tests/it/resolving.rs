@@ -13,7 +13,7 @@ use tonic_types::StatusExt as _;
 
 use crate::{
     eventually,
-    load::call_for,
+    load::{call_for, turn},
     names::{Names, Zone},
     patient,
     replica::{Replica, Reply},
@@ -30,6 +30,17 @@ async fn two() -> Result<(Replica, Replica)> {
         let beside = SocketAddr::new(local(2), first.address.port());
         if let Ok(second) = Replica::listen(beside, None).await {
             return Ok((first, second));
+        }
+    }
+}
+
+/// As many, on addresses one after the other.
+async fn three() -> Result<Vec<Replica>> {
+    loop {
+        let (first, second) = two().await?;
+        let beside = SocketAddr::new(local(3), first.address.port());
+        if let Ok(third) = Replica::listen(beside, None).await {
+            return Ok(vec![first, second, third]);
         }
     }
 }
@@ -88,6 +99,36 @@ async fn a_change_is_followed_and_calls_under_way_end() -> Result<()> {
     call_for(&client, Duration::from_millis(500)).await;
     assert_eq!(leaves.calls(), last, "who left takes no new calls");
     slow.await??;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn newcomers_get_even_shares_though_no_connection_was_lost() -> Result<()> {
+    let _turn = turn().await;
+    let all = three().await?;
+    for replica in &all {
+        // Longer than the stalls of a busy machine.
+        replica.reply(Reply::Ok, Duration::from_millis(50));
+    }
+    let names = Names::start(Zone::Records(vec![local(1)], 2)).await?;
+    let client = client(&names, all[0].address.port(), patient())?;
+    call_for(&client, Duration::from_millis(500)).await;
+
+    names.set(Zone::Records(vec![local(1), local(2), local(3)], 2));
+    let changed = Instant::now();
+    eventually("all are connected", || all.iter().all(|replica| replica.open() > 0)).await;
+    assert!(changed.elapsed() < Duration::from_secs(7), "a TTL and five seconds: {:?}", changed.elapsed());
+    let before: Vec<_> = all.iter().map(Replica::calls).collect();
+    let outcome = call_for(&client, Duration::from_secs(3)).await;
+    assert!(outcome.failed.is_empty(), "{:?}", outcome.failed.first());
+    let made = |(replica, before): (&Replica, usize)| (replica.calls() - before) * 300 / outcome.made;
+    let shares: Vec<_> = all.iter().zip(before).map(made).collect();
+    assert!(shares.iter().all(|share| (80..=120).contains(share)), "percent of an even share: {shares:?}");
+
+    names.set(Zone::Records(vec![local(1)], 2));
+    let changed = Instant::now();
+    eventually("those who left are let go", || all[1].open() + all[2].open() == 0).await;
+    assert!(changed.elapsed() < Duration::from_secs(7), "a TTL and five seconds: {:?}", changed.elapsed());
     Ok(())
 }
 

@@ -159,6 +159,20 @@ pub struct Base {
         value_parser = duration_in(Duration::ZERO..=LONGEST_STOP)
     )]
     pub endpoint_propagation: Duration,
+    /// The Kubernetes node that this process runs on.
+    #[arg(
+        long,
+        env = "BOOKSTORE_NODE_NAME",
+        help = "the Kubernetes node this runs on, by which `k8s:///` targets find the zone; from the pod's spec.nodeName"
+    )]
+    pub node_name: Option<String>,
+    /// The zone that this process runs in.
+    #[arg(
+        long,
+        env = "BOOKSTORE_ZONE",
+        help = "the zone this runs in, whose endpoints come first with `k8s:///` targets; found by the node if not set"
+    )]
+    pub zone: Option<String>,
 }
 
 /// How services know each other.
@@ -208,6 +222,8 @@ impl Base {
             otlp_endpoint: None,
             stop_grace: Duration::from_secs(20),
             endpoint_propagation: Duration::ZERO,
+            node_name: None,
+            zone: None,
         }
     }
 }
