@@ -5,7 +5,7 @@
 - {name: BOOKSTORE_LISTEN, value: "0.0.0.0:{{ ternary 8080 50051 (eq .name "gateway") }}"}
 - {name: BOOKSTORE_ADMIN_LISTEN, value: "0.0.0.0:51051"}
 - {name: BOOKSTORE_LOG, value: {{ .settings.logLevel | quote }}}
-- {name: BOOKSTORE_MESH, value: {{ $root.Values.mesh.profile }}}
+- {name: BOOKSTORE_MESH, value: {{ $root.Values.mesh.profile | quote }}}
 {{- if $native }}
 - {name: BOOKSTORE_TLS_CERTIFICATE, value: /etc/bookstore/tls/tls.crt}
 - {name: BOOKSTORE_TLS_KEY, value: /etc/bookstore/tls/tls.key}
@@ -15,11 +15,15 @@
 - {name: BOOKSTORE_ALLOW_UNIDENTIFIED_PEERS, value: "true"}
 {{- end }}
 {{- else }}
-- {name: BOOKSTORE_MESH_TRUST_DOMAIN, value: {{ $root.Values.mesh.trustDomain }}}
-- {name: BOOKSTORE_MESH_NAMESPACE, value: {{ $root.Release.Namespace }}}
+- {name: BOOKSTORE_MESH_TRUST_DOMAIN, value: {{ $root.Values.mesh.trustDomain | quote }}}
+- {name: BOOKSTORE_MESH_NAMESPACE, value: {{ $root.Release.Namespace | quote }}}
 {{- end }}
 {{- range .service.calls }}
 - {name: BOOKSTORE_{{ upper . }}_TARGET, value: "{{ include "bookstore.target" (dict "root" $root "name" .) }}"}
+{{- end }}
+{{- if and .service.calls (eq $root.Values.discovery "kubernetes") }}
+# Replicas in the same zone come first; which zone that is the EndpointSlices say of the pod's own node.
+- {name: BOOKSTORE_NODE_NAME, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}
 {{- end }}
 {{- with include "bookstore.otlpEndpoint" $root }}
 - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }}}
