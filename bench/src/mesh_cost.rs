@@ -64,6 +64,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
             service: "bench",
             filter: "warn".to_owned(),
             otlp_endpoint: None,
+            sampling: telemetry::Sampling::default(),
             json: false,
         })?;
     }

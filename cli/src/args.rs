@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{commands, gateway::Gateway};
+use crate::{commands, gateway::Gateway, trace};
 
 /// The commands by what they are for; `clap` itself lists them in one heap.
 const TEMPLATE: &str = "\
@@ -79,6 +79,8 @@ pub(crate) struct Args {
     pub(crate) output: Format,
     #[command(flatten)]
     pub(crate) gateway: Gateway,
+    #[command(flatten)]
+    pub(crate) trace: trace::Wanted,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

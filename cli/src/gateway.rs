@@ -12,13 +12,12 @@ use proto::{
     payment::v1::payment_service_client::PaymentServiceClient,
 };
 use tokio::sync::OnceCell;
-use tonic::{
-    Request,
-    metadata::MetadataValue,
-    transport::{Channel, Endpoint},
-};
+use tonic::{Request, metadata::MetadataValue, transport::Endpoint};
 
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    trace::{Told, Traced},
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -49,7 +48,10 @@ pub(crate) struct Gateway {
     timeout: u64,
     /// One for all that a command asks.
     #[arg(skip)]
-    connection: OnceCell<Channel>,
+    connection: OnceCell<Traced>,
+    /// What it told of the trace.
+    #[arg(skip)]
+    told: Told,
 }
 
 /// A service behind the gateway.
@@ -90,36 +92,40 @@ impl fmt::Display for Service {
 }
 
 impl Gateway {
-    pub(crate) async fn identity(&self) -> Result<IdentityServiceClient<Channel>, Failure> {
+    pub(crate) async fn identity(&self) -> Result<IdentityServiceClient<Traced>, Failure> {
         Ok(IdentityServiceClient::new(self.connected().await?))
     }
 
-    pub(crate) async fn inventory(&self) -> Result<InventoryServiceClient<Channel>, Failure> {
+    pub(crate) async fn inventory(&self) -> Result<InventoryServiceClient<Traced>, Failure> {
         Ok(InventoryServiceClient::new(self.connected().await?))
     }
 
-    pub(crate) async fn order(&self) -> Result<OrderServiceClient<Channel>, Failure> {
+    pub(crate) async fn order(&self) -> Result<OrderServiceClient<Traced>, Failure> {
         Ok(OrderServiceClient::new(self.connected().await?))
     }
 
-    pub(crate) async fn payment(&self) -> Result<PaymentServiceClient<Channel>, Failure> {
+    pub(crate) async fn payment(&self) -> Result<PaymentServiceClient<Traced>, Failure> {
         Ok(PaymentServiceClient::new(self.connected().await?))
     }
 
-    pub(crate) async fn notification(&self) -> Result<NotificationServiceClient<Channel>, Failure> {
+    pub(crate) async fn notification(&self) -> Result<NotificationServiceClient<Traced>, Failure> {
         Ok(NotificationServiceClient::new(self.connected().await?))
     }
 
     /// Whose are meant says each request: [`Service::address`].
-    pub(crate) async fn dead_letters(&self) -> Result<DeadLettersClient<Channel>, Failure> {
+    pub(crate) async fn dead_letters(&self) -> Result<DeadLettersClient<Traced>, Failure> {
         Ok(DeadLettersClient::new(self.connected().await?))
     }
 
-    async fn connected(&self) -> Result<Channel, Failure> {
+    pub(crate) const fn told(&self) -> &Told {
+        &self.told
+    }
+
+    async fn connected(&self) -> Result<Traced, Failure> {
         self.connection.get_or_try_init(async || self.connect().await).await.cloned()
     }
 
-    async fn connect(&self) -> Result<Channel, Failure> {
+    async fn connect(&self) -> Result<Traced, Failure> {
         let address = &self.url;
         let endpoint = Endpoint::from_shared(address.clone())
             .ok()
@@ -136,6 +142,7 @@ impl Gateway {
             .http2_keep_alive_interval(CONNECT_TIMEOUT * 3)
             .connect()
             .await
+            .map(|connection| Traced::new(connection, &self.told))
             .map_err(|_| Failure::Unreachable { address: address.clone() })
     }
 }

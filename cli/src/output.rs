@@ -84,6 +84,14 @@ impl Output {
         };
     }
 
+    /// Where the trace of the command can be looked at, on standard error.
+    pub(crate) fn trace(&self, url: &str) {
+        let _ = match self.format {
+            Format::Table => writeln!(io::stderr(), "Trace  {url}"),
+            Format::Json => writeln!(io::stderr(), "{}", json!({ "trace": url })),
+        };
+    }
+
     /// Prints why a command failed, to standard error.
     pub(crate) fn failure(&self, failure: &Failure) {
         let _ = match self.format {

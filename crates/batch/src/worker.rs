@@ -3,10 +3,8 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures::FutureExt;
-use opentelemetry::trace::TraceContextExt;
 use tokio::{sync::mpsc, time::timeout};
 use tracing::{Instrument, Span};
-use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::{Caller, Job, Limits, Step, SubmitError, metrics::Metrics};
 
@@ -179,19 +177,15 @@ impl<S: Step> Batch<S> {
         }
     }
 
-    /// A child of the first caller's span, linked to every other's.
+    /// A child of the first caller's span that is recorded, linked with every other's.
     fn span(&self, name: &'static str) -> Span {
-        let mut callers = self.callers.iter().map(|caller| &caller.span);
-        let first = callers.next().and_then(Span::id);
         let span = tracing::info_span!(
-            parent: first,
+            target: telemetry::ENTRY,
             "batch",
             otel.name = format!("batch {name}"),
             batch.size = self.len(),
         );
-        for caller in callers {
-            span.add_link(caller.context().span().span_context().clone());
-        }
+        telemetry::propagation::join(&span, self.callers.iter().map(|caller| &caller.span));
         span
     }
 }

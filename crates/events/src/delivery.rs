@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-use async_nats::HeaderMap;
+use async_nats::{HeaderMap, HeaderValue};
 use chrono::{DateTime, Utc};
 use tracing::Span;
 
@@ -109,19 +109,27 @@ pub fn read<E: Event>(headers: HeaderMap, payload: Vec<u8>) -> Result<Delivery<E
 }
 
 fn span<E: Event>(held: &Held, id: EventId) -> Span {
+    let traceparent = held.headers().and_then(|headers| headers.get(telemetry::propagation::TRACEPARENT));
+    let traceparent = traceparent.map(HeaderValue::as_str);
+    if !telemetry::propagation::may_be_recorded(traceparent) {
+        // Only so that the trace goes on by its ids.
+        let span = tracing::info_span!(target: telemetry::ENTRY, "process");
+        telemetry::propagation::follow(&span, traceparent);
+        return span;
+    }
     let span = tracing::info_span!(
+        target: telemetry::ENTRY,
         "process",
         otel.name = format!("process {}", E::SUBJECT),
         otel.kind = "consumer",
         messaging.system = "nats",
+        messaging.operation.name = "process",
         messaging.operation.r#type = "process",
         messaging.destination.name = E::SUBJECT,
         messaging.message.id = %id,
+        otel.status_code = tracing::field::Empty,
         deliveries = held.deliveries(),
     );
-    let traceparent = held.headers().and_then(|headers| headers.get(telemetry::propagation::TRACEPARENT));
-    if let Some(traceparent) = traceparent {
-        telemetry::propagation::set_parent_from(&span, traceparent.as_str());
-    }
+    telemetry::propagation::follow(&span, traceparent);
     span
 }

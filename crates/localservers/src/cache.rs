@@ -10,16 +10,25 @@ use anyhow::{Context, Result};
 
 use crate::account;
 
-/// The user's cache folder for this project.
+/// Where the user's cache folder for this project keeps servers.
 pub(crate) fn folder() -> Result<PathBuf> {
+    let folder = project()?.join("servers");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// Where somebody may have put programs for this project.
+pub(crate) fn programs() -> Result<PathBuf> {
+    Ok(project()?.join("bin"))
+}
+
+fn project() -> Result<PathBuf> {
     let base = match env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty()) {
         Some(folder) => PathBuf::from(folder),
         None => PathBuf::from(env::var_os("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?)
             .join(".cache"),
     };
-    let folder = base.join("bookstore/servers");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    Ok(folder)
+    Ok(base.join("bookstore"))
 }
 
 /// As [`folder`], but one whose programs another account can run too: root's home is closed to Postgres.

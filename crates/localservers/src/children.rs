@@ -29,7 +29,14 @@ pub(crate) struct Launch<'a> {
 
 /// Starts a process in a group of its own, so that Ctrl-C in a terminal reaches it only through us.
 pub(crate) fn start(launch: &Launch<'_>) -> Result<Child> {
-    on_lasting_thread(prepared(launch)?).with_context(|| format!("cannot start {}", launch.program.display()))
+    start_with(launch, &[])
+}
+
+/// As [`start`], with these variables beside ours.
+pub(crate) fn start_with(launch: &Launch<'_>, environment: &[(&str, String)]) -> Result<Child> {
+    let mut command = prepared(launch)?;
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    on_lasting_thread(command).with_context(|| format!("cannot start {}", launch.program.display()))
 }
 
 fn prepared(launch: &Launch<'_>) -> Result<Command> {

@@ -6,6 +6,7 @@
 mod account;
 mod cache;
 mod children;
+mod jaeger;
 mod mail;
 mod nats;
 mod ports;
@@ -14,6 +15,7 @@ mod programs;
 
 pub use account::data_folder;
 pub use children::{launch, signal};
+pub use jaeger::{Jaeger, JaegerPorts};
 pub use mail::{Letter, MailServer, Manners};
 pub use nats::{Nats, NatsBinary, NatsOptions};
 pub use ports::free_port;

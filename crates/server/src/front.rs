@@ -34,6 +34,9 @@ pub trait Front: Send + Sync + 'static {
     /// What can be configured; [`Base`] is flattened into it.
     type Config: clap::Parser + AsRef<Base> + Send + Sync + 'static;
 
+    /// How many of the traces that clients ask for are recorded, a second.
+    fn asked_traces(config: &Self::Config) -> u32;
+
     /// Puts the process together.
     fn build(
         config: Self::Config,

@@ -22,7 +22,8 @@ const FLUSH: Duration = Duration::from_secs(2);
 ///
 /// What keeps it from starting is said on standard error in a line that names the variable.
 pub async fn main<A: Application>() -> ExitCode {
-    let base = |config: &A::Config| config.as_ref().base.clone();
+    // Its callers are processes of the shop.
+    let base = |config: &A::Config| (config.as_ref().base.clone(), None);
     process(A::NAME, [A::PORT, A::PORT + 1000], base, async |config, listeners, stop| {
         // On the heap: too large a future for the stack that tools give a thread.
         Box::pin(run::<A>(config, listeners, Clock::system(), stop)).await
@@ -32,7 +33,7 @@ pub async fn main<A: Application>() -> ExitCode {
 
 /// Runs a [`Front`] as [`main`] does a service.
 pub async fn front_main<F: Front>() -> ExitCode {
-    let base = |config: &F::Config| config.as_ref().clone();
+    let base = |config: &F::Config| (config.as_ref().clone(), Some(F::asked_traces(config)));
     process(F::NAME, [F::PORT, F::ADMIN_PORT], base, async |config, listeners, stop| {
         Box::pin(run_front::<F>(config, listeners, Clock::system(), stop)).await
     })
@@ -42,7 +43,7 @@ pub async fn front_main<F: Front>() -> ExitCode {
 async fn process<C: clap::Parser>(
     name: &'static str,
     ports: [u16; 2],
-    base: impl Fn(&C) -> Base,
+    base: impl Fn(&C) -> (Base, Option<u32>),
     run: impl AsyncFnOnce(C, Listeners, CancellationToken) -> Result<(), Error>,
 ) -> ExitCode {
     let config: C = match config::read(name, ports, env::args_os(), |name| env::var_os(name)) {
@@ -53,8 +54,8 @@ async fn process<C: clap::Parser>(
         }
         Err(Refused::Wrong(lines)) => return refuse(&lines.join("\n")),
     };
-    let base = base(&config);
-    let telemetry = match telemetry::init(telemetry_config(name, &base)) {
+    let (base, asked_traces) = base(&config);
+    let telemetry = match telemetry::init(telemetry_config(name, &base, asked_traces)) {
         Ok(telemetry) => telemetry,
         Err(error) => return refuse(&format!("{name}: {}", telemetry_error(&error))),
     };
@@ -117,11 +118,12 @@ async fn flush(telemetry: telemetry::Telemetry) {
     }
 }
 
-fn telemetry_config(service: &'static str, config: &Base) -> telemetry::Config {
+fn telemetry_config(service: &'static str, config: &Base, asked_traces: Option<u32>) -> telemetry::Config {
     telemetry::Config {
         service,
         filter: config.log.clone(),
         otlp_endpoint: config.otlp_endpoint.clone(),
+        sampling: telemetry::Sampling { new: config.traces_per_second, asked_for: asked_traces },
         json: config.log_format == LogFormat::Json,
     }
 }
@@ -130,7 +132,9 @@ fn telemetry_error(error: &telemetry::Error) -> String {
     match error {
         telemetry::Error::Filter(..) => format!("BOOKSTORE_LOG is wrong: {error}"),
         telemetry::Error::Endpoint(..) => format!("OTEL_EXPORTER_OTLP_ENDPOINT is wrong: {error}"),
-        telemetry::Error::Metrics(_) | telemetry::Error::Twice => error.to_string(),
+        telemetry::Error::Metrics(_) | telemetry::Error::Unsent(_) | telemetry::Error::Twice => {
+            error.to_string()
+        }
     }
 }
 

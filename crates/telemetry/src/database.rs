@@ -10,6 +10,8 @@ use opentelemetry_sdk::{
     trace::{SpanData, SpanExporter},
 };
 
+use crate::sampling;
+
 const PREFIX: &str = "sea_orm.";
 
 /// Renames `SeaORM`'s spans on their way to an exporter.
@@ -29,6 +31,7 @@ impl<E: SpanExporter> SpanExporter for Conventions<E> {
         // What sweepers and relays ask the database all day long belongs to nobody's request.
         batch.retain(|span| !(span.name.starts_with(PREFIX) && span.parent_span_id == SpanId::INVALID));
         batch.iter_mut().filter(|span| span.name.starts_with(PREFIX)).for_each(rename);
+        batch.iter_mut().for_each(begin_trace);
         self.exporter.export(batch).await
     }
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
@@ -39,6 +42,16 @@ impl<E: SpanExporter> SpanExporter for Conventions<E> {
     }
     fn set_resource(&mut self, resource: &Resource) {
         self.exporter.set_resource(resource);
+    }
+}
+
+/// What stands below a span that is sent nowhere is the first of its trace.
+fn begin_trace(span: &mut SpanData) {
+    let given = span.attributes.len();
+    span.attributes.retain(|attribute| attribute.key.as_str() != sampling::ROOT);
+    if span.attributes.len() < given {
+        span.parent_span_id = SpanId::INVALID;
+        span.parent_span_is_remote = false;
     }
 }
 

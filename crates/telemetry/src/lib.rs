@@ -3,10 +3,13 @@
 //! No personal data goes into any of the three: no e-mail, no name, no user id. Ids of orders, reservations and
 //! payments may.
 
+mod command;
 mod database;
 mod logs;
 pub mod propagation;
+mod recorded;
 pub mod rpc;
+mod sampling;
 
 use std::{
     env,
@@ -14,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+pub use command::Command;
 use opentelemetry::{global, metrics::Meter, trace::TracerProvider as _};
 use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::{
@@ -23,6 +27,9 @@ use opentelemetry_sdk::{
     trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider},
 };
 use prometheus::{Registry, TextEncoder};
+use recorded::{Recorded, Told};
+use sampling::Sampler;
+pub use sampling::Sampling;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
     Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
@@ -31,8 +38,14 @@ use tracing_subscriber::{
 /// How long the last spans and metrics may take to leave.
 const FLUSH: Duration = Duration::from_secs(3);
 
-/// Spans that may wait for the exporter; more are dropped. The SDK's own 2,048 is one busy second.
-const SPAN_QUEUE: usize = 32_768;
+/// Spans that may wait for the exporter; more are dropped. The SDK's own 2,048 is less than a busy second of what is
+/// recorded.
+const SPAN_QUEUE: usize = 8_192;
+
+/// The target of spans that bring a parent of their own, rather than belong to whatever goes on around them: of calls and
+/// events that come in, of work for several requests. All others are made only in traces that are
+/// [recorded](Sampling).
+pub const ENTRY: &str = "entry";
 
 /// Crates that tell of every frame and every poll below `warn`.
 const CHATTY: &[&str] =
@@ -47,6 +60,8 @@ pub struct Config {
     pub filter: String,
     /// Where traces and metrics go over OTLP/gRPC: `http://localhost:4317`; nowhere if absent.
     pub otlp_endpoint: Option<String>,
+    /// Which traces are recorded, if they go anywhere.
+    pub sampling: Sampling,
     /// Log lines as JSON (for machines) or as text (for people).
     pub json: bool,
 }
@@ -63,6 +78,9 @@ pub enum Error {
     /// The Prometheus reader could not be made.
     #[error("metrics: {0}")]
     Metrics(#[source] opentelemetry_sdk::error::OTelSdkError),
+    /// What was recorded may not have arrived.
+    #[error("traces: {0}")]
+    Unsent(#[source] opentelemetry_sdk::error::OTelSdkError),
     /// The process already has telemetry.
     #[error("telemetry is already set up")]
     Twice,
@@ -80,28 +98,30 @@ static PROCESS: OnceLock<Telemetry> = OnceLock::new();
 
 /// Sets up logs, traces and metrics for the whole process. Inside a Tokio runtime if there is an OTLP endpoint.
 pub fn init(config: Config) -> Result<Telemetry, Error> {
-    let Config { service, filter, otlp_endpoint, json } = config;
+    let Config { service, filter, otlp_endpoint, sampling, json } = config;
     let filter = logs::filter(&filter)?;
-    let resource = Resource::builder()
-        .with_service_name(service)
-        .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-        .build();
-    let telemetry = Telemetry::new(otlp_endpoint.as_deref(), resource)?;
+    let sampler = if otlp_endpoint.is_some() { Sampler::limited(sampling) } else { Sampler::Nothing };
+    let telemetry = Telemetry::new(otlp_endpoint.as_deref(), resource(service), sampler.clone())?;
     PROCESS.set(telemetry.clone()).map_err(|_| Error::Twice)?;
 
     global::set_text_map_propagator(TraceContextPropagator::new());
     global::set_tracer_provider(telemetry.tracer.clone());
     global::set_meter_provider(telemetry.meter.clone());
+    sampler.count(&meter());
+    if otlp_endpoint.is_none() {
+        sampling::sends_nowhere();
+    }
 
     let spans = tracing_opentelemetry::layer()
         .with_tracer(telemetry.tracer.tracer("bookstore"))
         .with_location(false)
         .with_threads(false)
         .with_tracked_inactivity(false)
-        .with_filter(spans_filter());
+        .with_filter(Told::new());
     tracing_subscriber::registry()
         .with(spans)
         .with(logs::layer(service, json, filter))
+        .with(Recorded)
         .try_init()
         .map_err(|_| Error::Twice)?;
     Ok(telemetry)
@@ -120,7 +140,7 @@ pub fn meter() -> Meter {
 }
 
 impl Telemetry {
-    fn new(endpoint: Option<&str>, resource: Resource) -> Result<Self, Error> {
+    fn new(endpoint: Option<&str>, resource: Resource, sampler: Sampler) -> Result<Self, Error> {
         let registry = Registry::new();
         let reader = opentelemetry_prometheus::exporter()
             .with_registry(registry.clone())
@@ -128,22 +148,15 @@ impl Telemetry {
             .build()
             .map_err(Error::Metrics)?;
         let mut meter = SdkMeterProvider::builder().with_resource(resource.clone()).with_reader(reader);
-        let mut tracer = SdkTracerProvider::builder().with_resource(resource);
+        let mut tracer = SdkTracerProvider::builder().with_resource(resource).with_sampler(sampler);
         if let Some(endpoint) = endpoint {
-            let wrong = |error| Error::Endpoint(endpoint.to_owned(), error);
-            let spans = opentelemetry_otlp::SpanExporter::builder()
-                .with_tonic()
-                .with_endpoint(endpoint)
-                .with_timeout(FLUSH)
-                .build()
-                .map_err(wrong)?;
             let metrics = opentelemetry_otlp::MetricExporter::builder()
                 .with_tonic()
                 .with_endpoint(endpoint)
                 .with_timeout(FLUSH)
                 .build()
-                .map_err(wrong)?;
-            tracer = tracer.with_span_processor(batches(database::Conventions::over(spans)));
+                .map_err(|error| Error::Endpoint(endpoint.to_owned(), error))?;
+            tracer = tracer.with_span_processor(batches(database::Conventions::over(exporter(endpoint)?)));
             meter = meter.with_periodic_exporter(metrics);
         }
         Ok(Self { tracer: tracer.build(), meter: meter.build(), registry: Arc::new(registry) })
@@ -170,6 +183,22 @@ impl Telemetry {
     }
 }
 
+fn resource(service: &'static str) -> Resource {
+    Resource::builder()
+        .with_service_name(service)
+        .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
+fn exporter(endpoint: &str) -> Result<opentelemetry_otlp::SpanExporter, Error> {
+    opentelemetry_otlp::SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(endpoint)
+        .with_timeout(FLUSH)
+        .build()
+        .map_err(|error| Error::Endpoint(endpoint.to_owned(), error))
+}
+
 fn batches<E: opentelemetry_sdk::trace::SpanExporter + 'static>(exporter: E) -> BatchSpanProcessor {
     let mut config = BatchConfigBuilder::default();
     if env::var_os("OTEL_BSP_MAX_QUEUE_SIZE").is_none() {
@@ -192,7 +221,7 @@ mod tests {
     fn what_is_measured_can_be_scraped() -> Result<(), Error> {
         use opentelemetry::metrics::MeterProvider as _;
 
-        let telemetry = Telemetry::new(None, Resource::builder_empty().build())?;
+        let telemetry = Telemetry::new(None, Resource::builder_empty().build(), Sampler::Nothing)?;
         let histogram =
             telemetry.meter.meter("test").f64_histogram("rpc.server.duration").with_unit("s").build();
         histogram.record(0.2, &[opentelemetry::KeyValue::new("rpc.method", "PlaceOrder")]);
@@ -203,7 +232,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_endpoint_that_is_no_address_is_named() {
-        let error = Telemetry::new(Some("http://["), Resource::builder_empty().build()).unwrap_err();
+        let error = Telemetry::new(Some("http://["), Resource::builder_empty().build(), Sampler::Nothing)
+            .unwrap_err();
         assert!(error.to_string().contains("http://["), "{error}");
     }
 }

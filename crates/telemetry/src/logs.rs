@@ -5,12 +5,13 @@ use std::{error::Error as StdError, fmt};
 use opentelemetry::trace::TraceContextExt as _;
 use serde_json::{Map, Value};
 use tracing::{
-    Event, Subscriber,
+    Event, Metadata, Subscriber,
     field::{Field, Visit},
     level_filters::LevelFilter,
 };
 use tracing_subscriber::{
     EnvFilter, Layer,
+    filter::{FilterExt as _, filter_fn},
     fmt::{
         FmtContext, FormatEvent, FormatFields,
         format::Writer,
@@ -44,7 +45,9 @@ where
 {
     let lines = tracing_subscriber::fmt::layer();
     if json {
-        Box::new(lines.event_format(JsonLines { service }).with_filter(filter))
+        // Spans stand in no line: nothing is to be kept of them.
+        let events = filter_fn(|about: &Metadata<'_>| about.is_event());
+        Box::new(lines.event_format(JsonLines { service }).with_filter(filter.and(events)))
     } else {
         Box::new(lines.compact().with_filter(filter))
     }

@@ -6,57 +6,150 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::{
     Context,
     propagation::{Extractor, Injector, TextMapPropagator as _},
-    trace::TraceContextExt as _,
+    trace::{TraceContextExt as _, TraceFlags},
 };
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use crate::sampling;
+
 /// The header, in gRPC metadata, HTTP and NATS alike.
 pub const TRACEPARENT: &str = "traceparent";
 
+/// The header of answers.
+pub const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
+
 /// Writes the context of the current span into headers that go out.
 pub fn inject_current(headers: &mut HeaderMap) {
-    inject(&Span::current(), headers);
+    inject_context(&Context::current(), headers);
 }
 
-/// Writes the context of a span into headers that go out.
+/// Writes the context of a span into headers that go out; the current one's, if nothing is recorded of the span.
 pub fn inject(span: &Span, headers: &mut HeaderMap) {
-    TraceContextPropagator::new().inject_context(&span.context(), &mut Outgoing(headers));
+    if span.is_disabled() {
+        inject_current(headers);
+    } else {
+        inject_context(&span.context(), headers);
+    }
 }
 
-/// Makes a span the child of the one that the headers name, if they name one. Before the span is first entered.
-pub fn set_parent(span: &Span, headers: &HeaderMap) {
-    adopt(span, TraceContextPropagator::new().extract(&Incoming(headers)));
+fn inject_context(context: &Context, headers: &mut HeaderMap) {
+    TraceContextPropagator::new().inject_context(context, &mut Outgoing(headers));
+}
+
+/// The context that headers name, or none.
+#[must_use]
+pub fn extract(headers: &HeaderMap) -> Context {
+    TraceContextPropagator::new().extract_with_context(&Context::new(), &Incoming(headers))
+}
+
+/// What callers who named a context are told: the current one, and by its flag whether it is recorded (W3C Trace Context
+/// Level 2, `traceresponse`).
+#[must_use]
+pub fn response_to(request: &HeaderMap) -> Option<HeaderValue> {
+    let is_asked = request.contains_key(TRACEPARENT);
+    let told = if is_asked { traceparent() } else { None };
+    told.and_then(|told| HeaderValue::try_from(told).ok())
+}
+
+/// Whether an answer says of its trace that it is recorded, if it says anything.
+#[must_use]
+pub fn is_recorded(response: &HeaderMap) -> Option<bool> {
+    let told = response.get(TRACERESPONSE)?.to_str().ok()?;
+    let flags = u8::from_str_radix(told.split('-').nth(3)?, 16).ok()?;
+    Some(flags & TraceFlags::SAMPLED.to_u8() != 0)
 }
 
 /// The context of the current span, to be kept where headers don't reach: in a row of the outbox.
 #[must_use]
 pub fn traceparent() -> Option<String> {
-    traceparent_of(&Span::current())
+    written(&Context::current())
 }
 
 /// The context of a span.
 #[must_use]
 pub fn traceparent_of(span: &Span) -> Option<String> {
+    written(&span.context())
+}
+
+fn written(context: &Context) -> Option<String> {
     let mut carrier = HashMap::new();
-    TraceContextPropagator::new().inject_context(&span.context(), &mut carrier);
+    TraceContextPropagator::new().inject_context(context, &mut carrier);
     carrier.remove(TRACEPARENT)
 }
 
-/// Makes a span the child of a kept context. Before the span is first entered; a malformed context changes nothing.
-pub fn set_parent_from(span: &Span, traceparent: &str) {
-    adopt(span, context_of(traceparent));
+/// Whether something with this kept context may be recorded, rather than known not to be. To be asked before a span is
+/// described at length.
+#[must_use]
+pub fn may_be_recorded(traceparent: Option<&str>) -> bool {
+    sampling::may_be_recorded(&traceparent.map(context_of).unwrap_or_default())
+}
+
+/// Makes a span the child of a kept context, if one was kept. Before the span is first entered; a malformed context
+/// changes nothing.
+pub fn follow(span: &Span, traceparent: Option<&str>) {
+    if let Some(traceparent) = traceparent {
+        adopt(span, context_of(traceparent));
+    }
 }
 
 /// Links a span to another one, which may belong to another trace.
 pub fn link_to(span: &Span, other: &Span) {
-    span.add_link(other.context().span().span_context().clone());
+    link(span, &other.context());
 }
 
-/// Links a span to a kept context; a malformed one changes nothing.
-pub fn link_to_traceparent(span: &Span, traceparent: &str) {
-    span.add_link(context_of(traceparent).span().span_context().clone());
+/// Places the span of what is done for several in the trace of the first of them that is recorded, and links it with the
+/// others that are, either with the other: who looks at one of their traces finds what was done in another's. Before the
+/// span is first entered; where nothing is recorded it follows the first.
+pub fn join<'a>(span: &Span, members: impl IntoIterator<Item = &'a Span>) {
+    if span.is_disabled() {
+        return;
+    }
+    let mut others = place(span, members.into_iter().map(|member| (Some(member), member.context())));
+    let shared = span.context();
+    others.drain(..).flatten().for_each(|member| link(member, &shared));
+}
+
+/// As [`join`], for members of whom only contexts are kept.
+pub fn join_traceparents<'a>(span: &Span, members: impl IntoIterator<Item = &'a str>) {
+    if !span.is_disabled() {
+        place(span, members.into_iter().map(|kept| (None, context_of(kept))));
+    }
+}
+
+/// Gives `span` its parent and its links; returns the members that are linked.
+fn place<'a>(
+    span: &Span,
+    members: impl Iterator<Item = (Option<&'a Span>, Context)>,
+) -> Vec<Option<&'a Span>> {
+    let mut unrecorded = None;
+    let mut is_placed = false;
+    let mut linked = Vec::new();
+    // Of what is recorded nowhere only the ids are needed.
+    let most = if sampling::is_sent_nowhere() { 1 } else { usize::MAX };
+    for (member, context) in members.take(most) {
+        if !context.span().span_context().is_sampled() {
+            unrecorded.get_or_insert(context);
+        } else if is_placed {
+            link(span, &context);
+            linked.push(member);
+        } else {
+            adopt(span, context);
+            is_placed = true;
+        }
+    }
+    if let (false, Some(context)) = (is_placed, unrecorded) {
+        adopt(span, context);
+    }
+    linked
+}
+
+fn link(span: &Span, other: &Context) {
+    let other = other.span();
+    if other.span_context().is_sampled() {
+        span.add_link(other.span_context().clone());
+    }
 }
 
 fn context_of(traceparent: &str) -> Context {
@@ -64,7 +157,8 @@ fn context_of(traceparent: &str) -> Context {
     TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier)
 }
 
-fn adopt(span: &Span, parent: Context) {
+/// Makes a span the child of a context, if that is one of a span. Before the span is first entered.
+pub fn adopt(span: &Span, parent: Context) {
     if parent.span().span_context().is_valid() {
         // Fails only where no traces are taken at all.
         let _ = span.set_parent(parent);

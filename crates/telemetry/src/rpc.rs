@@ -17,6 +17,7 @@ use std::{
 };
 
 use http::{Request, Response};
+use opentelemetry::Context as Current;
 use tower::{Layer, Service};
 use tracing::Instrument as _;
 
@@ -87,8 +88,9 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let method = self.known.get(call::method(request.uri().path())).map(String::as_str);
-        let mut call = Call::begin(Side::Server, method);
-        propagation::set_parent(call.span(), request.headers());
+        let caller = propagation::extract(request.headers());
+        let mut call = Call::begin(Side::Server, method, &caller);
+        propagation::adopt(call.span(), caller);
         let response = call.span().in_scope(|| self.inner.call(request)).instrument(call.span().clone());
         Box::pin(async move {
             let response = response.await.inspect_err(|_| call.end(tonic::Code::Internal))?;
@@ -111,7 +113,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let mut call = Call::begin(Side::Client, Some(call::method(request.uri().path())));
+        let mut call =
+            Call::begin(Side::Client, Some(call::method(request.uri().path())), &Current::current());
         propagation::inject(call.span(), request.headers_mut());
         let response = call.span().in_scope(|| self.inner.call(request)).instrument(call.span().clone());
         Box::pin(async move {

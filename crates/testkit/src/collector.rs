@@ -16,7 +16,7 @@ use opentelemetry_proto::tonic::{
         },
     },
     common::v1::{AnyValue, KeyValue, any_value},
-    trace::v1 as otlp,
+    trace::v1::{self as otlp, status::StatusCode},
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_stream::wrappers::TcpListenerStream;
@@ -45,6 +45,8 @@ pub struct Span {
     pub parent: Option<String>,
     /// `Server`, `Client`, `Internal`, `Producer` or `Consumer`.
     pub kind: String,
+    /// Whether it is marked as failed.
+    pub is_error: bool,
     /// Other spans it belongs to.
     pub links: Vec<Link>,
     /// Its attributes, values as text.
@@ -159,6 +161,7 @@ impl Span {
             kind: format!("{:?}", span.kind()),
             trace_id: hex(&span.trace_id),
             span_id: hex(&span.span_id),
+            is_error: span.status.as_ref().is_some_and(|status| status.code() == StatusCode::Error),
             parent: (!span.parent_span_id.is_empty()).then(|| hex(&span.parent_span_id)),
             links: span
                 .links

@@ -17,6 +17,7 @@ mod mailbox;
 mod messages;
 mod service;
 mod streams;
+mod trace;
 
 pub use broker::{Broker, Half, Snapshot};
 pub use certificates::{Certificates, TRUST_DOMAIN, certificates, channel_as, channel_to, mesh_client};
@@ -35,3 +36,4 @@ pub use service::{
     Running, base, config, database, get, running, running_at, running_front, running_with_clock, starting,
 };
 pub use streams::{Position, Stored};
+pub use trace::Trace;

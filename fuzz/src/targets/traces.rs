@@ -30,10 +30,10 @@ fn run(bytes: &[u8]) {
             headers.insert(name, value);
         }
     }
-    propagation::set_parent(&span, &headers);
+    propagation::adopt(&span, propagation::extract(&headers));
     if let Some(text) = text::of(bytes) {
-        propagation::set_parent_from(&tracing::info_span!("an event"), text);
-        propagation::link_to_traceparent(&span, text);
+        propagation::follow(&tracing::info_span!("an event"), Some(text));
+        propagation::join_traceparents(&tracing::info_span!("a batch"), [text, text]);
     }
     let mut onward = HeaderMap::new();
     propagation::inject(&span, &mut onward);

@@ -89,6 +89,15 @@ pub struct Config {
         action = clap::ArgAction::Set
     )]
     pub log_addresses: bool,
+    /// How many traces clients may have recorded.
+    #[arg(
+        long,
+        env = "BOOKSTORE_ASKED_TRACES_PER_SECOND",
+        help = "how many traces a second are recorded because clients ask for it; they need an OTLP endpoint",
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u32).range(0..=1_000_000)
+    )]
+    pub asked_traces_per_second: u32,
     /// The largest message that is passed on, in either direction, in bytes.
     #[arg(
         long,

@@ -13,6 +13,7 @@ use std::{
 use axum::{Router, extract::ConnectInfo, response::IntoResponse as _};
 use futures::future::{BoxFuture, FutureExt as _};
 use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
+use telemetry::propagation::TRACERESPONSE;
 use tokio::time::timeout;
 use tonic::{Status, body::Body, service::Routes as About};
 use tower::{Service, ServiceExt as _};
@@ -58,6 +59,7 @@ impl Rooms {
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let id = RequestId::of(request.headers());
         let protocol = request.extensions().get().copied().unwrap_or(Protocol::Http);
+        let trace = telemetry::propagation::response_to(request.headers());
         let mut response = match protocol.name() {
             Some(protocol) => self.call(request, &id, protocol).await,
             None if protocol == Protocol::GrpcOverHttp1 => {
@@ -69,6 +71,9 @@ impl Rooms {
             }
         };
         id.show(response.headers_mut());
+        if let Some(trace) = trace {
+            response.headers_mut().insert(TRACERESPONSE, trace);
+        }
         response
     }
 

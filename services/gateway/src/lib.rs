@@ -58,6 +58,10 @@ impl Front for Gateway {
     const ADMIN_PORT: u16 = 51080;
     type Config = Config;
 
+    fn asked_traces(config: &Config) -> u32 {
+        config.asked_traces_per_second
+    }
+
     async fn build(config: Config, context: &FrontContext) -> Result<FrontService, BuildError> {
         let client = |callee, target: &Target| {
             let policy = Policy { timeout: LONGEST_CALL, ..Policy::default() };

@@ -10,7 +10,10 @@ use futures::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version, header};
 use hyper::body::Incoming;
 use server::headers::REQUEST_ID;
-use telemetry::rpc::{Server, ServerLayer};
+use telemetry::{
+    propagation::TRACERESPONSE,
+    rpc::{Server, ServerLayer},
+};
 use tonic::body::Body;
 use tonic_web::{GrpcWebLayer, GrpcWebService};
 use tower::{Layer as _, Service};
@@ -119,7 +122,7 @@ pub(crate) fn cors(origins: &Origins) -> Option<CorsLayer> {
             .allow_origin(allowed)
             .allow_methods([Method::POST])
             .allow_headers(AllowHeaders::mirror_request())
-            .expose_headers(shown.into_iter().chain([REQUEST_ID]).collect::<Vec<_>>())
+            .expose_headers(shown.into_iter().chain([REQUEST_ID, TRACERESPONSE]).collect::<Vec<_>>())
             .max_age(ASKED),
     )
 }

@@ -111,14 +111,13 @@ impl Sender {
 
     async fn attempt(self, due: Due, stop: CancellationToken) {
         let span = tracing::info_span!(
+            target: telemetry::ENTRY,
             "send",
             otel.name = format!("send {}", due.subject),
             delivery.id = %due.id,
             delivery.attempt = due.attempt,
         );
-        if let Some(traceparent) = &due.traceparent {
-            telemetry::propagation::set_parent_from(&span, traceparent);
-        }
+        telemetry::propagation::follow(&span, due.traceparent.as_deref());
         async {
             let outcome = self.tell(&due).await;
             self.record(&due, &outcome, &stop).await;

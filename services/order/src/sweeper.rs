@@ -67,9 +67,7 @@ impl Sweeper {
 
 /// The span of what is done for one order, in the trace in which it was placed.
 fn span(order: &Waiting) -> Span {
-    let span = tracing::info_span!("sweep", order.id = %order.id);
-    if let Some(traceparent) = &order.traceparent {
-        telemetry::propagation::set_parent_from(&span, traceparent);
-    }
+    let span = tracing::info_span!(target: telemetry::ENTRY, "sweep", order.id = %order.id);
+    telemetry::propagation::follow(&span, order.traceparent.as_deref());
     span
 }

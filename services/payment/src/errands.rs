@@ -108,10 +108,8 @@ impl Errands {
     }
 
     async fn run_one(self, errand: Errand) {
-        let span = tracing::info_span!("errand", kind = ?errand.kind);
-        if let Some(traceparent) = &errand.traceparent {
-            telemetry::propagation::set_parent_from(&span, traceparent);
-        }
+        let span = tracing::info_span!(target: telemetry::ENTRY, "errand", kind = ?errand.kind);
+        telemetry::propagation::follow(&span, errand.traceparent.as_deref());
         let outcome = async {
             if self.ask(&errand).await? {
                 self.see_through(errand.id).await?;

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Result, bail};
 
-use crate::Shop;
+use crate::{Service, Shop};
 
 impl Shop {
     /// Copies the logs to where they stay: a failed test's are worth more than the space they take.
@@ -19,6 +19,19 @@ impl Shop {
             let _ = fs::copy(log.path(), kept.join(log.file_name()));
         }
         kept
+    }
+
+    /// Whether this stands in the log of a service, in any of its lives.
+    pub fn is_logged(&self, service: Service, text: &str) -> Result<bool> {
+        for log in fs::read_dir(self.logs())? {
+            let log = log?;
+            if log.file_name().to_string_lossy().starts_with(service.name())
+                && fs::read_to_string(log.path())?.contains(text)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

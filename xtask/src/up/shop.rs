@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use localservers::{MailServer, Nats, NatsOptions, Postgres};
+use localservers::{Jaeger, JaegerPorts, MailServer, Nats, NatsOptions, Postgres};
 
 use crate::{
     local::{self, Local},
@@ -114,8 +114,7 @@ impl Shop {
         let Traces::Jaeger(program) = &*traces else { return Ok(()) };
         say::doing("Starting", "Jaeger");
         let mut command = process::ending_with_us(program);
-        let config = local::checkout().join("xtask/src/up/jaeger.yaml");
-        command.arg("--config").arg(format!("file:{}", config.display()));
+        Jaeger::configure(&mut command, &local.folder("jaeger")?, JaegerPorts::USUAL)?;
         let log = local.folder("logs")?.join("jaeger.log");
         let jaeger = self.jaeger.insert(Running::start("jaeger", command, log)?);
         let deadline = Instant::now() + READY;

@@ -1,22 +1,16 @@
 //! Where traces go: a Jaeger that `up` starts, one that is there already, or nowhere.
 
-use std::{
-    env,
-    net::TcpStream,
-    path::{Path, PathBuf},
-};
+use std::{env, path::PathBuf};
 
-use super::services::address;
+use localservers::{Jaeger, JaegerPorts};
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-/// These are those of `jaeger.yaml`.
-const PAGES: u16 = 16686;
-const OTLP: u16 = 4317;
+const PORTS: JaegerPorts = JaegerPorts::USUAL;
 
 /// Where traces go.
 #[derive(Debug)]
 pub(crate) enum Traces {
-    /// To a `jaeger` on PATH, which is started.
+    /// To a `jaeger` of this machine, which is started.
     Jaeger(PathBuf),
     /// To where the environment says.
     Elsewhere(String),
@@ -31,13 +25,13 @@ impl Traces {
         {
             return Self::Elsewhere(endpoint);
         }
-        on_path("jaeger").map_or(Self::NotCollected, Self::Jaeger)
+        Jaeger::find().map_or(Self::NotCollected, Self::Jaeger)
     }
 
     /// The ports that what is started needs.
     pub(crate) fn ports(&self) -> &'static [u16] {
         match self {
-            Self::Jaeger(_) => &[PAGES, OTLP],
+            Self::Jaeger(_) => &[PORTS.pages, PORTS.queries, PORTS.spans],
             Self::Elsewhere(_) | Self::NotCollected => &[],
         }
     }
@@ -45,7 +39,7 @@ impl Traces {
     /// What every service is told.
     pub(crate) fn environment(&self) -> Option<(&'static str, String)> {
         match self {
-            Self::Jaeger(_) => Some((ENDPOINT, format!("http://{}", address(OTLP)))),
+            Self::Jaeger(_) => Some((ENDPOINT, PORTS.otlp_endpoint())),
             // They inherit it.
             Self::Elsewhere(_) | Self::NotCollected => None,
         }
@@ -53,27 +47,17 @@ impl Traces {
 
     /// Whether spans are taken and can be looked at.
     pub(crate) fn is_ready(&self) -> bool {
-        self.ports().iter().all(|port| TcpStream::connect(address(*port)).is_ok())
+        matches!(self, Self::Jaeger(_)) && PORTS.are_open()
     }
 
     /// For the table of addresses.
     pub(crate) fn describe(&self) -> String {
         match self {
-            Self::Jaeger(_) => format!("http://{}", address(PAGES)),
+            Self::Jaeger(_) => format!("{}, of one command by `bookstore --trace`", PORTS.url()),
             Self::Elsewhere(endpoint) => format!("sent to {endpoint}"),
             Self::NotCollected => {
                 format!("not collected: put `jaeger` (2.x) on PATH, or set {ENDPOINT}")
             }
         }
     }
-}
-
-fn on_path(name: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(name)).find(|file| is_program(file))
-}
-
-fn is_program(file: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-
-    file.metadata().is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
 }

@@ -22,16 +22,13 @@ const NO_ANSWER: Duration = Duration::from_secs(5);
 impl<H: Handler> Consumer<H> {
     /// Handles deliveries together. What is returned couldn't be handled for no fault of its own: to be held.
     pub(super) async fn handle(&self, batch: Batch<H>) -> Batch<H> {
-        let Some(first) = batch.first() else { return batch };
         let span = tracing::info_span!(
-            parent: first.span(),
+            target: telemetry::ENTRY,
             "handle",
             otel.name = format!("handle {}", H::DURABLE),
             messaging.batch.message_count = batch.len(),
         );
-        for other in &batch[1..] {
-            telemetry::propagation::link_to(&span, other.span());
-        }
+        telemetry::propagation::join(&span, batch.iter().map(Delivery::span));
         self.prepare_and_apply(batch).instrument(span).await
     }
 
@@ -188,6 +185,7 @@ impl<H: Handler> Consumer<H> {
                 }
                 Some(Verdict::Reject(_)) => {
                     rejected += 1;
+                    delivery.span().record("otel.status_code", "ERROR");
                     delivery.held.acknowledge(H::DURABLE).await;
                 }
                 None => {
@@ -214,6 +212,7 @@ impl<H: Handler> Consumer<H> {
     async fn send_back_failed(&self, delivery: Delivery<H::Event>, error: &HandleError) {
         let deliveries = delivery.held.deliveries();
         let id = delivery.id;
+        delivery.span().record("otel.status_code", "ERROR");
         delivery.span().in_scope(|| {
             tracing::warn!(consumer = H::DURABLE, event = %id, deliveries, %error, "a message failed");
         });

@@ -148,21 +148,18 @@ impl Publisher<'_> {
     /// In the trace of the first row, linked to those of the others.
     fn span(&self, rows: &[Row]) -> tracing::Span {
         let span = tracing::info_span!(
+            target: telemetry::ENTRY,
             "publish",
             otel.name = format!("publish {}", self.config.stream),
-            otel.kind = "producer",
+            otel.kind = "client",
             messaging.system = "nats",
+            messaging.operation.name = "publish",
             messaging.operation.r#type = "send",
             messaging.destination.name = self.config.stream,
             messaging.batch.message_count = rows.len(),
         );
-        let mut traces = rows.iter().filter_map(|row| row.traceparent.as_deref());
-        if let Some(first) = traces.next() {
-            telemetry::propagation::set_parent_from(&span, first);
-        }
-        for other in traces {
-            telemetry::propagation::link_to_traceparent(&span, other);
-        }
+        let traces = rows.iter().filter_map(|row| row.traceparent.as_deref());
+        telemetry::propagation::join_traceparents(&span, traces);
         span
     }
 }

@@ -1,5 +1,7 @@
 //! The outbox as the relay sees it.
 
+use std::borrow::Cow;
+
 use async_nats::{HeaderMap, HeaderValue, header::ParseHeaderValueError, jetstream::message::PublishMessage};
 use chrono::{DateTime, SecondsFormat, Utc};
 use fault::{Guard, is_off};
@@ -48,8 +50,8 @@ impl Row {
         set("ce-sequence", &self.sequence.to_string())?;
         set("ce-time", &self.created_at.to_rfc3339_opts(SecondsFormat::Micros, true))?;
         set("ce-datacontenttype", "application/protobuf")?;
-        if let Some(traceparent) = &self.traceparent {
-            set(telemetry::propagation::TRACEPARENT, traceparent)?;
+        if let Some(traceparent) = self.handed_on(&id) {
+            set(telemetry::propagation::TRACEPARENT, &traceparent)?;
         }
         let message =
             PublishMessage::build().payload(self.payload.clone().into()).headers(headers).message_id(id);
@@ -57,6 +59,28 @@ impl Row {
             return Ok(message);
         }
         Ok(message.expected_last_sequence(expected))
+    }
+
+    /// The context in which the event is handled: that of its own span, where one is recorded, so that its trace says
+    /// whence and whither.
+    fn handed_on(&self, id: &str) -> Option<Cow<'_, str>> {
+        let caused_by = self.traceparent.as_deref()?;
+        if !telemetry::propagation::may_be_recorded(Some(caused_by)) {
+            return Some(caused_by.into());
+        }
+        let span = tracing::info_span!(
+            target: telemetry::ENTRY,
+            "create",
+            otel.name = format!("create {}", self.subject),
+            otel.kind = "producer",
+            messaging.system = "nats",
+            messaging.operation.name = "create",
+            messaging.operation.r#type = "create",
+            messaging.destination.name = self.subject,
+            messaging.message.id = id,
+        );
+        telemetry::propagation::follow(&span, Some(caused_by));
+        Some(telemetry::propagation::traceparent_of(&span).map_or(caused_by.into(), Cow::from))
     }
 }
 

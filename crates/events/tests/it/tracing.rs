@@ -19,6 +19,7 @@ async fn what_operators_see() -> Result<()> {
         service: "events-test",
         filter: "off".to_owned(),
         otlp_endpoint: Some(collector.endpoint()),
+        sampling: telemetry::Sampling::default(),
         json: true,
     })?;
     an_event_stays_in_the_trace_of_what_caused_it(&collector).await?;

@@ -18,6 +18,7 @@ pub(crate) fn start() {
             service: "tests",
             filter: "off".to_owned(),
             otlp_endpoint: None,
+            sampling: telemetry::Sampling::default(),
             json: false,
         };
         telemetry::init(config).is_ok()

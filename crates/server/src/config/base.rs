@@ -141,6 +141,15 @@ pub struct Base {
         help = "where traces and metrics go over OTLP/gRPC: http://localhost:4317; nowhere if not set"
     )]
     pub otlp_endpoint: Option<String>,
+    /// How many of the traces that begin in this process are recorded.
+    #[arg(
+        long,
+        env = "BOOKSTORE_TRACES_PER_SECOND",
+        help = "how many of the traces that begin in this process are recorded, a second; they need an OTLP endpoint",
+        default_value_t = Base::TRACES_PER_SECOND,
+        value_parser = clap::value_parser!(u32).range(0..=1_000_000)
+    )]
+    pub traces_per_second: u32,
     /// How long calls that are under way at a stop may still take.
     #[arg(
         long,
@@ -199,6 +208,7 @@ pub enum LogFormat {
 
 impl Base {
     const MAX_CONCURRENT_CALLS: u32 = 1024;
+    const TRACES_PER_SECOND: u32 = 100;
 
     /// The usual configuration of a process that shows these certificates, for those that are configured by a program.
     #[must_use]
@@ -220,6 +230,7 @@ impl Base {
             log: "info".to_owned(),
             log_format: LogFormat::Json,
             otlp_endpoint: None,
+            traces_per_second: Self::TRACES_PER_SECOND,
             stop_grace: Duration::from_secs(20),
             endpoint_propagation: Duration::ZERO,
             node_name: None,

@@ -19,6 +19,7 @@ async fn callers_cannot_make_up_names_of_methods() -> Result<()> {
         service: "shop",
         filter: "off".to_owned(),
         otlp_endpoint: Some(collector.endpoint()),
+        sampling: telemetry::Sampling::default(),
         json: true,
     })?;
     let shop = shop::start().await?;

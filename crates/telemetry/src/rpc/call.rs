@@ -3,11 +3,12 @@
 use std::{sync::LazyLock, time::Instant};
 
 use http::{HeaderMap, Response};
-use opentelemetry::{KeyValue, metrics::Histogram};
+use opentelemetry::{Context, KeyValue, metrics::Histogram};
 use tonic::Code;
 use tracing::Span;
 
 use super::Measured;
+use crate::{ENTRY, sampling::may_be_recorded};
 
 /// Seconds; from one local call to the longest deadline.
 const BOUNDARIES: [f64; 14] =
@@ -41,15 +42,20 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// Begins a call of `service/Method`, or of one that isn't known.
-    pub(super) fn begin(side: Side, name: Option<&str>) -> Self {
+    /// Begins a call of `service/Method`, or of one that isn't known, for what is done in `parent`.
+    pub(super) fn begin(side: Side, name: Option<&str>, parent: &Context) -> Self {
         let (service, method) =
             name.map_or((UNKNOWN, UNKNOWN), |name| name.split_once('/').unwrap_or((name, "")));
         // Probes come every few seconds and would bury the traces that matter.
         let span = if service.starts_with("grpc.health.") || service.starts_with("grpc.reflection.") {
             Span::none()
-        } else {
+        } else if may_be_recorded(parent) {
             span(side, name.unwrap_or(UNKNOWN), service, method)
+        } else if side == Side::Server {
+            // Only so that the trace goes on by its ids.
+            tracing::info_span!(target: ENTRY, "rpc")
+        } else {
+            Span::none()
         };
         Self {
             side,
@@ -141,6 +147,7 @@ fn span(side: Side, name: &str, service: &str, method: &str) -> Span {
         Side::Client => "client",
     };
     tracing::info_span!(
+        target: ENTRY,
         "rpc",
         otel.name = name,
         otel.kind = kind,

@@ -142,8 +142,10 @@ async fn a_method_that_is_not_known_is_called_like_all_such() {
     }
     let ended = spans.exporter.get_finished_spans().unwrap();
     assert_eq!(ended.iter().map(|span| &*span.name).collect::<Vec<_>>(), ["_OTHER"; 4]);
-    let said =
-        format!("{ended:?} {:?}", Call::begin(Side::Server, None).attributes(tonic::Code::Unauthenticated));
+    let said = format!(
+        "{ended:?} {:?}",
+        Call::begin(Side::Server, None, &Current::new()).attributes(tonic::Code::Unauthenticated)
+    );
     assert!(!said.contains("made.up"), "{said}");
 }
 
@@ -166,9 +168,9 @@ async fn a_kept_context_makes_a_child_and_a_link() {
     let kept = first.in_scope(propagation::traceparent).unwrap();
     {
         let batch = tracing::info_span!("batch", otel.kind = "consumer");
-        propagation::set_parent_from(&batch, &kept);
+        propagation::follow(&batch, Some(&kept));
         propagation::link_to(&batch, &second);
-        propagation::link_to_traceparent(&batch, "nonsense");
+        propagation::join_traceparents(&batch, ["nonsense"]);
         batch.in_scope(|| ());
     }
     drop((first, second));

@@ -15,6 +15,7 @@ async fn an_event_and_its_mail_are_one_trace_without_personal_data() -> Result<(
         service: "notification",
         filter: "off".to_owned(),
         otlp_endpoint: Some(collector.endpoint()),
+        sampling: telemetry::Sampling::default(),
         json: true,
     })?;
     let shop = Shop::open().await?;

@@ -66,10 +66,7 @@ impl Sweeper {
 
 /// One call for several orders: part of the first one's trace, linked with the others'.
 fn together(spans: &[Span]) -> Span {
-    let first = spans.first().and_then(Span::id);
-    let span = tracing::info_span!(parent: first, "commit", orders = spans.len());
-    for other in spans.iter().skip(1) {
-        telemetry::propagation::link_to(&span, other);
-    }
+    let span = tracing::info_span!(target: telemetry::ENTRY, "commit", orders = spans.len());
+    telemetry::propagation::join(&span, spans);
     span
 }

@@ -18,6 +18,7 @@ async fn an_order_its_calls_its_transaction_and_its_events_are_one_trace_without
         service: "order",
         filter: "off".to_owned(),
         otlp_endpoint: Some(collector.endpoint()),
+        sampling: telemetry::Sampling::default(),
         json: true,
     })?;
     let shop = Shop::open().await?;

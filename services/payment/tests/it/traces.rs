@@ -17,6 +17,7 @@ async fn a_call_and_its_sql_are_one_trace_without_personal_data() -> Result<()> 
         service: "payment",
         filter: "off".to_owned(),
         otlp_endpoint: Some(collector.endpoint()),
+        sampling: telemetry::Sampling::default(),
         json: true,
     })?;
     let shop = Shop::open().await?;
