@@ -12,9 +12,14 @@ use rcgen::{
 
 use crate::SpiffeId;
 
+pub use certificate::{Certificate, Validity};
+
+mod certificate;
+
 /// Signs the certificates of a shop's services.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
+    certificate: Certificate,
     certificate_pem: String,
 }
 
@@ -28,11 +33,18 @@ pub struct Issued {
 
 /// A certificate could not be made, or an authority not be read.
 #[derive(Debug, thiserror::Error)]
-#[error("certificates: {0}")]
-pub struct AuthorityError(#[from] rcgen::Error);
+#[non_exhaustive]
+pub enum AuthorityError {
+    /// The machine's cryptography refused, or a key is none.
+    #[error("certificates: {0}")]
+    Making(#[from] rcgen::Error),
+    /// The text is no certificate as PEM.
+    #[error("certificates: no certificate as PEM")]
+    Malformed,
+}
 
-/// What the clocks of two machines may differ by.
-const BACKDATED: Duration = Duration::from_mins(5);
+/// By how much a certificate begins before it was made: what the clocks of two machines may differ by.
+pub const BACKDATED: Duration = Duration::from_mins(5);
 
 impl Authority {
     /// A new one, valid for `life` from now on.
@@ -48,7 +60,8 @@ impl Authority {
         params.not_before = (now - BACKDATED).into();
         params.not_after = (now + life).into();
         let certificate_pem = params.self_signed(&key)?.pem();
-        Ok(Self { issuer: Issuer::new(params, key), certificate_pem })
+        let certificate = Certificate::from_pem(&certificate_pem)?;
+        Ok(Self { issuer: Issuer::new(params, key), certificate, certificate_pem })
     }
 
     /// One that was made before.
@@ -57,7 +70,8 @@ impl Authority {
     /// Not an authority's certificate and key as PEM.
     pub fn from_pem(certificate_pem: &str, key_pem: &str) -> Result<Self, AuthorityError> {
         let issuer = Issuer::from_ca_cert_pem(certificate_pem, KeyPair::from_pem(key_pem)?)?;
-        Ok(Self { issuer, certificate_pem: certificate_pem.to_owned() })
+        let certificate = Certificate::from_pem(certificate_pem)?;
+        Ok(Self { issuer, certificate, certificate_pem: certificate_pem.to_owned() })
     }
 
     /// What peers trust: the root.
@@ -72,7 +86,19 @@ impl Authority {
         self.issuer.key().serialize_pem()
     }
 
-    /// A certificate of a service, with the names it is reached by, for both sides of a call.
+    /// From when until when it may sign.
+    #[must_use]
+    pub const fn validity(&self) -> Validity {
+        self.certificate.validity()
+    }
+
+    /// Whether it has signed a certificate that is valid now.
+    #[must_use]
+    pub fn vouches_for(&self, certificate: &Certificate, now: SystemTime) -> bool {
+        certificate.is_signed_by(&self.certificate, now)
+    }
+
+    /// A certificate of a service, which doesn't outlive its authority, with the names it is reached by, for both sides of a call.
     ///
     /// # Errors
     /// A name that is no DNS name.
@@ -96,7 +122,7 @@ impl Authority {
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
         params.not_before = (now - BACKDATED).into();
-        params.not_after = (now + life).into();
+        params.not_after = (now + life).min(self.validity().not_after).into();
         let certificate = params.signed_by(&key, &self.issuer)?;
         Ok(Issued { certificate_pem: certificate.pem(), key_pem: key.serialize_pem() })
     }

@@ -85,7 +85,7 @@ impl From<SomebodyElse> for Error {
     }
 }
 
-fn algorithms() -> &'static WebPkiSupportedAlgorithms {
+pub(crate) fn algorithms() -> &'static WebPkiSupportedAlgorithms {
     &provider().signature_verification_algorithms
 }
 

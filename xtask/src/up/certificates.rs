@@ -7,7 +7,10 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use tls::{Files, Identity, SpiffeId, authority::Authority};
+use tls::{
+    Files, Identity, SpiffeId,
+    authority::{Authority, Certificate},
+};
 
 use super::secrets::write;
 
@@ -47,9 +50,9 @@ impl Certificates {
         };
         let is_ours =
             fs::read_to_string(&files.roots).is_ok_and(|roots| roots == self.authority.certificate_pem());
-        let is_fresh = Identity::load(files.clone()).is_ok_and(|identity| {
-            identity.not_after().duration_since(now()).is_ok_and(|left| left > LIFE / 3)
-        });
+        let is_fresh = Identity::load(files.clone()).is_ok()
+            && fs::read_to_string(&files.certificate)
+                .is_ok_and(|pem| Certificate::from_pem(&pem).is_ok_and(|it| !it.validity().is_due(now())));
         if !(is_ours && is_fresh) {
             let id = SpiffeId::new(TRUST_DOMAIN, "default", service)?;
             let issued = self.authority.issue(&id, &[service, "localhost"], now(), LIFE)?;
