@@ -4,6 +4,8 @@
 //! images, byte by byte. `deploy/docker/Dockerfile` describes the same images to those who have an engine.
 
 mod archive;
+#[cfg(test)]
+mod docker;
 mod kinds;
 mod layer;
 

@@ -18,7 +18,7 @@ const GRPC: u16 = 50051;
 const HTTP: u16 = 8080;
 const ADMIN: u16 = 51051;
 
-pub(crate) const IMAGES: [Image; 9] = [
+pub(crate) const IMAGES: [Image; 10] = [
     Image::service("identity", "Users, sessions, roles and addresses of the bookstore", &[GRPC, ADMIN]),
     Image::service("inventory", "Shops, books, stock and reservations of the bookstore", &[GRPC, ADMIN]),
     Image::service("order", "Carts, orders, shipments and returns of the bookstore", &[GRPC, ADMIN]),
@@ -27,6 +27,7 @@ pub(crate) const IMAGES: [Image; 9] = [
     Image::service("gateway", "The one door to the bookstore", &[HTTP, ADMIN]),
     Image { program: "bookstore", ..Image::command("cli", "The bookstore's client for the terminal") },
     Image::command("verify", "Says what is not as it must be in a bookstore"),
+    Image::command("certificates", "Makes and renews the secrets of a bookstore that nobody has given it"),
     Image::command("demo", "Loads the demo catalogue and the demo users into a bookstore"),
 ];
 
