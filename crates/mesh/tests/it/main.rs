@@ -7,6 +7,7 @@ mod deadlines;
 mod identity;
 mod load;
 mod names;
+mod real_cluster;
 mod replica;
 mod resolving;
 mod retrying;

@@ -39,6 +39,7 @@ pub(super) async fn client(shared: &Shared) -> Result<&kube::Client, Failure> {
             let service = ServiceBuilder::new()
                 .layer(config.base_uri_layer())
                 .option_layer(config.auth_layer().map_err(unusable)?)
+                .layer(config.extra_headers_layer().map_err(unusable)?)
                 .map_err(BoxError::from)
                 .service(Client::builder(TokioExecutor::new()).build(https));
             Ok(kube::Client::new(service, config.default_namespace))
