@@ -33,10 +33,19 @@ pub(crate) fn programs(packages: &[&str], interrupt: &Interrupt) -> Result<Progr
 
 /// Builds the programs of these packages for release, for a target that links statically.
 pub(crate) fn release(packages: &[&str], target: &str, interrupt: &Interrupt) -> Result<Programs> {
+    build(&mut linking_statically(target), packages, &["--release", "--target", target], interrupt)
+}
+
+/// Builds the programs of these packages as developers run them, for a target that links statically.
+pub(crate) fn unoptimised(packages: &[&str], target: &str, interrupt: &Interrupt) -> Result<Programs> {
+    build(&mut linking_statically(target), packages, &["--target", target], interrupt)
+}
+
+fn linking_statically(target: &str) -> Command {
     let mut cargo = cargo();
     // What C there is needs no other compiler: it calls nothing of the C library that musl has otherwise.
     cargo.env(format!("CC_{}", target.replace('-', "_")), "gcc");
-    build(&mut cargo, packages, &["--release", "--target", target], interrupt)
+    cargo
 }
 
 /// Builds the fuzzer; what is ours in it counts the branches that it takes.

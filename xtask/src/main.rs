@@ -7,10 +7,12 @@ mod fuzz;
 mod images;
 mod local;
 mod process;
+mod programs;
 mod release;
 mod reset;
 mod say;
 mod test;
+mod tools;
 mod torture;
 mod up;
 mod verify;
@@ -41,6 +43,8 @@ enum Command {
     Release,
     /// Make the container images of what is shipped, as archives; no container engine is needed
     Images(images::Args),
+    /// Build the programs static and unoptimised, into a folder that Tilt watches
+    Programs(programs::Args),
     /// Run every check that needs no cluster
     Test(test::Args),
     /// Search for bytes that break a reader of bytes, guided by the code that they reach
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
         Command::Reset => reset::run(),
         Command::Release => release::run(&interrupt),
         Command::Images(args) => images::run(&args, &interrupt),
+        Command::Programs(args) => programs::run(&args, &interrupt),
         Command::Test(args) => test::run(&args, &interrupt),
         Command::Fuzz(args) => fuzz::run(&args, &interrupt),
         Command::Torture(args) => torture::run(&args, &interrupt),

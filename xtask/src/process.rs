@@ -2,6 +2,7 @@
 
 use std::{
     fmt, fs,
+    io::{Read as _, Seek as _},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
@@ -82,6 +83,35 @@ pub(crate) fn run(command: &mut Command, interrupt: &Interrupt) -> Result<ExitSt
     let name = command.get_program().to_string_lossy().into_owned();
     let mut child = command.stdin(Stdio::null()).spawn().with_context(|| format!("cannot run {name}"))?;
     wait(&mut child, interrupt)
+}
+
+/// What a command said, on both of its outputs, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) status: ExitStatus,
+    pub(crate) output: String,
+    pub(crate) errors: String,
+}
+
+impl Said {
+    /// Both outputs, for people.
+    pub(crate) fn everything(&self) -> String {
+        [self.output.trim_end(), self.errors.trim_end()].join("\n").trim().to_owned()
+    }
+}
+
+/// Runs a command to its end without showing what it says.
+pub(crate) fn listen(command: &mut Command, interrupt: &Interrupt) -> Result<Said> {
+    // Files, not pipes: nobody has to read while it runs.
+    let (mut output, mut errors) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    let status = run(command.stdout(output.try_clone()?).stderr(errors.try_clone()?), interrupt)?;
+    let read = |file: &mut fs::File| -> Result<String> {
+        let mut bytes = Vec::new();
+        file.rewind()?;
+        file.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    Ok(Said { status, output: read(&mut output)?, errors: read(&mut errors)? })
 }
 
 /// Asks a child to end (SIGTERM), and makes it end when it has not within `patience`.

@@ -53,7 +53,7 @@ pub(crate) fn programs(packages: &[&str], interrupt: &Interrupt) -> Result<Progr
 }
 
 /// The standard library for `target`, by rustup where it is missing.
-fn install(target: &str, interrupt: &Interrupt) -> Result<()> {
+pub(crate) fn install(target: &str, interrupt: &Interrupt) -> Result<()> {
     let folder = Command::new("rustc").args(["--print", "target-libdir", "--target", target]).output()?;
     let folder = PathBuf::from(String::from_utf8_lossy(&folder.stdout).trim());
     if folder.is_dir() {

@@ -1,11 +1,14 @@
 //! `cargo xtask test`: every check that needs no cluster.
 
-mod buf;
+mod alerts;
+mod chart;
 mod counts;
 mod links;
 mod recipe;
 mod steps;
+mod tilt;
 mod tour;
+mod yaml;
 
 use std::{
     process::ExitCode,

@@ -148,9 +148,14 @@ impl Drop for Process {
     }
 }
 
+/// All metrics that a process's admin port tells.
+pub(crate) async fn metrics(admin: SocketAddr) -> Result<String> {
+    get(admin, "/metrics").await
+}
+
 /// The sum of a metric's series that have these labels, as a process's admin port tells it.
 pub(crate) async fn metric(admin: SocketAddr, name: &str, labels: &str) -> Result<f64> {
-    let answer = get(admin, "/metrics").await?;
+    let answer = metrics(admin).await?;
     let series =
         answer.lines().filter_map(|line| line.strip_prefix(name)).filter_map(|rest| match rest.get(..1) {
             Some("{") => rest[1..].rsplit_once("} "),

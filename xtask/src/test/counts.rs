@@ -30,6 +30,25 @@ impl Counts {
         }
     }
 
+    /// Takes note of helm-unittest's summary: `Tests:  3 failed, 1 errored, 40 passed, 44 total`. How many passed.
+    pub(crate) fn read_suites(&mut self, output: &str) -> u64 {
+        let before = self.passed;
+        let summary = output.lines().find_map(|line| line.trim().strip_prefix("Tests:"));
+        for part in summary.unwrap_or_default().split(',') {
+            let mut words = part.split_whitespace();
+            let (Some(Ok(number)), Some(what)) = (words.next().map(str::parse::<u64>), words.next()) else {
+                continue;
+            };
+            match what {
+                "passed" => self.passed += number,
+                "failed" | "errored" => self.failed += number,
+                "skipped" => self.skipped += number,
+                _ => (),
+            }
+        }
+        self.passed - before
+    }
+
     pub(crate) fn add(&mut self, more: &Self) {
         self.passed += more.passed;
         self.failed += more.failed;
@@ -59,6 +78,15 @@ mod tests {
             counts.read(line);
         }
         assert_eq!(counts.to_string(), "9 passed, 1 failed, 1 skipped");
+    }
+
+    #[test]
+    fn the_cases_of_the_chart_are_tests_too() {
+        let mut counts = Counts::default();
+        let passed = counts.read_suites(
+            "### Chart\n\nCharts:      1 passed, 1 total\nTests:       1 failed, 40 passed, 41 total\n",
+        );
+        assert_eq!((passed, counts), (40, Counts { passed: 40, failed: 1, skipped: 0 }));
     }
 
     #[test]

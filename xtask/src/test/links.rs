@@ -66,7 +66,7 @@ fn links(page: &str) -> Vec<&str> {
 }
 
 /// As GitHub names them.
-fn headings(page: &str) -> impl Iterator<Item = String> {
+pub(super) fn headings(page: &str) -> impl Iterator<Item = String> {
     prose(page).filter(|line| line.starts_with('#')).map(|line| {
         let title = line.trim_start_matches('#').trim().to_lowercase();
         title

@@ -16,11 +16,12 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 
 use self::page::{Block, Run};
-use super::{buf, steps::Outcome};
+use super::steps::Outcome;
 use crate::{
     build::cargo,
     local,
     process::{self, Interrupt},
+    tools,
 };
 
 const PAGE: &str = "docs/ADDING-AN-RPC.md";
@@ -124,7 +125,8 @@ impl Kitchen {
 
     /// A recipe that teaches what the checks refuse would be none.
     fn lint(&self, interrupt: &Interrupt) -> Result<()> {
-        let buf = buf::locate(interrupt)?;
+        tools::install(&[tools::BUF], interrupt)?;
+        let buf = tools::BUF.program()?;
         for args in [&["lint"] as &[&str], &["format", "--diff", "--exit-code"]] {
             let status =
                 process::run(Command::new(&buf).current_dir(self.copy.join("proto")).args(args), interrupt)?;

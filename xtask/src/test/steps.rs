@@ -18,9 +18,10 @@ use crate::{
     fuzz, local,
     process::{self, Interrupt},
     release, say,
+    tools::{self, Missing},
 };
 
-use super::{buf, counts::Counts, links, recipe, tour};
+use super::{alerts, chart, counts::Counts, links, recipe, tilt, tour};
 
 /// Names a Postgres server that tests make their databases on.
 const TEST_DATABASE: &str = "BOOKSTORE_TEST_DATABASE_URL";
@@ -31,6 +32,13 @@ pub(crate) enum Step {
     Format,
     /// The contract is clean and formatted (buf)
     Contract,
+    /// The chart renders what Kubernetes takes and what is safe, and refuses values with typos (helm, kubeconform,
+    /// kube-score, checkov, helm-unittest, helm-docs; where there are Go and Python)
+    Chart,
+    /// Alerts fire when they should, and they and the dashboards look at what services export (promtool)
+    Alerts,
+    /// The Tiltfile declares what the chart has (starlark, with stand-ins for what Tilt has built in)
+    Tilt,
     /// No lint warns (cargo clippy)
     Lint,
     /// The documentation builds without a warning (cargo doc), and its pages link to what is there
@@ -53,7 +61,7 @@ pub(crate) enum Step {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Passed,
-    Skipped(&'static str),
+    Skipped(String),
     Failed(String),
 }
 
@@ -78,6 +86,9 @@ impl Step {
         match self {
             Self::Format => check(cargo().args(["fmt", "--all", "--check"]), interrupt),
             Self::Contract => contract(interrupt),
+            Self::Chart => where_possible(chart::run(counts, interrupt)),
+            Self::Alerts => where_possible(alerts::run(interrupt)),
+            Self::Tilt => where_possible(tilt::run(interrupt)),
             Self::Lint => check(
                 cargo().args([
                     "clippy",
@@ -108,8 +119,17 @@ fn check(command: &mut Command, interrupt: &Interrupt) -> Result<Outcome> {
     Ok(if status.success() { Outcome::Passed } else { Outcome::Failed(status.to_string()) })
 }
 
+/// A check whose tools can't be installed here is skipped, and says what is missing.
+fn where_possible(outcome: Result<Outcome>) -> Result<Outcome> {
+    match outcome {
+        Err(error) if error.is::<Missing>() => Ok(Outcome::Skipped(error.to_string())),
+        outcome => outcome,
+    }
+}
+
 fn contract(interrupt: &Interrupt) -> Result<Outcome> {
-    let buf = buf::locate(interrupt)?;
+    tools::install(&[tools::BUF], interrupt)?;
+    let buf = tools::BUF.program()?;
     let run = |args: &[&str]| {
         check(Command::new(&buf).current_dir(local::checkout().join("proto")).args(args), interrupt)
     };
@@ -133,7 +153,9 @@ fn docs(interrupt: &Interrupt) -> Result<Outcome> {
 fn dependencies(interrupt: &Interrupt) -> Result<Outcome> {
     let installed = Command::new("cargo-deny").arg("--version").output();
     if !installed.is_ok_and(|output| output.status.success()) {
-        return Ok(Outcome::Skipped("cargo-deny is not installed (`cargo install --locked cargo-deny`)"));
+        return Ok(Outcome::Skipped(
+            "cargo-deny is not installed (`cargo install --locked cargo-deny`)".to_owned(),
+        ));
     }
     // What is known to be vulnerable changes without us and needs the network: no part of this.
     check(cargo().args(["deny", "check", "licenses", "bans", "sources"]), interrupt)
@@ -141,7 +163,7 @@ fn dependencies(interrupt: &Interrupt) -> Result<Outcome> {
 
 fn fuzz(interrupt: &Interrupt) -> Result<Outcome> {
     Ok(match fuzz::short(interrupt)? {
-        None => Outcome::Skipped("there is no C++ compiler (g++)"),
+        None => Outcome::Skipped("there is no C++ compiler (g++)".to_owned()),
         Some(broken) if broken.is_empty() => Outcome::Passed,
         Some(broken) => Outcome::Failed(broken.join(", ")),
     })

@@ -27,7 +27,7 @@ const STOP: Duration = Duration::from_mins(1);
 /// Opens a shop of its own, takes the tour in it, and wipes it.
 pub(super) fn run(interrupt: &Interrupt) -> Result<Outcome> {
     if Local::open()?.lock()?.is_err() {
-        return Ok(Outcome::Skipped("the shop is running, and there is one set of ports"));
+        return Ok(Outcome::Skipped("the shop is running, and there is one set of ports".to_owned()));
     }
     // For root, Postgres runs under another account, which must get in.
     let data = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir()?;

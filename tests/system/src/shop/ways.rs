@@ -28,6 +28,12 @@ impl Shop {
         process::metric(admin, name, labels).await
     }
 
+    /// All that a replica tells of itself at `/metrics`.
+    pub async fn metrics(&self, replica: impl Into<Replica>) -> Result<String> {
+        let admin = self.process(replica.into(), |process| Ok(process.admin)).await?;
+        process::metrics(admin).await
+    }
+
     /// What a replica's health says under a name, on its admin port; `None` if it says nothing of it.
     pub async fn health(&self, replica: impl Into<Replica>, name: &str) -> Result<Option<bool>> {
         let admin = self.process(replica.into(), |process| Ok(process.admin)).await?;

@@ -27,3 +27,4 @@ mod shipping;
 mod torture;
 mod tracing;
 mod verifying;
+mod watching;
