@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    str::FromStr as _,
     time::Duration,
 };
 
@@ -11,8 +12,9 @@ use hickory_resolver::{
     net::{DnsError, NetError, NoRecords, runtime::TokioRuntimeProvider},
     proto::{
         op::ResponseCode,
-        rr::{RData, RecordType},
+        rr::{Name, RData, RecordType},
     },
+    system_conf::read_system_conf,
 };
 use tokio::{
     sync::watch,
@@ -62,8 +64,8 @@ async fn look_again_and_again(
     loop {
         let looked = Instant::now();
         // Made anew each time: the system's configuration may have changed.
-        let answer = match resolver(server) {
-            Ok(resolver) => look(&resolver, host, port).await,
+        let answer = match resolver(server, host) {
+            Ok((resolver, names)) => look(&resolver, names, port).await,
             Err(error) => Err(error),
         };
         let ttl = match answer {
@@ -106,48 +108,83 @@ async fn look_again_and_again(
     }
 }
 
-fn resolver(server: Option<SocketAddr>) -> Result<TokioResolver, NetError> {
-    let mut builder = match server {
-        None => Resolver::builder_tokio()?,
+/// And the names to be looked up, one after the other.
+fn resolver(server: Option<SocketAddr>, host: &str) -> Result<(TokioResolver, Vec<Name>), NetError> {
+    let (config, mut options) = match server {
+        None => read_system_conf()?,
         Some(server) => {
             let mut config = NameServerConfig::udp_and_tcp(server.ip());
             for connection in &mut config.connections {
                 connection.port = server.port();
             }
-            let config = ResolverConfig::from_name_servers(vec![config]);
-            Resolver::builder_with_config(config, TokioRuntimeProvider::default())
+            (ResolverConfig::from_name_servers(vec![config]), ResolverOpts::default())
         }
     };
-    let options: &mut ResolverOpts = builder.options_mut();
     options.cache_size = 0;
     options.timeout = TRY;
     options.attempts = TRIES;
-    builder.build()
+    let names = names(host, config.domain().into_iter().chain(config.search()), options.ndots)?;
+    let builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default());
+    Ok((builder.with_options(options).build()?, names))
 }
 
+/// As resolv.conf(5) has it: a name with few dots is one of the search list first.
+fn names<'a>(
+    host: &str,
+    search: impl Iterator<Item = &'a Name>,
+    ndots: usize,
+) -> Result<Vec<Name>, NetError> {
+    let mut name = Name::from_str(host)?;
+    if name.is_fqdn() {
+        return Ok(vec![name]);
+    }
+    let mut names = Vec::new();
+    for domain in search {
+        names.push(name.clone().append_domain(domain)?);
+    }
+    let dots = host.bytes().filter(|byte| *byte == b'.').count();
+    let position = if dots >= ndots || name.is_localhost() { 0 } else { names.len() };
+    name.set_fqdn(true);
+    names.insert(position, name);
+    Ok(names)
+}
+
+/// The first name with records. Where one can't be looked up it isn't known to have none, so the next isn't meant.
 async fn look<P: ConnectionProvider>(
     resolver: &Resolver<P>,
-    host: &str,
+    names: Vec<Name>,
     port: u16,
 ) -> Result<Answer, NetError> {
+    for name in names {
+        let records = both(resolver, &name).await?;
+        if !records.is_empty() {
+            return Ok(answer(records, port));
+        }
+    }
+    Ok(answer(Vec::new(), port))
+}
+
+async fn both<P: ConnectionProvider>(
+    resolver: &Resolver<P>,
+    name: &Name,
+) -> Result<Vec<(IpAddr, Duration)>, NetError> {
     let (v4, v6) =
-        tokio::join!(records(resolver, host, RecordType::A), records(resolver, host, RecordType::AAAA));
-    let records = match (v4, v6) {
-        (Ok(v4), Ok(v6)) => v4.into_iter().chain(v6).collect(),
+        tokio::join!(records(resolver, name, RecordType::A), records(resolver, name, RecordType::AAAA));
+    match (v4, v6) {
+        (Ok(v4), Ok(v6)) => Ok(v4.into_iter().chain(v6).collect()),
         // Many servers of IPv4 networks know nothing of the other kind.
-        (Ok(some), Err(_)) | (Err(_), Ok(some)) if !some.is_empty() => some,
-        (Err(error), _) | (_, Err(error)) => return Err(error),
-    };
-    Ok(answer(records, port))
+        (Ok(some), Err(_)) | (Err(_), Ok(some)) if !some.is_empty() => Ok(some),
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    }
 }
 
 /// A name without such records is an answer, not a failure.
 async fn records<P: ConnectionProvider>(
     resolver: &Resolver<P>,
-    host: &str,
+    name: &Name,
     kind: RecordType,
 ) -> Result<Vec<(IpAddr, Duration)>, NetError> {
-    let lookup = match resolver.lookup(host, kind).await {
+    let lookup = match resolver.lookup(name.clone(), kind).await {
         Err(NetError::Dns(DnsError::NoRecordsFound(NoRecords {
             response_code: ResponseCode::NoError | ResponseCode::NXDomain,
             ..
@@ -175,6 +212,8 @@ fn answer(records: Vec<(IpAddr, Duration)>, port: u16) -> Answer {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::UdpSocket;
+
     use super::*;
 
     #[test]
@@ -184,6 +223,50 @@ mod tests {
         let records = vec![(second, seconds(30)), (first, seconds(5)), (second, seconds(30))];
         let addresses = vec![SocketAddr::new(first, 1), SocketAddr::new(second, 1)];
         assert_eq!(answer(records, 1), Answer { addresses, ttl: seconds(5) });
+    }
+
+    #[test]
+    fn a_short_name_is_one_of_the_search_list_first() {
+        let search =
+            ["shop.svc.cluster.local.", "svc.cluster.local."].map(|name| Name::from_str(name).unwrap());
+        let tried = |host: &str, ndots| {
+            let names = names(host, search.iter(), ndots).unwrap();
+            names.iter().map(Name::to_string).collect::<Vec<_>>()
+        };
+        let short = ["orders.shop.svc.cluster.local.", "orders.svc.cluster.local.", "orders."];
+        assert_eq!(tried("orders", 5), short);
+        let long = ["orders.shop.", "orders.shop.shop.svc.cluster.local.", "orders.shop.svc.cluster.local."];
+        assert_eq!(tried("orders.shop", 1), long);
+        assert_eq!(tried("orders.", 5), ["orders."]);
+        assert_eq!(tried("localhost", 5)[0], "localhost.");
+    }
+
+    /// Knows no name, and fails when asked for one that says so.
+    async fn server() -> SocketAddr {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut packet = [0; 512];
+            while let Ok((length, from)) = socket.recv_from(&mut packet).await {
+                let fails = packet[..length].windows(5).any(|part| part == b"fails");
+                packet[2] = 0x85;
+                packet[3] = 0x80 | if fails { 2 } else { 3 };
+                socket.send_to(&packet[..length], from).await.unwrap();
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn a_name_that_can_not_be_looked_up_is_not_passed_over_for_the_next() {
+        let (resolver, _) = resolver(Some(server().await), "orders").unwrap();
+        let found = async |names: [&str; 2]| {
+            let names = names.map(|name| Name::from_str(name).unwrap()).to_vec();
+            look(&resolver, names, 1).await
+        };
+        assert_eq!(found(["unknown.", "unknown."]).await.unwrap().addresses, []);
+        assert!(found(["fails.", "unknown."]).await.is_err());
+        assert!(found(["unknown.", "fails."]).await.is_err());
     }
 
     #[test]
