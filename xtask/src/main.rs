@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command of the terminal talks by printing")]
 
 mod build;
+mod cluster_test;
 mod down;
 mod fuzz;
 mod images;
@@ -47,6 +48,8 @@ enum Command {
     Programs(programs::Args),
     /// Run every check that needs no cluster
     Test(test::Args),
+    /// Install the chart on a real cluster, use it, break it, change it, take it away
+    ClusterTest(cluster_test::Args),
     /// Search for bytes that break a reader of bytes, guided by the code that they reach
     Fuzz(fuzz::Args),
     /// Break two replicas of everything at random, and look whether the shop keeps what it has promised
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Images(args) => images::run(&args, &interrupt),
         Command::Programs(args) => programs::run(&args, &interrupt),
         Command::Test(args) => test::run(&args, &interrupt),
+        Command::ClusterTest(args) => cluster_test::run(&args, &interrupt),
         Command::Fuzz(args) => fuzz::run(&args, &interrupt),
         Command::Torture(args) => torture::run(&args, &interrupt),
         Command::Verify(args) => verify::run(&args, &interrupt),

@@ -69,6 +69,11 @@ impl Interrupt {
     }
 }
 
+/// Whether we may do what only root may.
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 /// Waits for a child; ends it when somebody asks us to end.
 pub(crate) fn wait(child: &mut Child, interrupt: &Interrupt) -> Result<ExitStatus> {
     let outcome = interrupt.wait_for(|| Ok(child.try_wait()?));

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every check that needs no cluster.
+//! `cargo xtask test`: every check that needs no cluster, and those that do when asked for.
 
 mod alerts;
 mod chart;
@@ -20,9 +20,10 @@ use clap::ValueEnum;
 
 use crate::process::{Interrupt, Interrupted};
 
-use self::{
+use self::steps::Step;
+pub(crate) use self::{
     counts::Counts,
-    steps::{Outcome, Step},
+    steps::{Outcome, counted},
 };
 
 /// What to check.
@@ -31,6 +32,15 @@ pub(crate) struct Args {
     /// Only this step; may be given several times
     #[arg(long, value_name = "STEP")]
     only: Vec<Step>,
+    /// Also what takes a cluster, as `cargo xtask cluster-test` finds or makes one
+    #[arg(long)]
+    cluster: bool,
+}
+
+impl Args {
+    fn includes(&self, step: Step) -> bool {
+        if self.only.is_empty() { self.cluster || !step.takes_cluster() } else { self.only.contains(&step) }
+    }
 }
 
 /// Runs the steps, every one of them even after one has failed. The last line counts the tests.
@@ -38,7 +48,7 @@ pub(crate) fn run(args: &Args, interrupt: &Interrupt) -> Result<ExitCode> {
     let mut counts = Counts::default();
     let mut report = Vec::new();
     for step in Step::value_variants() {
-        if !args.only.is_empty() && !args.only.contains(step) {
+        if !args.includes(*step) {
             continue;
         }
         println!("\n== {step}");

@@ -35,6 +35,8 @@ enum Source {
 pub(crate) const BUF: Tool = Tool::python("buf", "buf-bin", "1.75.0");
 /// Lints, renders and installs the chart.
 pub(crate) const HELM: Tool = Tool::go("helm", "helm.sh/helm/v4/cmd/helm", "4.3.1");
+/// Makes a cluster of containers, where there is Docker.
+pub(crate) const KIND: Tool = Tool::go("kind", "sigs.k8s.io/kind", "0.33.0");
 /// Compares the chart's README with its values.
 pub(crate) const HELM_DOCS: Tool =
     Tool::go("helm-docs", "github.com/norwoodj/helm-docs/cmd/helm-docs", "1.14.2");

@@ -12,6 +12,7 @@ mod kubelet;
 mod pods;
 mod probe;
 mod shop;
+mod traces;
 mod traffic;
 mod troubles;
 mod verdict;

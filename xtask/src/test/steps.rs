@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::{
     build::cargo,
-    fuzz, local,
+    cluster_test, fuzz, local,
     process::{self, Interrupt},
     release, say,
     tools::{self, Missing},
@@ -28,6 +28,8 @@ const TEST_DATABASE: &str = "BOOKSTORE_TEST_DATABASE_URL";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Step {
+    /// What is kept outside the checkout for the cluster's tests is there: minutes the first time
+    Caches,
     /// The code is formatted (cargo fmt)
     Format,
     /// The contract is clean and formatted (buf)
@@ -55,6 +57,8 @@ pub(crate) enum Step {
     Recipe,
     /// A service can be built static and optimised, and has no fault points then
     Release,
+    /// The chart on a real cluster: installed, used, broken, changed and taken away (where there can be one)
+    Cluster,
 }
 
 /// How a step ended.
@@ -82,8 +86,13 @@ impl fmt::Display for Outcome {
 }
 
 impl Step {
+    pub(crate) const fn takes_cluster(self) -> bool {
+        matches!(self, Self::Caches | Self::Cluster)
+    }
+
     pub(crate) fn run(self, counts: &mut Counts, interrupt: &Interrupt) -> Result<Outcome> {
         match self {
+            Self::Caches => where_possible(cluster_test::fill_caches(interrupt).map(|()| Outcome::Passed)),
             Self::Format => check(cargo().args(["fmt", "--all", "--check"]), interrupt),
             Self::Contract => contract(interrupt),
             Self::Chart => where_possible(chart::run(counts, interrupt)),
@@ -109,6 +118,7 @@ impl Step {
             Self::Recipe => recipe::run(interrupt),
             // Fault points are one crate's: gone from one service, they are gone from all.
             Self::Release => release::programs(&["order"], interrupt).map(|_| Outcome::Passed),
+            Self::Cluster => where_possible(cluster_test::step(counts, interrupt)),
         }
     }
 }
@@ -179,7 +189,8 @@ fn tests(counts: &mut Counts, interrupt: &Interrupt) -> Result<Outcome> {
     // Every program at once, the services that system tests start among them.
     let built = check(cargo().args(["build", "--workspace", "--all-targets"]), interrupt)?;
     let mut command = cargo();
-    command.args(["test", "--workspace", "--no-fail-fast"]);
+    // Those of the cluster have a step of their own, in which none is skipped.
+    command.args(["test", "--workspace", "--exclude", "cluster-tests", "--no-fail-fast"]);
     if let Some(server) = &own_server {
         command.env(TEST_DATABASE, server.postgres.url("postgres"));
     }
@@ -188,7 +199,7 @@ fn tests(counts: &mut Counts, interrupt: &Interrupt) -> Result<Outcome> {
 }
 
 /// Runs a test command; its output passes through and is counted.
-fn counted(command: &mut Command, counts: &mut Counts, interrupt: &Interrupt) -> Result<Outcome> {
+pub(crate) fn counted(command: &mut Command, counts: &mut Counts, interrupt: &Interrupt) -> Result<Outcome> {
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot run cargo")?;
     let output = BufReader::new(child.stdout.take().context("cargo has no output")?);

@@ -7,4 +7,5 @@ mod outages;
 mod refusing;
 mod rolling;
 mod scaling;
+mod tracing;
 mod walls;
