@@ -14,7 +14,7 @@ use sea_orm::{DatabaseConnection, DbErr};
 use values::{DeadLetterId, EventId, page::PageSize};
 
 use self::in_place::InPlace;
-use crate::{Handler, catalogue};
+use crate::{Handler, catalogue, metrics};
 
 pub(crate) use self::rows::bury;
 
@@ -114,6 +114,12 @@ impl DeadLetters {
     /// From now on `handler` gets the dead letters of its consumer that are replayed.
     pub fn register<H: Handler>(&self, handler: Arc<H>) {
         self.handlers.write().unwrap_or_else(PoisonError::into_inner).insert(H::DURABLE, handler);
+    }
+
+    /// Measures how many wait for somebody to decide.
+    pub async fn measure(&self) -> Result<(), DbErr> {
+        metrics::METRICS.waiting.record(rows::count_dead(&self.db).await?, &[]);
+        Ok(())
     }
 
     /// A page, the oldest first, without headers and payloads, and where the next one begins.

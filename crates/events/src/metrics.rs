@@ -24,6 +24,8 @@ pub(crate) struct Metrics {
     pub(crate) handled: Counter<u64>,
     /// Messages that were given up.
     pub(crate) dead_letters: Counter<u64>,
+    /// Those of them that nobody has decided about.
+    pub(crate) waiting: Gauge<u64>,
 }
 
 pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
@@ -36,6 +38,7 @@ pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
         refused: meter.u64_counter("bookstore.outbox.refused").with_unit("{event}").build(),
         behind: meter.u64_gauge("bookstore.consumer.behind").with_unit("{message}").build(),
         handled: meter.u64_counter("bookstore.consumer.handled").with_unit("{message}").build(),
+        waiting: meter.u64_gauge("bookstore.dead_letters.waiting").with_unit("{message}").build(),
         dead_letters: meter.u64_counter("bookstore.consumer.dead_letters").with_unit("{message}").build(),
     }
 });

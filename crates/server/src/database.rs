@@ -108,6 +108,14 @@ fn watch(db: &DatabaseConnection) {
             connections.observe(u64::from(pool.size()).saturating_sub(idle), &state("used"));
         })
         .build();
+    let pool = db.get_postgres_connection_pool().clone();
+    telemetry::meter()
+        .u64_observable_gauge("db.client.connection.max")
+        .with_description("Connections that the pool may have")
+        .with_callback(move |connections| {
+            connections.observe(u64::from(pool.options().get_max_connections()), &[]);
+        })
+        .build();
 }
 
 /// A statement with its values for `$1`, `$2`, ….

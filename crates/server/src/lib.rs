@@ -17,6 +17,7 @@ pub mod headers;
 mod health;
 mod jwks;
 mod listen;
+pub mod measures;
 mod memory;
 mod migrate;
 mod network;

@@ -25,6 +25,7 @@ use crate::{
     dependencies::{self, Callees},
     health::Health,
     listen::{Age, IDLE, Port, Terms},
+    measures,
     migrate::migrate,
     peer::{Identified, Peers},
     revocations,
@@ -121,7 +122,10 @@ pub async fn run<A: Application>(
     let mut tasks = Tasks::default();
     let serve = async {
         let service = start::<A>(config, &context).await?;
-        let service = service.rpc(dead_letters::service(context.dead_letters.clone()));
+        let letters = context.dead_letters.clone();
+        let service = service
+            .rpc(dead_letters::service(letters.clone()))
+            .task("dead letters", measures::repeat(context.stop.clone(), async move || letters.measure().await));
         rpcs.clone_from(&service.rpcs);
         // Before the wait below, which may be long.
         let policies = contract.clone().only(rpcs.iter().copied())?;

@@ -54,7 +54,7 @@ impl Application for Order {
     type Config = Config;
 
     async fn build(config: Config, context: &Context) -> Result<Service, BuildError> {
-        let (db, stop) = (context.db.clone(), &context.stop);
+        let (db, measured, stop) = (context.db.clone(), context.db.clone(), &context.stop);
         let relay = context.relay("ORDER");
         let watchers = Watchers::default();
         let notifier = Notifier::new(relay.wake_handle(), watchers.clone());
@@ -99,6 +99,7 @@ impl Application for Order {
             .task("user_deleted", context.consume("IDENTITY", OnUserDeleted))
             .task("shop_member_changed", context.consume("INVENTORY", OnShopMemberChanged))
             .task("sweeper", sweeper.run(stop.clone()))
+            .task("measures", server::measures::repeat(stop.clone(), async move || metrics::measure(&measured).await))
             .task("watchers", watchers.follow(context.nats.clone(), stop.clone())))
     }
 }

@@ -8,8 +8,9 @@ use tracing::Span;
 use values::OrderId;
 
 use crate::{
-    domain::{Actor, Effect, Happening, step},
+    domain::{Actor, Effect, Happening, State, step},
     events::published,
+    metrics::METRICS,
     store::{
         changes::{self, Locked, NewStep},
         erasure,
@@ -67,7 +68,11 @@ pub(crate) async fn settle(
                 order.version += 1;
                 changed.insert(order.id);
             }
-            if let Effect::Step(_) = effect {
+            if let Effect::Step(next) = effect {
+                if next.state == State::Confirmed {
+                    // A transaction that fails now counts twice, which happens too seldom to be seen.
+                    METRICS.confirmation.record(order.age, &[]);
+                }
                 steps.push(new_step(order, report));
                 announcements.extend(announcement(order, &report.span)?);
             }

@@ -17,6 +17,7 @@ pub(crate) mod returns;
 mod rows;
 pub(crate) mod search;
 pub(crate) mod shipments;
+pub(crate) mod standings;
 pub(crate) mod sweep;
 
 use sea_orm::DbErr;

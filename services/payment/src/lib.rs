@@ -6,6 +6,7 @@ mod errands;
 mod error;
 mod events;
 mod gateway;
+mod metrics;
 mod rpc;
 mod store;
 
@@ -36,7 +37,7 @@ impl Application for Payment {
         let relay = context.relay("PAYMENT");
         let wake = relay.wake_handle();
         let identity = context.client("identity", &config.identity_target);
-        let cards = config.cards;
+        let (cards, measured) = (config.cards, context.db.clone());
         let gateway = Gateway::new(Simulated::open(&context.database_url).await?, cards.card_patience);
         let errands = Errands::new(context.db.clone(), gateway, cards.card_pause, wake.clone());
         let rpc = Payments { db: context.db.clone(), errands: errands.clone(), currency: config.currency };
@@ -44,6 +45,10 @@ impl Application for Payment {
             .rpc(PaymentServiceServer::new(rpc))
             .task("relay", relay.run(context.stop.clone()))
             .task("errands", errands.clone().run(context.stop.clone()))
+            .task(
+                "measures",
+                server::measures::repeat(context.stop.clone(), async move || metrics::measure(&measured).await),
+            )
             .task(
                 "order.placed",
                 context.consume("ORDER", OnOrderPlaced { wake: wake.clone(), errands: errands.clone() }),

@@ -14,6 +14,14 @@ use crate::{consumer::Held, metrics};
 /// How much of a reason is kept, in characters. A page of two hundred is sent as one message.
 const LONGEST_ERROR: usize = 4_000;
 
+/// How many nobody has decided about.
+pub(super) async fn count_dead(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
+    let count = "SELECT count(*) AS dead FROM dead_letters WHERE resolution IS NULL";
+    let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, count)).await?;
+    let dead: i64 = row.map(|row| row.try_get("", "dead")).transpose()?.unwrap_or_default();
+    Ok(dead.unsigned_abs())
+}
+
 /// Gives a message up. A repeat of it does nothing: the row takes the place of the one in the inbox.
 pub(crate) async fn bury(
     tx: &impl ConnectionTrait,

@@ -18,6 +18,8 @@ pub(crate) struct Locked {
     pub(crate) reservation: ReservationId,
     pub(crate) standing: Standing,
     pub(crate) version: i64,
+    /// Seconds since it was placed, by the database's clock.
+    pub(crate) age: f64,
 }
 
 impl TryFrom<LockedRow> for Locked {
@@ -30,6 +32,7 @@ impl TryFrom<LockedRow> for Locked {
             reservation: ReservationId::from_uuid(row.reservation_id),
             standing: row.standing.try_into()?,
             version: row.version,
+            age: row.age,
         })
     }
 }
@@ -52,7 +55,9 @@ pub(crate) async fn lock(
 ) -> Result<Vec<Locked>, DbErr> {
     let ids: Vec<Uuid> = ids.into_iter().map(OrderId::uuid).collect();
     let lock = format!(
-        "SELECT id, user_id, reservation_id, version, {STANDING} FROM orders
+        "SELECT id, user_id, reservation_id, version,
+                extract(epoch FROM clock_timestamp() - created_at)::float8 AS age, {STANDING}
+         FROM orders
          WHERE id = ANY($1) ORDER BY id FOR UPDATE"
     );
     let rows = LockedRow::find_by_statement(sql(&lock, [ids.into()])).all(tx).await?;

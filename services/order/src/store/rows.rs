@@ -215,6 +215,7 @@ pub(super) struct LockedRow {
     pub(super) user_id: Uuid,
     pub(super) reservation_id: Uuid,
     pub(super) version: i64,
+    pub(super) age: f64,
     #[sea_orm(nested)]
     pub(super) standing: StandingRow,
 }

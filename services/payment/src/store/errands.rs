@@ -59,6 +59,12 @@ struct Row {
     traceparent: Option<String>,
 }
 
+#[derive(FromQueryResult)]
+struct Waiting {
+    waiting: i64,
+    oldest: f64,
+}
+
 impl TryFrom<Row> for Errand {
     type Error = DbErr;
 
@@ -139,6 +145,19 @@ const TAKEN: &str = "RETURNING id, kind, token, traceparent";
 
 fn seconds(pace: Pace) -> [sea_orm::Value; 3] {
     [pace.patience, pace.first_pause, LONGEST_PAUSE].map(|time| time.as_secs_f64().into())
+}
+
+/// How many errands wait, up to 10,000, and how long the oldest has.
+pub(crate) async fn waiting(db: &impl ConnectionTrait) -> Result<(u64, Duration), DbErr> {
+    // Ids begin with the milliseconds at which they were made (UUID version 7).
+    let waiting = "
+        SELECT (SELECT count(*) FROM (SELECT FROM errands LIMIT 10000) AS some) AS waiting,
+               COALESCE((SELECT extract(epoch FROM now())
+                                - ('x' || translate(left(id::text, 13), '-', ''))::bit(48)::bigint / 1000.0
+                         FROM errands ORDER BY id LIMIT 1), 0)::float8 AS oldest";
+    let row = Waiting::find_by_statement(sql(waiting, [])).one(db).await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("a count".to_owned()))?;
+    Ok((row.waiting.unsigned_abs(), Duration::try_from_secs_f64(row.oldest).unwrap_or_default()))
 }
 
 /// Ends an errand that has its answer.

@@ -1,0 +1,23 @@
+//! What only the database knows, measured again and again.
+
+use std::time::Duration;
+
+use sea_orm::DbErr;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::database::answered;
+
+/// Often enough for alerts, seldom enough for every replica to ask.
+const EVERY: Duration = Duration::from_secs(15);
+
+/// Looks until `stop`: with statements that stay cheap however many rows there are. Every replica does, and says the same.
+///
+/// A database that is down is told of elsewhere; until it is back the last answers stand.
+pub async fn repeat(stop: CancellationToken, look: impl AsyncFn() -> Result<(), DbErr>) {
+    let mut tick = interval(EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(tick.tick()).await.is_some() {
+        let _ = answered(look()).await;
+    }
+}
