@@ -153,6 +153,13 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_below_a_span_that_is_sent_nowhere_is_the_first_of_its_trace() {
+        let first = exported("request", &[(sampling::ROOT, "true"), ("kept", "1")]);
+        assert_eq!((first.parent_span_id, first.attributes.len()), (SpanId::INVALID, 1));
+        assert_eq!(exported("request", &[]).parent_span_id, SpanId::from(1_u64));
+    }
+
+    #[test]
     fn a_statement_is_named_by_what_it_does_to_which_table() {
         let span = exported(
             "sea_orm.query_all",

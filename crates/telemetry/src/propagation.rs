@@ -186,3 +186,33 @@ impl Extractor for Incoming<'_> {
         self.0.keys().map(HeaderName::as_str).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_says_whether_its_trace_is_recorded() {
+        let recorded = |told: &'static str| {
+            is_recorded(&HeaderMap::from_iter([(TRACERESPONSE, HeaderValue::from_static(told))]))
+        };
+        assert_eq!(recorded("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), Some(true));
+        assert_eq!(recorded("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03"), Some(true));
+        assert_eq!(recorded("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"), Some(false));
+        assert_eq!((recorded("nonsense"), is_recorded(&HeaderMap::new())), (None, None));
+    }
+
+    #[test]
+    fn who_named_no_trace_is_told_of_none() {
+        assert_eq!(response_to(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_state_that_is_empty_is_taken_off_and_not_sent() {
+        let mut headers =
+            HeaderMap::from_iter([(HeaderName::from_static("tracestate"), HeaderValue::from_static("a=1"))]);
+        let kept = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        inject_context(&context_of(kept), &mut headers);
+        assert_eq!((headers.len(), headers[TRACEPARENT].to_str().unwrap()), (1, kept));
+    }
+}

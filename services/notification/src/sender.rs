@@ -147,7 +147,19 @@ impl Sender {
             Ok(message) => message,
             Err(error) => return Outcome::Failed(format!("the mail can't be written: {error}")),
         };
-        match fault::around("mail.hand_over", self.mailer.hand_over(&message)).await {
+        let span = tracing::info_span!(
+            "mail",
+            otel.name = "send mail",
+            otel.kind = "client",
+            otel.status_code = tracing::field::Empty,
+            network.protocol.name = "smtp",
+        );
+        let handing_over = self.mailer.hand_over(&message).instrument(span.clone());
+        let handed_over = fault::around("mail.hand_over", handing_over).await;
+        if handed_over.is_err() {
+            span.record("otel.status_code", "ERROR");
+        }
+        match handed_over {
             Ok(()) => Outcome::Sent,
             Err(NotSent::Refused(why)) => Outcome::Failed(why),
             Err(NotSent::Later(why)) => Outcome::Later(why),

@@ -95,8 +95,17 @@ impl Gateway {
     where
         F: Future<Output = Answer<T>>,
     {
-        let span = tracing::info_span!("card gateway", otel.kind = "client");
-        let answer = tokio::time::timeout(self.patience, question(&*self.behind)).instrument(span);
-        fault::around(act, answer).await.unwrap_or(Answer::Unknown)
+        let span = tracing::info_span!(
+            "card gateway",
+            otel.kind = "client",
+            otel.status_code = tracing::field::Empty,
+            act
+        );
+        let answer = tokio::time::timeout(self.patience, question(&*self.behind)).instrument(span.clone());
+        let answer = fault::around(act, answer).await.unwrap_or(Answer::Unknown);
+        if matches!(answer, Answer::Unknown) {
+            span.record("otel.status_code", "ERROR");
+        }
+        answer
     }
 }

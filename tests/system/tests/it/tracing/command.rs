@@ -14,7 +14,7 @@ use super::{ALL, SOON};
 
 /// Who makes whom do something until an order is confirmed and its customer has been written to.
 const MAP: [(&str, &str); 8] = [
-    ("gateway", "inventory"),
+    ("cli", "gateway"),
     ("gateway", "order"),
     ("order", "identity"),
     ("order", "inventory"),
@@ -117,9 +117,9 @@ async fn a_traced_order_is_one_whole_trace_in_jaeger_from_the_command_to_the_mai
 
     let trace = watched.whole(&link, &[&ALL[..], &["cli"]].concat()).await?;
     assert_eq!(trace.roots()[0].name, "bookstore order place");
+    // Somebody may have fetched identity's keys on the way.
     let edges = trace.edges();
-    let expected: BTreeSet<_> = MAP.into_iter().filter(|edge| *edge != ("gateway", "inventory")).collect();
-    assert!(edges.is_superset(&expected) && edges.contains(&("cli", "gateway")), "{edges:?}");
+    assert!(edges.is_superset(&BTreeSet::from(MAP)), "{edges:?}");
     assert!(trace.spans().iter().all(|span| !span.is_error), "{:#?}", trace.spans());
     let kinds = |kind: &str| trace.spans().iter().filter(|span| span.kind == kind).count();
     // order.placed, payment.captured, order.confirmed: each is created, and handled.
@@ -139,7 +139,7 @@ async fn a_traced_order_is_one_whole_trace_in_jaeger_from_the_command_to_the_mai
             .collect();
         let is_drawn =
             |(parent, child): &(&str, &str)| drawn.contains(&((*parent).to_owned(), (*child).to_owned()));
-        expected.iter().all(is_drawn).then_some(())
+        MAP.iter().all(is_drawn).then_some(())
     })
     .await
 }
