@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use crate::Service;
 
@@ -9,6 +9,8 @@ pub struct Access {
     pub databases: BTreeMap<Service, String>,
     /// The broker; without it the streams are not looked at.
     pub nats_url: Option<String>,
+    /// Whose certificates of the broker are believed; with it, nothing is asked without TLS.
+    pub nats_roots: Option<PathBuf>,
     /// How long one statement may take.
     pub statement_timeout: Duration,
 }

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, env, fs, time::Duration};
+use std::{collections::BTreeMap, env, fs, path::PathBuf, time::Duration};
 
 use clap::{
     ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, error::ErrorKind, parser::ValueSource,
@@ -41,6 +41,9 @@ struct Arguments {
     /// The URL of the NATS server; without it the streams are not looked at
     #[arg(long, env = "BOOKSTORE_NATS_URL", hide_env_values = true, value_name = "URL")]
     nats_url: Option<String>,
+    /// The PEM file with the authorities that sign the NATS server's certificate; it is asked only with TLS then
+    #[arg(long, env = "BOOKSTORE_NATS_ROOTS", value_name = "FILE")]
+    nats_roots: Option<PathBuf>,
     /// For how long nothing must have happened to what services must agree on
     #[arg(long, default_value = "30s", value_parser = humantime::parse_duration)]
     grace: Duration,
@@ -93,7 +96,12 @@ impl Options {
         let nats_url = url("nats_url", given.nats_url)?;
         let patience = Patience { work: given.work, events: given.events, mails: given.mails };
         let scope = if given.quiet_now { Scope::quiet_now() } else { Scope::open(given.grace, patience) };
-        let access = Access { databases, nats_url, statement_timeout: given.statement_timeout };
+        let access = Access {
+            databases,
+            nats_url,
+            nats_roots: given.nats_roots,
+            statement_timeout: given.statement_timeout,
+        };
         Ok(Self { access, scope, json: given.json })
     }
 }

@@ -9,14 +9,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use async_nats::{
-    ConnectOptions,
-    jetstream::{
-        self, Context, ErrorCode,
-        consumer::pull::{Ordered, OrderedConfig},
-        context::GetStreamErrorKind,
-        stream::{State, Stream},
-    },
+use async_nats::jetstream::{
+    self, Context, ErrorCode,
+    consumer::pull::{Ordered, OrderedConfig},
+    context::GetStreamErrorKind,
+    stream::{State, Stream},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt as _;
@@ -44,10 +41,11 @@ pub(crate) async fn look(
         report.remark("streams: not looked at, since nobody said where the broker is".to_owned());
         return Ok(());
     };
-    let client = ConnectOptions::new()
+    let (servers, options) = events::reach(url, access.nats_roots.as_deref())?;
+    let client = options
         .name("bookstore-verify")
         .connection_timeout(ANSWER)
-        .connect(url.split(',').map(str::trim).collect::<Vec<_>>())
+        .connect(servers)
         .await
         .context("the broker")?;
     let mut jetstream = jetstream::new(client.clone());

@@ -1,9 +1,12 @@
 use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::Duration,
 };
 
 use async_nats::{Client, ConnectOptions, Event, ServerAddr, connection::State};
+use percent_encoding::percent_decode_str;
 use tokio::sync::watch;
 
 /// How long a dead connection may look alive.
@@ -23,24 +26,56 @@ pub enum ConnectError {
     /// It isn't a list of URLs.
     #[error("a broker's address is nats://host:port, several are separated by commas")]
     Address(#[source] std::io::Error),
+    /// An account in it isn't text.
+    #[error("a broker's account and password in its address must be percent-encoded UTF-8")]
+    Account,
     /// The client can't work with it.
     #[error("cannot connect to the broker")]
     Connect(#[from] async_nats::ConnectError),
 }
 
-/// A client that connects as soon as the broker is there and never gives up. `url` may be several with commas.
+/// The broker's addresses and how it is reached: `url` may be several with commas, the first with an account that counts
+/// for all. Only servers are believed whose certificates were signed by one of `roots`, a PEM file that is read for each
+/// connection; without it, where the address says `tls://`, by one that this machine trusts.
 ///
 /// # Errors
-/// The address is malformed; a broker that isn't there is no error.
-pub async fn connect(url: &str, name: &str) -> Result<(Client, Reconnects), ConnectError> {
+/// The address is malformed.
+pub fn reach(url: &str, roots: Option<&Path>) -> Result<(Vec<ServerAddr>, ConnectOptions), ConnectError> {
     let servers = url
         .split(',')
         .map(|server| server.trim().parse::<ServerAddr>())
         .collect::<Result<Vec<_>, _>>()
         .map_err(ConnectError::Address)?;
+    let mut options = ConnectOptions::new();
+    // The library takes no account from an address.
+    if let Some((user, password)) =
+        servers.iter().find_map(|server| Some((server.username()?, server.password()?)))
+    {
+        options = options.user_and_password(decoded(user)?, decoded(password)?);
+    }
+    if let Some(roots) = roots {
+        options = options.add_root_certificates(PathBuf::from(roots)).require_tls(true);
+    }
+    Ok((servers, options))
+}
+
+fn decoded(text: &str) -> Result<String, ConnectError> {
+    percent_decode_str(text).decode_utf8().map(Cow::into_owned).map_err(|_| ConnectError::Account)
+}
+
+/// A client that connects as soon as the broker is there and never gives up; `url` and `roots` as for [`reach`].
+///
+/// # Errors
+/// The address is malformed; a broker that isn't there is no error.
+pub async fn connect(
+    url: &str,
+    roots: Option<&Path>,
+    name: &str,
+) -> Result<(Client, Reconnects), ConnectError> {
+    let (servers, options) = reach(url, roots)?;
     let (made, reconnects) = watch::channel(0);
     let outage = Outage::default();
-    let client = ConnectOptions::new()
+    let client = options
         .name(name)
         .retry_on_initial_connect()
         .max_reconnects(None)

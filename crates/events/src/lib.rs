@@ -30,7 +30,7 @@ pub mod fuzzing {
 }
 
 pub use catalogue::Event;
-pub use connection::{ConnectError, Reconnects, connect};
+pub use connection::{ConnectError, Reconnects, connect, reach};
 pub use consumer::{Consumer, ConsumerConfig};
 pub use dead_letters::{DeadLetter, DeadLetters, DiscardError, ReplayError, State};
 pub use delivery::Delivery;

@@ -9,7 +9,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use clap::Args;
 use sea_orm::sqlx::postgres::PgConnectOptions;
@@ -48,11 +48,19 @@ pub struct Config {
     #[arg(
         long,
         env = "BOOKSTORE_NATS_URL",
-        help = "the URL of the NATS server: nats://127.0.0.1:4222",
+        help = "the URL of the NATS server: nats://127.0.0.1:4222, tls://user:password@nats.example:4222",
         hide_env_values = true,
         value_parser = nats_url
     )]
     pub nats_url: SecretString,
+    /// Whose certificates of brokers are believed; with it, nothing is said without TLS.
+    #[arg(
+        long,
+        env = "BOOKSTORE_NATS_ROOTS",
+        help = "the PEM file with the authorities that sign the NATS server's certificate; connections need TLS then",
+        value_parser = base::path
+    )]
+    pub nats_roots: Option<PathBuf>,
     /// How many NATS servers keep a copy of this service's stream.
     #[arg(
         long,
@@ -79,6 +87,7 @@ impl Config {
             database_url: database_url.into(),
             database_pool: Self::DATABASE_POOL,
             nats_url: nats_url.into(),
+            nats_roots: None,
             stream_replicas: 1,
         }
     }

@@ -183,7 +183,8 @@ async fn connect<A: Application>(config: &Config, clock: Clock, peers: Peers) ->
     let db = database::connect(&config.database_url, A::NAME, config.database_pool)
         .await
         .map_err(Error::Database)?;
-    let (nats, reconnects) = events::connect(config.nats_url.expose_secret(), A::NAME).await?;
+    let (nats, reconnects) =
+        events::connect(config.nats_url.expose_secret(), config.nats_roots.as_deref(), A::NAME).await?;
     Ok(Context {
         name: A::NAME,
         stream_replicas: config.stream_replicas,

@@ -66,8 +66,13 @@ impl Broker {
 
     /// Starts a server with an empty store.
     pub async fn empty() -> Result<Self> {
+        Self::configured(String::new()).await
+    }
+
+    /// As [`Broker::empty`], with more lines of the server's configuration.
+    pub async fn configured(config: String) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("bookstore-nats-").tempdir()?;
-        let options = NatsOptions::new(folder.path());
+        let options = NatsOptions { config, ..NatsOptions::new(folder.path()) };
         let server = blocking(move || Nats::start(options)).await?;
         Ok(Self { url: server.url(), server: Arc::new(Mutex::new(server)), folder: Arc::new(folder) })
     }

@@ -8,7 +8,7 @@ use mesh::Target;
 use secrecy::SecretString;
 use server::config::duration_in;
 
-pub use relay::{Encryption, MailRelay};
+pub use relay::{Encryption, MailRelay, Outgoing};
 
 mod relay;
 
@@ -38,9 +38,9 @@ pub struct Config {
     #[arg(
         long,
         env = "BOOKSTORE_SMTP_URL",
-        help = "the mail server: `smtps://host:465`, `smtp://host:587?tls=required`, `smtp://host:25` unencrypted"
+        help = "the mail server: `smtps://host:465`, `smtp://host:587?tls=required`, `smtp://host:25` unencrypted; `discard:` sends nothing"
     )]
-    pub smtp_url: MailRelay,
+    pub smtp_url: Outgoing,
     /// Who we are to the mail server, if it asks.
     #[arg(
         long,
@@ -100,7 +100,7 @@ impl Config {
     pub fn new(
         server: server::Config,
         identity_target: Target,
-        smtp_url: MailRelay,
+        smtp_url: Outgoing,
         mail_from: Mailbox,
     ) -> Self {
         Self {

@@ -20,7 +20,7 @@ pub mod fuzzing {
     pub use crate::mailer::hand_over;
 }
 
-pub use config::{Config, Encryption, MailRelay};
+pub use config::{Config, Encryption, MailRelay, Outgoing};
 
 use std::sync::Arc;
 

@@ -20,7 +20,7 @@ use lettre::{
 use secrecy::ExposeSecret as _;
 use tokio::time::{Instant, timeout};
 
-use crate::config::{Config, Encryption, MailRelay};
+use crate::config::{Config, Encryption, MailRelay, Outgoing};
 
 /// Mail servers hang up on those who are silent for minutes (RFC 5321, section 4.5.3.2.7).
 const IDLE: Duration = Duration::from_secs(30);
@@ -29,7 +29,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Hands mails to the mail server, over connections that are used again.
 pub(crate) struct Mailer {
-    relay: MailRelay,
+    relay: Outgoing,
     tls: Option<TlsParameters>,
     credentials: Option<Credentials>,
     hello: ClientId,
@@ -63,18 +63,22 @@ pub(crate) enum NotSent {
 
 impl Mailer {
     pub(crate) fn new(config: &Config) -> Result<Self, MailerError> {
-        let relay = config.smtp_url.clone();
         let credentials = config.smtp_user.clone().zip(config.smtp_password.as_ref());
-        if credentials.is_some() && relay.encryption == Encryption::None {
-            return Err(MailerError::Exposed);
-        }
+        let tls = match &config.smtp_url {
+            Outgoing::Relay(relay) if relay.encryption != Encryption::None => {
+                Some(TlsParameters::new(relay.host.clone())?)
+            }
+            Outgoing::Relay(_) if credentials.is_some() => return Err(MailerError::Exposed),
+            Outgoing::Relay(_) => None,
+            Outgoing::Discarded => {
+                tracing::warn!("mails are discarded: BOOKSTORE_SMTP_URL is `discard:`");
+                None
+            }
+        };
         let Mailbox { email: sender, .. } = config.mail_from.clone();
         Ok(Self {
-            tls: match relay.encryption {
-                Encryption::None => None,
-                Encryption::Tls | Encryption::StartTls => Some(TlsParameters::new(relay.host.clone())?),
-            },
-            relay,
+            relay: config.smtp_url.clone(),
+            tls,
             credentials: credentials
                 .map(|(user, password)| Credentials::new(user, password.expose_secret().to_owned())),
             hello: ClientId::Domain(sender.domain().to_owned()),
@@ -86,8 +90,9 @@ impl Mailer {
 
     /// Hands a mail over. Whatever fails after its text has left may have been handed over all the same.
     pub(crate) async fn hand_over(&self, message: &Message) -> Result<(), NotSent> {
+        let Outgoing::Relay(relay) = &self.relay else { return Ok(()) };
         let outcome = timeout(self.patience, async {
-            let mut connection = self.connection().await?;
+            let mut connection = self.connection(relay).await?;
             let outcome = self.converse(&mut connection, message).await;
             Ok((connection, outcome))
         });
@@ -103,7 +108,7 @@ impl Mailer {
         outcome
     }
 
-    async fn connection(&self) -> Result<AsyncSmtpConnection, NotSent> {
+    async fn connection(&self, relay: &MailRelay) -> Result<AsyncSmtpConnection, NotSent> {
         loop {
             let idle = self.idle().pop();
             let Some((mut connection, since)) = idle else { break };
@@ -111,7 +116,7 @@ impl Mailer {
                 return Ok(connection);
             }
         }
-        self.connect().await.map_err(|error| {
+        self.connect(relay).await.map_err(|error| {
             // Nobody has been named yet, so that the cause may be; but not what cannot be read: it may be anything.
             let cause = error.source().filter(|_| error.status().is_none() && !error.is_response());
             let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -119,12 +124,12 @@ impl Mailer {
         })
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection, SmtpError> {
-        let at = (self.relay.host.as_str(), self.relay.port);
-        let at_once = self.tls.clone().filter(|_| self.relay.encryption == Encryption::Tls);
+    async fn connect(&self, relay: &MailRelay) -> Result<AsyncSmtpConnection, SmtpError> {
+        let at = (relay.host.as_str(), relay.port);
+        let at_once = self.tls.clone().filter(|_| relay.encryption == Encryption::Tls);
         let mut connection =
             AsyncSmtpConnection::connect_tokio1(at, Some(self.patience), &self.hello, at_once, None).await?;
-        if let (Encryption::StartTls, Some(tls)) = (self.relay.encryption, &self.tls) {
+        if let (Encryption::StartTls, Some(tls)) = (relay.encryption, &self.tls) {
             // Fails where it isn't offered: then nothing is sent.
             connection.starttls(tls.clone(), &self.hello).await?;
         }

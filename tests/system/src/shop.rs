@@ -323,6 +323,7 @@ impl Shop {
         verify::Access {
             databases: databases.collect(),
             nats_url: Some(self.broker.url().to_owned()),
+            nats_roots: None,
             statement_timeout: QUIET,
         }
     }

@@ -32,7 +32,7 @@ impl Process {
         window: Duration,
         change: impl FnOnce(Follower) -> Follower,
     ) -> Result<Self> {
-        let (nats, reconnects) = events::connect(url, "test").await?;
+        let (nats, reconnects) = events::connect(url, None, "test").await?;
         let seen = Arc::new(Mutex::new(Vec::new()));
         let noted = seen.clone();
         let (follower, caught_up) = Follower::new("ORDER", window, nats, reconnects, move |notice| {

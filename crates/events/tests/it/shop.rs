@@ -79,7 +79,7 @@ impl Shop {
     }
 
     pub(crate) async fn nats(&self) -> Result<(async_nats::Client, Reconnects)> {
-        Ok(events::connect(self.broker.url(), "test").await?)
+        Ok(events::connect(self.broker.url(), None, "test").await?)
     }
 
     pub(crate) async fn jetstream(&self) -> Result<jetstream::Context> {

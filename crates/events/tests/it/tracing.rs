@@ -72,7 +72,7 @@ async fn a_follower_that_is_cut_off_is_measured() -> Result<()> {
     let config = async_nats::jetstream::stream::Config { name: "CUT".to_owned(), ..Default::default() };
     broker.jetstream().await?.create_stream(config).await?;
     let (gate, through) = Gate::before(broker.url()).await?;
-    let (nats, reconnects) = events::connect(&through, "test").await?;
+    let (nats, reconnects) = events::connect(&through, None, "test").await?;
     let (follower, caught_up) = Follower::new("CUT", Duration::from_mins(16), nats, reconnects, |_| {});
     let stop = CancellationToken::new();
     let _running = Running::start(follower.run(stop.clone()), stop);

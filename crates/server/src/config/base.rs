@@ -246,7 +246,7 @@ impl AsRef<Self> for Base {
 }
 
 /// Whoever sets `BOOKSTORE_TLS_KEY_FILE` means the path, but hands over what stands there.
-fn path(text: &str) -> Result<PathBuf, &'static str> {
+pub(super) fn path(text: &str) -> Result<PathBuf, &'static str> {
     if text.contains("-----BEGIN") {
         return Err("must be the path of a file, not what stands in it");
     }

@@ -1,5 +1,14 @@
 use std::str::FromStr;
 
+/// Who takes our mails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outgoing {
+    /// A mail server.
+    Relay(MailRelay),
+    /// Nobody: `discard:`. They count as sent. For shops in which nobody is to get mail.
+    Discarded,
+}
+
 /// A mail server that takes mails from us for everybody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailRelay {
@@ -31,6 +40,14 @@ pub enum MailRelayError {
     /// With an account, which URLs show to everybody who sees the configuration.
     #[error("must not carry the account, which goes into BOOKSTORE_SMTP_USER and BOOKSTORE_SMTP_PASSWORD")]
     Account,
+}
+
+impl FromStr for Outgoing {
+    type Err = MailRelayError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "discard:" { Ok(Self::Discarded) } else { text.parse().map(Self::Relay) }
+    }
 }
 
 impl FromStr for MailRelay {
@@ -88,6 +105,13 @@ mod tests {
         ] {
             assert_eq!(text.parse(), Ok(MailRelay { host: host.to_owned(), port, encryption }), "{text}");
         }
+    }
+
+    #[test]
+    fn only_what_says_so_is_discarded() {
+        assert_eq!("discard:".parse(), Ok(Outgoing::Discarded));
+        assert!(matches!("smtp://localhost".parse(), Ok(Outgoing::Relay(_))));
+        assert_eq!("discard".parse::<Outgoing>(), Err(MailRelayError::Malformed));
     }
 
     #[test]

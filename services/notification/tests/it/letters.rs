@@ -111,6 +111,19 @@ async fn a_mail_leaves_with_its_event_and_waits_for_no_sweep() -> Result<()> {
 }
 
 #[tokio::test]
+async fn where_mails_are_discarded_they_count_as_sent_and_reach_nobody() -> Result<()> {
+    let discard = "discard:".parse()?;
+    let shop = Shop::open_with(|config| config.smtp_url = discard).await?;
+    let reader = shop.reader("Ada");
+    shop.register(&reader).await?;
+
+    let sent = shop.delivery_in(DeliveryState::Sent, &reader).await?;
+    assert_eq!((sent.attempts, sent.last_error.as_str()), (1, ""));
+    assert_eq!(shop.letters(&reader, 0).await?, []);
+    Ok(())
+}
+
+#[tokio::test]
 async fn people_are_reached_in_their_own_script() -> Result<()> {
     let shop = Shop::open().await?;
     for email in ["用户@例子.广告", "jürgen@bücher.example", "o'neill+books@example.org"] {

@@ -69,7 +69,7 @@ impl Task {
 async fn relay(shop: &Shop, service: Service, stream: &'static str) -> Result<Relay> {
     let url = shop.database(service)?.url().to_owned();
     let db = sea_orm::Database::connect(&url).await?;
-    let (nats, reconnects) = events::connect(shop.broker.url(), "another relay").await?;
+    let (nats, reconnects) = events::connect(shop.broker.url(), None, "another relay").await?;
     let config = RelayConfig { service: service.name(), stream, database_url: url.into(), replicas: 1 };
     Ok(Relay::new(config, db, nats, reconnects))
 }
