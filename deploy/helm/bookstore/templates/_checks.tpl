@@ -17,6 +17,9 @@
 {{- if and (eq .Values.nats.provider "bundled") (ne (int .Values.nats.streamReplicas) 1) -}}
 {{- fail "nats.streamReplicas: the bundled NATS is one server, it keeps 1 copy" -}}
 {{- end -}}
+{{- if and .Values.monitoring.podMonitor.enabled .Values.networkPolicy.enabled (not .Values.networkPolicy.scrapers) -}}
+{{- fail "networkPolicy.scrapers: say where Prometheus is, or the network policies keep it out" -}}
+{{- end -}}
 {{- with .Values.gateway -}}
 {{- if and .ingress.enabled (not .ingress.hosts) -}}
 {{- fail "gateway.ingress.hosts: name the hosts of the Ingress" -}}

@@ -27,6 +27,14 @@
 {{- end }}
 {{- with include "bookstore.otlpEndpoint" $root }}
 - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }}}
+- {name: BOOKSTORE_TRACES_PER_SECOND, value: {{ $root.Values.telemetry.tracesPerSecond | quote }}}
+{{- if eq $.name "gateway" }}
+- {name: BOOKSTORE_ASKED_TRACES_PER_SECOND, value: {{ $root.Values.telemetry.askedTracesPerSecond | quote }}}
+{{- end }}
+{{- if not (and $root.Values.telemetry.otlpEndpoint $root.Values.telemetry.metrics) }}
+# Jaeger takes none, and Prometheus asks for them.
+- {name: OTEL_METRICS_EXPORTER, value: none}
+{{- end }}
 {{- end }}
 - {name: BOOKSTORE_ENDPOINT_PROPAGATION, value: {{ .settings.shutdown.endpointPropagation }}}
 - {name: BOOKSTORE_STOP_GRACE, value: {{ .settings.shutdown.grace }}}
