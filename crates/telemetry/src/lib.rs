@@ -150,14 +150,17 @@ impl Telemetry {
         let mut meter = SdkMeterProvider::builder().with_resource(resource.clone()).with_reader(reader);
         let mut tracer = SdkTracerProvider::builder().with_resource(resource).with_sampler(sampler);
         if let Some(endpoint) = endpoint {
-            let metrics = opentelemetry_otlp::MetricExporter::builder()
-                .with_tonic()
-                .with_endpoint(endpoint)
-                .with_timeout(FLUSH)
-                .build()
-                .map_err(|error| Error::Endpoint(endpoint.to_owned(), error))?;
             tracer = tracer.with_span_processor(batches(database::Conventions::over(exporter(endpoint)?)));
-            meter = meter.with_periodic_exporter(metrics);
+            // The specification's word for it: Jaeger, for one, takes traces only.
+            if env::var_os("OTEL_METRICS_EXPORTER").is_none_or(|exporter| exporter != "none") {
+                let metrics = opentelemetry_otlp::MetricExporter::builder()
+                    .with_tonic()
+                    .with_endpoint(endpoint)
+                    .with_timeout(FLUSH)
+                    .build()
+                    .map_err(|error| Error::Endpoint(endpoint.to_owned(), error))?;
+                meter = meter.with_periodic_exporter(metrics);
+            }
         }
         Ok(Self { tracer: tracer.build(), meter: meter.build(), registry: Arc::new(registry) })
     }

@@ -37,11 +37,14 @@ impl Traces {
     }
 
     /// What every service is told.
-    pub(crate) fn environment(&self) -> Option<(&'static str, String)> {
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         match self {
-            Self::Jaeger(_) => Some((ENDPOINT, PORTS.otlp_endpoint())),
+            // It takes no metrics.
+            Self::Jaeger(_) => {
+                vec![(ENDPOINT, PORTS.otlp_endpoint()), ("OTEL_METRICS_EXPORTER", "none".to_owned())]
+            }
             // They inherit it.
-            Self::Elsewhere(_) | Self::NotCollected => None,
+            Self::Elsewhere(_) | Self::NotCollected => Vec::new(),
         }
     }
 
