@@ -35,6 +35,8 @@ impl Application for Inventory {
         "0004_shops",
         "0005_import",
         "0006_announcements",
+        "0007_movements_of_offer",
+        "0008_movements_key",
     );
     type Config = Config;
 

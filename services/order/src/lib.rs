@@ -50,6 +50,7 @@ impl Application for Order {
         "0002_fulfilment",
         "0003_earlier_shipments",
         "0004_order_searches",
+        "0005_shipments_together",
     );
     type Config = Config;
 

@@ -50,18 +50,15 @@ pub(crate) async fn write(tx: &impl ConnectionTrait, changes: &Changes) -> Resul
                  expires_at = new.expires_at, version = version + 1, updated_at = now()
              FROM unnest($6::uuid[], $7::text[], $8::text[], $9::timestamptz[]) AS new (id, state, lines, expires_at)
              WHERE reservations.id = new.id
-         ), shelves AS (
-             SELECT offer_id, location_id, change.on_hand, change.reserved
-             FROM stock
-             JOIN unnest($10::uuid[], $11::uuid[], $12::bigint[], $13::bigint[])
-                  AS change (offer_id, location_id, on_hand, reserved) USING (offer_id, location_id)
-             ORDER BY offer_id, location_id
-             FOR UPDATE OF stock
          ), counted AS (
              UPDATE stock
-             SET on_hand = stock.on_hand + shelves.on_hand, reserved = stock.reserved + shelves.reserved
-             FROM shelves
-             WHERE stock.offer_id = shelves.offer_id AND stock.location_id = shelves.location_id
+             SET on_hand = stock.on_hand + change.on_hand, reserved = stock.reserved + change.reserved
+             FROM (
+                 SELECT * FROM unnest($10::uuid[], $11::uuid[], $12::bigint[], $13::bigint[])
+                      AS change (offer_id, location_id, on_hand, reserved)
+                 ORDER BY offer_id, location_id
+             ) AS change
+             WHERE stock.offer_id = change.offer_id AND stock.location_id = change.location_id
          ), noted AS (
              INSERT INTO stock_movements (offer_id, location_id, change, kind, reservation_id)
              SELECT * FROM unnest($14::uuid[], $15::uuid[], $16::bigint[], $17::text[], $18::uuid[])
