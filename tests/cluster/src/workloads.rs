@@ -24,8 +24,9 @@ const NOTABLE: f64 = 30.0;
 const KEPT: [&str; 2] = ["postgres", "nats"];
 
 impl Shop {
-    /// Restarts a service's pods one after the other, as `kubectl rollout restart` does, and waits until all are new.
-    pub async fn restart(&self, service: &str) -> Result<()> {
+    /// Replaces a service's pods one after the other, as `kubectl rollout restart` does, and waits until all that take
+    /// calls are new; answers with the old ones, which may still be about to go.
+    pub async fn restart(&self, service: &str) -> Result<Vec<Pod>> {
         let deployments: Api<Deployment> = self.cluster().api(self.namespace());
         let before = pods::of(&self.pods(), service).await?;
         let time = format!("{:?}", std::time::Instant::now());
@@ -33,10 +34,7 @@ impl Shop {
         let patch = json!({ "spec": { "template": template } });
         deployments.patch(service, &PatchParams::default(), &Patch::Merge(&patch)).await?;
         self.rolled_out(service, Duration::from_mins(3)).await?;
-        for pod in before {
-            self.gone(&pod).await?;
-        }
-        Ok(())
+        Ok(before)
     }
 
     /// Gives services so many pods; does not wait for them.

@@ -10,10 +10,14 @@ async fn no_call_fails_and_no_order_is_lost_while_every_deployment_is_rolled() -
     let shop = Shop::shared().await?;
     let traffic = Traffic::start(&shop, RATE).await?;
     traffic.goes_on(400).await?;
+    let mut old = Vec::new();
     for service in SERVICES {
-        shop.restart(service).await?;
-        traffic.goes_on(200).await?;
+        old.extend(shop.restart(service).await?);
     }
+    for pod in old {
+        shop.gone(&pod).await?;
+    }
+    traffic.goes_on(400).await?;
     println!("{}", traffic.end().await?);
     shop.check().await
 }
