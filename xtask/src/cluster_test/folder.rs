@@ -22,9 +22,9 @@ const FOLDER: &str = "BOOKSTORE_TEST_CLUSTER";
 /// The chart's images that aren't ours, by the value that names them and the script that makes one.
 const OTHERS: [(&str, &str); 3] =
     [("postgres.image", "postgres"), ("nats.image", "nats"), ("jaeger.image", "jaeger")];
-/// What the scripts' `kubectl-env` makes of a shell.
-const ASK: &str = r#"eval "$("$0/kubectl-env")" && echo "$KUBECONFIG" && kubectl config current-context"#;
-const IS_UP: &str = r#"eval "$("$0/kubectl-env")" && kubectl get --raw /readyz"#;
+/// What the scripts' `kubectl-env` makes of a shell: whatever else it knew of a cluster must not be asked when that fails.
+const ASK: &str = r#"env=$("$0/kubectl-env") && eval "$env" && echo "$KUBECONFIG" && kubectl config current-context"#;
+const IS_UP: &str = r#"env=$("$0/kubectl-env") && eval "$env" && kubectl get --raw /readyz"#;
 
 #[derive(Clone, Debug)]
 pub(super) struct Folder(PathBuf);
@@ -99,5 +99,36 @@ impl Folder {
 
     fn asked(&self, script: &str) -> Result<String> {
         told(Command::new("bash").args(["-c", script]).arg(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn write(path: &std::path::Path, script: &str) {
+        fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    #[test]
+    fn a_folder_is_asked_for_the_kubeconfig_and_the_context_of_its_cluster() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        write(&path.join("kubectl"), "echo here");
+        let env = format!("echo \"export KUBECONFIG='/k/config' PATH='{}':\\\"\\$PATH\\\"\"", path.display());
+        write(&path.join("kubectl-env"), &env);
+        let asked = Folder(path.to_owned());
+        assert_eq!(asked.kubeconfig().unwrap(), PathBuf::from("/k/config"));
+        assert_eq!(asked.context().unwrap(), "here");
+    }
+
+    #[test]
+    fn a_cluster_that_is_down_has_no_context() {
+        let folder = tempfile::tempdir().unwrap();
+        write(&folder.path().join("kubectl-env"), "exit 1");
+        assert!(Folder(folder.path().to_owned()).context().is_err());
     }
 }
