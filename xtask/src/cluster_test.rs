@@ -77,12 +77,15 @@ fn anywhere(args: &Args, counts: &mut Counts, interrupt: &Interrupt) -> Result<O
         kind::up(interrupt)?
     } else if let Some(folder) = Folder::named() {
         if !process::is_root() {
-            return Ok(Outcome::Skipped("Docker does not answer, and the other cluster takes root".to_owned()));
+            return Ok(Outcome::Skipped(
+                "Docker does not answer, and the other cluster takes root".to_owned(),
+            ));
         }
         folder.up(interrupt)?
     } else {
         return Ok(Outcome::Skipped(
-            "there is no cluster: Docker does not answer, and BOOKSTORE_TEST_CLUSTER names no folder".to_owned(),
+            "there is no cluster: Docker does not answer, and BOOKSTORE_TEST_CLUSTER names no folder"
+                .to_owned(),
         ));
     };
     on(&place, args, counts, interrupt)

@@ -11,11 +11,14 @@ const PAGES: u16 = 16686;
 const COMPLETE: Duration = Duration::from_mins(1);
 
 impl Shop {
-    /// A trace, as Jaeger has it once it is whole, with the parts of these services.
-    pub async fn trace(&self, id: &str, services: &[&str]) -> Result<Trace> {
+    /// The one trace in which a service was called by this method since then (seconds since 1970), as Jaeger has it once
+    /// it is whole, with the parts of these services.
+    pub async fn trace(&self, service: &str, method: &str, since: i64, services: &[&str]) -> Result<Trace> {
+        let method = method.replace('/', "%2F");
+        let path = format!("/api/traces?service={service}&operation={method}&start={since}000000");
         until("the trace is whole", COMPLETE, async || {
             let jaeger = pods::ready(&self.pods(), "jaeger").await?.pop().context("no Jaeger")?;
-            let page = pods::page(&self.pods(), &jaeger, PAGES, &format!("/api/traces/{id}")).await?;
+            let page = pods::page(&self.pods(), &jaeger, PAGES, &path).await?;
             let trace = Trace::from_jaeger(&serde_json::from_str(&page)?)?;
             let faults = trace.faults(services);
             ensure!(faults.is_empty(), "{}", faults.join("\n"));

@@ -23,7 +23,8 @@ const FOLDER: &str = "BOOKSTORE_TEST_CLUSTER";
 const OTHERS: [(&str, &str); 3] =
     [("postgres.image", "postgres"), ("nats.image", "nats"), ("jaeger.image", "jaeger")];
 /// What the scripts' `kubectl-env` makes of a shell: whatever else it knew of a cluster must not be asked when that fails.
-const ASK: &str = r#"env=$("$0/kubectl-env") && eval "$env" && echo "$KUBECONFIG" && kubectl config current-context"#;
+const ASK: &str =
+    r#"env=$("$0/kubectl-env") && eval "$env" && echo "$KUBECONFIG" && kubectl config current-context"#;
 const IS_UP: &str = r#"env=$("$0/kubectl-env") && eval "$env" && kubectl get --raw /readyz"#;
 
 #[derive(Clone, Debug)]
