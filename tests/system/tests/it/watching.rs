@@ -17,12 +17,13 @@ use tokio::time::sleep;
 const OURS: [&str; 5] = ["bookstore_", "mesh_", "rpc_", "db_", "process_"];
 
 /// What is told only once there is trouble, and the name under which a program makes it.
-const IN_TROUBLE: [(&str, &str); 8] = [
+const IN_TROUBLE: [(&str, &str); 9] = [
     ("bookstore_outbox_lost_total", "bookstore.outbox.lost"),
     ("bookstore_outbox_refused_total", "bookstore.outbox.refused"),
     ("bookstore_server_calls_shed_total", "bookstore.server.calls.shed"),
     ("bookstore_server_handshakes_failed_total", "bookstore.server.handshakes.failed"),
     ("mesh_client_breakers_open", "mesh.client.breakers_open"),
+    ("mesh_client_discovery_failing", "mesh.client.discovery.failing"),
     ("mesh_client_endpoints_ejected", "mesh.client.endpoints_ejected"),
     ("mesh_client_retries_total", "mesh.client.retries"),
     ("mesh_client_retry_budget_exhausted_total", "mesh.client.retry_budget_exhausted"),
