@@ -76,6 +76,9 @@ pub enum Refused {
     Making(#[from] AuthorityError),
 }
 
+/// Whoever goes over to this program says so by deleting it.
+const NOT_OURS: &str = "left as it is: somebody else's (delete it to have one made here)";
+
 pub(crate) const OPAQUE: &str = "Opaque";
 /// cert-manager's, too: it may take over.
 pub(crate) const TLS: &str = "kubernetes.io/tls";
@@ -119,12 +122,15 @@ fn certificates(
             certificate::is_settled(found.get(&service.secret()), authorities, wanted.lives.settle, now)
         })
     };
-    let change = authorities.advance(wanted, now, is_settled)?;
+    // cert-manager's authority, for one: it may sign, and whoever has made it renews it.
+    let is_ours = found.get(AUTHORITIES).is_none_or(|there| there.is_ours);
+    let change = if is_ours { authorities.advance(wanted, now, is_settled)? } else { None };
     let (Some(present), signer) = (authorities.newest(), authorities.signer(wanted.lives.settle, now)) else {
         return Ok(());
     };
     let told = match &change {
         Some(change) => change.to_string(),
+        None if !is_ours => format!("{NOT_OURS}, {} left", days(present.validity().left(now))),
         None => format!("kept, {} left", days(present.validity().left(now))),
     };
     let data = change.is_some().then(|| authorities.to_data());
@@ -135,7 +141,7 @@ fn certificates(
         let there = found.get(&secret);
         let verdict = certificate::judge(there, service, wanted, &authorities, now)?;
         let (data, told) = match verdict {
-            Verdict::NotOurs => (None, "left as it is: somebody else's".to_owned()),
+            Verdict::NotOurs { left } => (None, format!("{NOT_OURS}, {} left", days(left))),
             Verdict::Keep { left } => (None, format!("kept, {} left", days(left))),
             Verdict::Roots => {
                 let mut data = there.map(|there| there.data.clone()).unwrap_or_default();

@@ -2,7 +2,6 @@
 
 use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt, stream};
-use indicatif::{ProgressBar, ProgressStyle};
 use proto::{
     identity::v1::{
         AuthenticateUserRequest, CreateAddressRequest, CreateUserRequest, GrantRoleRequest,
@@ -20,6 +19,7 @@ use tonic::{Code, Request, metadata::AsciiMetadataValue, transport::Channel};
 use crate::{
     catalogue::Book,
     people::{Credentials, Demo, User},
+    progress::Progress,
     retry::patiently,
 };
 
@@ -56,11 +56,11 @@ impl Shop {
     }
 
     pub(crate) async fn load(&self, demo: &Demo, admin: &Credentials, books: Vec<Book>) -> Result<()> {
-        let progress = progress_bar(demo.users.len() + books.len());
+        let progress = Progress::of(demo.users.len() + books.len());
         let mut owner = None;
         let mut staff = Vec::new();
         for user in &demo.users {
-            progress.set_message(user.email.clone());
+            progress.on(&user.email);
             let is_owner = user.email == demo.shop.owner;
             let (user_id, bearer) = self
                 .set_up(user, &demo.currency, is_owner.then_some(admin))
@@ -72,23 +72,23 @@ impl Shop {
             if demo.shop.staff.contains(&user.email) {
                 staff.push(user_id);
             }
-            progress.inc(1);
+            progress.step();
         }
         let owner = owner.context("the shop's owner is none of the demo users")?;
         let shop_id = self.open_shop(&owner, demo).await?;
         for user_id in staff {
             self.employ(&owner, &shop_id, user_id).await?;
         }
-        progress.set_message("books");
+        progress.on("books");
         stream::iter(books)
             .map(|book| self.add_book(&owner, &shop_id, &demo.currency, book))
             .buffer_unordered(IN_FLIGHT)
             .try_for_each(|()| {
-                progress.inc(1);
+                progress.step();
                 std::future::ready(Ok(()))
             })
             .await?;
-        progress.finish_and_clear();
+        progress.end();
         Ok(())
     }
 
@@ -211,12 +211,4 @@ impl Shop {
             answer => answer.map(drop).with_context(|| format!("cannot add {}", request.isbn)),
         }
     }
-}
-
-fn progress_bar(length: usize) -> ProgressBar {
-    let progress = ProgressBar::new(u64::try_from(length).unwrap_or(u64::MAX));
-    if let Ok(style) = ProgressStyle::with_template("     Loading [{bar:30}] {pos}/{len} {msg}") {
-        progress.set_style(style.progress_chars("=> "));
-    }
-    progress
 }

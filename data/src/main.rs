@@ -8,6 +8,7 @@
 mod catalogue;
 mod load;
 mod people;
+mod progress;
 mod retry;
 
 use anyhow::{Context, Result};

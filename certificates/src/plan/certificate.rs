@@ -22,7 +22,9 @@ pub(super) const ROOTS: &str = "ca.crt";
 #[derive(PartialEq, Eq, Debug)]
 pub(super) enum Verdict {
     /// Somebody else looks after it: cert-manager, or a person.
-    NotOurs,
+    NotOurs {
+        left: Duration,
+    },
     Keep {
         left: Duration,
     },
@@ -65,10 +67,12 @@ pub(super) fn judge(
     now: SystemTime,
 ) -> Result<Verdict, Refused> {
     let Some(found) = found else { return Ok(Verdict::Issue(Why::Missing)) };
+    let certificate = read(found);
     if !found.is_ours {
-        return Ok(Verdict::NotOurs);
+        let left = certificate.map(|certificate| certificate.validity().left(now));
+        return Ok(Verdict::NotOurs { left: left.unwrap_or_default() });
     }
-    let Some(certificate) = read(found) else { return Ok(Verdict::Issue(Why::Malformed)) };
+    let Some(certificate) = certificate else { return Ok(Verdict::Issue(Why::Malformed)) };
     let id = wanted.id(service)?;
     if certificate.id() != Some(id) || certificate.dns_names() != wanted.dns_names(service) {
         return Ok(Verdict::Issue(Why::OtherNames));

@@ -195,9 +195,9 @@ fn what_others_have_made_is_left_as_it_is() {
     for found in namespace.0.values_mut() {
         found.is_ours = false;
     }
-    // Even though it has ended, and knows nothing of the new authority.
+    // Even though it has ended.
     let written = namespace.run(&wanted(), start() + DAY * 2000);
-    assert_eq!(written, [AUTHORITIES]);
+    assert_eq!(written, Vec::<String>::new());
 }
 
 #[test]
