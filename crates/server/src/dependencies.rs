@@ -38,10 +38,10 @@ impl Callees {
         &self,
         callee: &'static str,
         target: &Target,
-        policy: Policy,
+        mut policy: Policy,
         peers: &Peers,
     ) -> mesh::Client {
-        let policy = Policy { kubernetes: self.kubernetes.clone(), ..policy };
+        policy.kubernetes = self.kubernetes.clone();
         let client = mesh::Client::new(callee, target, policy, peers.identity());
         self.known.lock().unwrap_or_else(PoisonError::into_inner).push(client.reach());
         client
