@@ -172,12 +172,11 @@ fn kube_score(rendered: &Rendered, interrupt: &Interrupt) -> Found {
                     continue;
                 }
                 let check = text(&judged["check"]["id"]);
-                match excepted.iter().position(|exception| exception.covers(check, name)) {
-                    Some(exception) => used[exception] = true,
-                    None => {
-                        let why = text(&judged["comments"][0]["summary"]);
-                        found.push(format!("{profile}: {name}: {check}: {why}"));
-                    }
+                if let Some(exception) = excepted.iter().position(|exception| exception.covers(check, name)) {
+                    used[exception] = true;
+                } else {
+                    let why = text(&judged["comments"][0]["summary"]);
+                    found.push(format!("{profile}: {name}: {check}: {why}"));
                 }
             }
         }

@@ -45,13 +45,14 @@ impl fmt::Display for Profile {
 pub(super) fn all() -> Result<Vec<Profile>> {
     let mut files = Vec::new();
     for (folder, is_one) in [
-        (folder(), (|name| name.starts_with("values-") && name.ends_with(".yaml")) as fn(&str) -> bool),
-        (folder().join("ci"), |name| name.ends_with("-values.yaml")),
+        (folder(), (|stem| stem.starts_with("values-")) as fn(&str) -> bool),
+        (folder().join("ci"), |stem| stem.ends_with("-values")),
     ] {
         // A chart without a folder `ci` has no such files.
         for entry in fs::read_dir(&folder).into_iter().flatten() {
             let path = entry?.path();
-            if path.file_name().and_then(|name| name.to_str()).is_some_and(is_one) {
+            let is_yaml = path.extension().is_some_and(|extension| extension == "yaml");
+            if is_yaml && path.file_stem().and_then(|stem| stem.to_str()).is_some_and(is_one) {
                 files.push(path);
             }
         }
