@@ -3,21 +3,35 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use futures::StreamExt as _;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 use values::OrderId;
 
+/// For how long what others tell is still listened to when nobody watches any more: who reloads a page comes back.
+const LINGER: Duration = Duration::from_secs(30);
+
 /// Wakes watchers of orders. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Watchers(Arc<Mutex<HashMap<OrderId, watch::Sender<()>>>>);
+pub(crate) struct Watchers(Arc<Orders>);
+
+#[derive(Debug, Default)]
+struct Orders {
+    watched: Mutex<HashMap<OrderId, watch::Sender<()>>>,
+    /// Whether there are any.
+    any: watch::Sender<bool>,
+}
 
 impl Watchers {
     /// Watches an order, from this moment on.
     pub(crate) fn watch(&self, order: OrderId) -> Watcher {
-        let woken = self.lock().entry(order).or_default().subscribe();
+        let mut watched = self.lock();
+        let woken = watched.entry(order).or_default().subscribe();
+        self.0.any.send_if_modified(|any| !std::mem::replace(any, true));
+        drop(watched);
         Watcher { order, woken: Some(woken), watchers: self.clone() }
     }
 
@@ -28,24 +42,62 @@ impl Watchers {
         }
     }
 
+    fn wake_all(&self) {
+        for watchers in self.lock().values() {
+            watchers.send_replace(());
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<OrderId, watch::Sender<()>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes watchers by what any replica tells the broker, until `stop`.
     ///
-    /// What is told while the broker is away is lost, which watchers make up for by looking from time to time.
+    /// What is told while the broker is away is lost, which watchers make up for by looking from time to time. While
+    /// nobody watches, nothing is listened to: every replica would read every order's events for nobody.
     pub(crate) async fn follow(self, nats: async_nats::Client, stop: CancellationToken) {
-        // Fails only when the client has been closed, which the end of the process does.
-        if let Ok(mut messages) = nats.subscribe("bookstore.order.v1.>").await {
-            while let Some(Some(message)) = stop.run_until_cancelled(messages.next()).await {
-                let subject = message.headers.as_ref().and_then(|headers| headers.get("ce-subject"));
-                if let Some(order) = subject.and_then(|subject| subject.as_str().parse().ok()) {
-                    self.wake(order);
+        stop.run_until_cancelled(self.follow_while_watched(nats)).await;
+    }
+
+    async fn follow_while_watched(&self, nats: async_nats::Client) {
+        let mut any = self.0.any.subscribe();
+        // It can't fail, since we have the sender, too.
+        while any.wait_for(|any| *any).await.is_ok() {
+            // Fails only when the client has been closed, which the end of the process does.
+            let Ok(mut messages) = nats.subscribe("bookstore.order.v1.>").await else { break };
+            let _ = nats.flush().await;
+            // For what was told before.
+            self.wake_all();
+            let unwatched = nobody_for(LINGER, any.clone());
+            tokio::pin!(unwatched);
+            loop {
+                tokio::select! {
+                    () = &mut unwatched => break,
+                    message = messages.next() => match message {
+                        Some(message) => self.read(&message),
+                        None => break,
+                    },
                 }
             }
         }
-        stop.cancelled().await;
+        std::future::pending::<()>().await;
+    }
+
+    fn read(&self, message: &async_nats::Message) {
+        let subject = message.headers.as_ref().and_then(|headers| headers.get("ce-subject"));
+        if let Some(order) = subject.and_then(|subject| subject.as_str().parse().ok()) {
+            self.wake(order);
+        }
+    }
+}
+
+/// Until nobody has watched for so long.
+async fn nobody_for(time: Duration, mut any: watch::Receiver<bool>) {
+    while any.wait_for(|any| !*any).await.is_ok() {
+        if timeout(time, any.wait_for(|any| *any)).await.is_err() {
+            return;
+        }
     }
 }
 
@@ -73,6 +125,9 @@ impl Drop for Watcher {
         self.woken = None;
         if watchers.get(&self.order).is_some_and(|sender| sender.receiver_count() == 0) {
             watchers.remove(&self.order);
+        }
+        if watchers.is_empty() {
+            self.watchers.0.any.send_if_modified(|any| std::mem::replace(any, false));
         }
     }
 }
@@ -121,5 +176,23 @@ mod tests {
         assert_eq!(watchers.lock().len(), 1);
         drop(second);
         assert_eq!(watchers.lock().len(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_known_whether_anybody_watches() {
+        let watchers = Watchers::default();
+        let any = watchers.0.any.subscribe();
+        let mut unwatched = pin!(nobody_for(LINGER, any.clone()));
+
+        let (first, second) = (watchers.watch(OrderId::new()), watchers.watch(OrderId::new()));
+        drop(first);
+        assert!(poll!(&mut unwatched).is_pending() && *any.borrow());
+        drop(second);
+        assert!(!*any.borrow());
+        assert!(timeout(LINGER / 2, &mut unwatched).await.is_err());
+        let third = watchers.watch(OrderId::new());
+        assert!(timeout(LINGER * 2, &mut unwatched).await.is_err(), "somebody has come back");
+        drop(third);
+        unwatched.await;
     }
 }
