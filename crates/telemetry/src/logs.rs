@@ -1,9 +1,9 @@
 //! Log lines: one JSON object each, with the ids of the trace that they belong to.
 
-use std::{error::Error as StdError, fmt};
+use std::{error::Error as StdError, fmt, io};
 
 use opentelemetry::trace::TraceContextExt as _;
-use serde_json::{Map, Value};
+use serde::Serialize;
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
@@ -68,48 +68,111 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut time = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut time))?;
-        let mut line = Map::new();
-        line.insert("timestamp".to_owned(), time.into());
-        line.insert("level".to_owned(), event.metadata().level().as_str().into());
-        line.insert("service".to_owned(), self.service.into());
-        line.insert("target".to_owned(), event.metadata().target().into());
+        let mut line = Line { writer: writer.by_ref(), outcome: Ok(()) };
+        line.writer.write_str("{\"timestamp\":\"")?;
+        SystemTime.format_time(&mut line.writer)?;
+        line.writer.write_char('"')?;
+        line.put("level", event.metadata().level().as_str());
+        line.put("service", self.service);
+        line.put("target", event.metadata().target());
         // The context that the current span activated: it is right even where the log filter drops the span itself.
-        let context = opentelemetry::Context::current();
-        let span = context.span().span_context().clone();
-        if span.is_valid() {
-            line.insert("trace_id".to_owned(), span.trace_id().to_string().into());
-            line.insert("span_id".to_owned(), span.span_id().to_string().into());
+        opentelemetry::Context::map_current(|context| {
+            let span = context.span();
+            let span = span.span_context();
+            if span.is_valid() {
+                line.put_shown("trace_id", format_args!("{}", span.trace_id()));
+                line.put_shown("span_id", format_args!("{}", span.span_id()));
+            }
+        });
+        event.record(&mut line);
+        line.outcome?;
+        writer.write_str("}\n")
+    }
+}
+
+/// What a line says without being told; an event's own field of such a name gets another.
+const OURS: [&str; 6] = ["timestamp", "level", "service", "target", "trace_id", "span_id"];
+
+/// A JSON object that is written as its fields come.
+struct Line<'a> {
+    writer: Writer<'a>,
+    outcome: fmt::Result,
+}
+
+impl Line<'_> {
+    fn put(&mut self, name: &str, value: impl Serialize) {
+        self.then(|line| {
+            line.name(name)?;
+            line.json(value)
+        });
+    }
+
+    /// A value whose text is known to need no escape.
+    fn put_shown(&mut self, name: &str, value: fmt::Arguments<'_>) {
+        self.then(|line| {
+            line.name(name)?;
+            line.writer.write_char('"')?;
+            line.writer.write_fmt(value)?;
+            line.writer.write_char('"')
+        });
+    }
+
+    fn field(&mut self, field: &Field, value: impl Serialize) {
+        if OURS.contains(&field.name()) {
+            self.put(&format!("event.{}", field.name()), value);
+        } else {
+            self.put(field.name(), value);
         }
-        event.record(&mut Fields(&mut line));
-        writeln!(writer, "{}", Value::Object(line))
+    }
+
+    fn then(&mut self, write: impl FnOnce(&mut Self) -> fmt::Result) {
+        if self.outcome.is_ok() {
+            self.outcome = write(self);
+        }
+    }
+
+    fn name(&mut self, name: &str) -> fmt::Result {
+        self.writer.write_char(',')?;
+        self.json(name)?;
+        self.writer.write_char(':')
+    }
+
+    fn json(&mut self, value: impl Serialize) -> fmt::Result {
+        serde_json::to_writer(Bytes(&mut self.writer), &value).map_err(|_| fmt::Error)
     }
 }
 
-struct Fields<'a>(&'a mut Map<String, Value>);
+/// Takes JSON's bytes for a writer of text.
+struct Bytes<'a, 'b>(&'a mut Writer<'b>);
 
-impl Fields<'_> {
-    fn put(&mut self, field: &Field, value: impl Into<Value>) {
-        self.0.insert(field.name().to_owned(), value.into());
+impl io::Write for Bytes<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // serde_json writes whole characters.
+        let text = str::from_utf8(bytes).map_err(io::Error::other)?;
+        self.0.write_str(text).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
-impl Visit for Fields<'_> {
+impl Visit for Line<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, value);
+        self.field(field, value);
     }
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, value);
+        self.field(field, value);
     }
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, value);
+        self.field(field, value);
     }
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, value);
+        self.field(field, value);
     }
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value);
+        self.field(field, value);
     }
     fn record_error(&mut self, field: &Field, value: &(dyn StdError + 'static)) {
         let mut chain = value.to_string();
@@ -119,19 +182,20 @@ impl Visit for Fields<'_> {
             chain.push_str(&error.to_string());
             cause = error.source();
         }
-        self.put(field, chain);
+        self.field(field, chain);
     }
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}"));
+        self.field(field, format!("{value:?}"));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{io, sync::Arc, sync::Mutex};
+    use std::{sync::Arc, sync::Mutex};
 
     use opentelemetry::trace::TracerProvider as _;
     use opentelemetry_sdk::trace::SdkTracerProvider;
+    use serde_json::Value;
     use tracing_opentelemetry::OpenTelemetrySpanExt as _;
     use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -205,6 +269,23 @@ mod tests {
         assert_eq!(lines[0]["error"], "connection refused");
         assert!(lines[0].get("trace_id").is_none());
         assert!(lines[1]["error"].as_str().unwrap().starts_with("log filter \"x\": "), "{}", lines[1]);
+    }
+
+    #[test]
+    fn what_needs_escapes_or_has_a_name_of_ours_is_read_as_it_was() {
+        let lines = logging("info", || {
+            tracing::info!(
+                service = "inventory",
+                odd = "\"\\ \n\u{1} ü",
+                none = f64::NAN,
+                some = 0.5,
+                "a \"line\""
+            );
+        });
+        let line = &lines[0];
+        assert_eq!((&line["service"], &line["event.service"]), (&"order".into(), &"inventory".into()));
+        assert_eq!((&line["odd"], &line["message"]), (&"\"\\ \n\u{1} ü".into(), &"a \"line\"".into()));
+        assert_eq!((&line["none"], &line["some"]), (&Value::Null, &0.5.into()));
     }
 
     #[test]

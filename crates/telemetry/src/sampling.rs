@@ -27,7 +27,7 @@ const UNSEEN: &str = "unseen";
 /// Marks the span below an unseen parent on its way to the exporter.
 pub(crate) const ROOT: &str = "bookstore.root";
 
-const SECOND: u64 = Duration::from_secs(1).as_nanos() as u64;
+const SECOND: u64 = 1_000_000_000;
 
 /// Whether it is known that this process sends spans nowhere.
 static SENDS_NOWHERE: AtomicBool = AtomicBool::new(false);

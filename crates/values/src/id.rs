@@ -18,12 +18,29 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Five bits a character: 26 hold 130, of which the first two are always zero.
 const SUFFIX_LENGTH: usize = 26;
 
+/// The value of each character of the alphabet, and for all others [`STRANGE`].
+const VALUES: [u8; 256] = {
+    let mut values = [STRANGE; 256];
+    let mut value = 0;
+    while value < STRANGE {
+        values[ALPHABET[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
+
+/// Beyond the five bits of a character.
+const STRANGE: u8 = 32;
+
 fn write_suffix(uuid: Uuid, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let bits = uuid.as_u128();
-    (0..SUFFIX_LENGTH).rev().try_for_each(|place| {
-        let index = (bits >> (5 * place)) & 31;
-        fmt::Write::write_char(formatter, char::from(ALPHABET[index as usize]))
-    })
+    let mut bits = uuid.as_u128();
+    let mut text = [0; SUFFIX_LENGTH];
+    for character in text.iter_mut().rev() {
+        *character = ALPHABET[(bits & 31) as usize];
+        bits >>= 5;
+    }
+    // Once: ids are written dozens of times an order.
+    formatter.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
 }
 
 /// `None` for all but 26 characters of the alphabet that encode at most 128 bits.
@@ -31,13 +48,13 @@ fn read_suffix(suffix: &str) -> Option<Uuid> {
     if suffix.len() != SUFFIX_LENGTH || suffix.as_bytes()[0] > b'7' {
         return None;
     }
-    suffix
-        .bytes()
-        .try_fold(0_u128, |bits, character| {
-            let value = ALPHABET.iter().position(|letter| *letter == character)?;
-            Some((bits << 5) | value as u128)
-        })
-        .map(Uuid::from_u128)
+    let (mut bits, mut strange) = (0, 0);
+    for character in suffix.bytes() {
+        let value = VALUES[usize::from(character)];
+        strange |= value & STRANGE;
+        bits = (bits << 5) | u128::from(value & 31);
+    }
+    (strange == 0).then(|| Uuid::from_u128(bits))
 }
 
 fn read(prefix: &'static str, text: &str) -> Result<Uuid, IdError> {

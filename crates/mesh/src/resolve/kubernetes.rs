@@ -160,7 +160,7 @@ pub(super) fn follow(service: Service, port: ServicePort, search: Search) -> Rep
                 let here = if seen.are_in_zones() { search.kubernetes.zone(&seen).await } else { None };
                 let other_ports = seen.other_ports(&port);
                 if let (Some(others), true) = (&other_ports, is_port_known) {
-                    tracing::error!(kubernetes_service = service.name, %port, known = ?others, "the Service has no such port");
+                    tracing::error!(service = service.name, %port, known = ?others, "the Service has no such port");
                 }
                 is_port_known = other_ports.is_none();
                 tell(&found, seen.found(&port, here), &service);
@@ -180,7 +180,7 @@ fn tell(found: &watch::Sender<Option<Found>>, now: Found, service: &Service) {
         let is_new = known.as_ref() != Some(&now);
         if is_new {
             let addresses: Vec<_> = now.replicas.iter().map(|it| it.address).collect();
-            tracing::info!(kubernetes_service = service.name, replicas = ?addresses, "replicas");
+            tracing::info!(service = service.name, replicas = ?addresses, "replicas");
             *known = Some(now);
         }
         is_new

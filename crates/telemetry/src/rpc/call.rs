@@ -1,9 +1,12 @@
 //! One call under way: its span, its clock and its name.
 
-use std::{sync::LazyLock, time::Instant};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Instant,
+};
 
 use http::{HeaderMap, Response};
-use opentelemetry::{Context, KeyValue, metrics::Histogram};
+use opentelemetry::{Context, KeyValue, StringValue, metrics::Histogram};
 use tonic::Code;
 use tracing::Span;
 
@@ -34,8 +37,8 @@ pub(super) enum Side {
 #[derive(Debug)]
 pub(super) struct Call {
     side: Side,
-    service: String,
-    method: String,
+    service: StringValue,
+    method: StringValue,
     span: Span,
     began: Instant,
     ended: bool,
@@ -59,8 +62,8 @@ impl Call {
         };
         Self {
             side,
-            service: service.to_owned(),
-            method: method.to_owned(),
+            service: shared(service),
+            method: shared(method),
             span,
             began: Instant::now(),
             ended: false,
@@ -130,6 +133,11 @@ impl Drop for Call {
     fn drop(&mut self) {
         self.end(Code::Cancelled);
     }
+}
+
+/// Copied once a call, not with each set of attributes.
+fn shared(name: &str) -> StringValue {
+    Arc::<str>::from(name).into()
 }
 
 pub(super) fn status(headers: &HeaderMap) -> Option<Code> {

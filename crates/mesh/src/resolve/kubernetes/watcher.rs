@@ -60,7 +60,7 @@ pub(super) async fn keep_up(
         }
         if trouble.begun(failure.reason()) {
             tracing::warn!(
-                kubernetes_service = service.name,
+                service = service.name,
                 namespace = service.namespace,
                 error = &failure as &dyn std::error::Error,
                 "can't be watched; the replicas known before stay"
@@ -97,7 +97,7 @@ async fn follow(
         let events = timeout(ANSWER, api.watch(&watch, version)).await.map_err(|_| Failure::Silent)??;
         let mut events = pin!(events);
         if trouble.over() {
-            tracing::info!(kubernetes_service = service.name, "watched again");
+            tracing::info!(service = service.name, "watched again");
         }
         let began = Instant::now();
         let end = began + Duration::from_secs(WATCH.into()) + MARGIN;
