@@ -109,15 +109,16 @@ impl Trace {
         let id = command.trace_id();
         // In a thread of its own: the exporter goes on in this one.
         let ended = tokio::task::spawn_blocking(move || command.end(has_failed)).await;
-        if self.is_seen && !matches!(ended, Ok(Ok(()))) {
-            output.warning(&format!("nobody takes traces at {ENDPOINT}: what this command recorded is lost"));
+        let is_seen = self.is_seen && matches!(ended, Ok(Ok(())));
+        if self.is_seen && !is_seen {
+            output.warning(&format!("nobody took this command's own spans where {ENDPOINT} says"));
         }
         if self.told.has(NOT_RECORDED) && !self.told.has(RECORDED) {
             output.warning(&format!(
                 "the shop did not record this: it records no traces, or was asked for too many this second; its logs \
                  know it as {id}"
             ));
-        } else if self.told.has(ASKED) || self.is_seen {
+        } else if self.told.has(ASKED) || is_seen {
             output.trace(&format!("{}/trace/{id}", self.url));
         }
     }

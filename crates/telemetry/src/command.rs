@@ -1,7 +1,19 @@
 //! The trace of one command of a client program: of all that it asks the shop for.
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
 use opentelemetry::{global, trace::TraceContextExt as _, trace::TracerProvider as _};
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::{
+    Resource,
+    error::{OTelSdkError, OTelSdkResult},
+    trace::{SdkTracerProvider, SpanData, SpanExporter},
+};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::{Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
@@ -18,6 +30,7 @@ use crate::{
 pub struct Command {
     tracer: SdkTracerProvider,
     span: Span,
+    has_lost: Arc<AtomicBool>,
 }
 
 impl Command {
@@ -29,8 +42,10 @@ impl Command {
     pub fn begin(service: &'static str, name: &str, otlp_endpoint: Option<&str>) -> Result<Self, Error> {
         let sampler = Sampler::Everything { is_seen: otlp_endpoint.is_some() };
         let mut tracer = SdkTracerProvider::builder().with_resource(resource(service)).with_sampler(sampler);
+        let has_lost = Arc::default();
         if let Some(endpoint) = otlp_endpoint {
-            tracer = tracer.with_span_processor(batches(database::Conventions::over(exporter(endpoint)?)));
+            let noted = Noted { exporter: exporter(endpoint)?, has_lost: Arc::clone(&has_lost) };
+            tracer = tracer.with_span_processor(batches(database::Conventions::over(noted)));
         }
         let tracer = tracer.build();
         global::set_tracer_provider(tracer.clone());
@@ -47,7 +62,7 @@ impl Command {
             otel.name = name,
             otel.status_code = tracing::field::Empty
         );
-        Ok(Self { tracer, span })
+        Ok(Self { tracer, span, has_lost })
     }
 
     /// What is done for the command is done in this.
@@ -69,6 +84,32 @@ impl Command {
             self.span.record("otel.status_code", "ERROR");
         }
         drop(self.span);
-        self.tracer.shutdown_with_timeout(FLUSH).map_err(Error::Unsent)
+        self.tracer.shutdown_with_timeout(FLUSH).map_err(Error::Unsent)?;
+        if self.has_lost.load(Relaxed) {
+            return Err(Error::Unsent(OTelSdkError::InternalFailure("spans were not taken".to_owned())));
+        }
+        Ok(())
+    }
+}
+
+/// Remembers that something could not be sent, which whoever shuts the traces down isn't told.
+#[derive(Debug)]
+struct Noted<E> {
+    exporter: E,
+    has_lost: Arc<AtomicBool>,
+}
+
+impl<E: SpanExporter> SpanExporter for Noted<E> {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        self.exporter.export(batch).await.inspect_err(|_| self.has_lost.store(true, Relaxed))
+    }
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
     }
 }
