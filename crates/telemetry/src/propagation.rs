@@ -171,7 +171,11 @@ impl Injector for Outgoing<'_> {
     fn set(&mut self, key: &str, value: String) {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(key), HeaderValue::try_from(value)) {
             // `tracestate` is mostly empty, and then nothing but a header more.
-            if value.is_empty() { self.0.remove(name) } else { self.0.insert(name, value) };
+            if value.is_empty() {
+                self.0.remove(name)
+            } else {
+                self.0.insert(name, value)
+            };
         }
     }
 }

@@ -161,6 +161,26 @@ async fn probes_leave_no_spans() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_not_recorded_leaves_no_span_and_goes_on_in_its_trace() {
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-";
+    let spans = spans();
+    let told = |_: Request<Body>| async {
+        let mut headers = HeaderMap::new();
+        propagation::inject_current(&mut headers);
+        let mut response = Response::new(Body::empty());
+        *response.headers_mut() = headers;
+        Ok::<_, Infallible>(response)
+    };
+    let mut asked = request(PLACE_ORDER);
+    let parent = format!("{TRACE}00f067aa0ba902b7-00");
+    asked.headers_mut().insert(propagation::TRACEPARENT, parent.parse().unwrap());
+    let response = server().layer(ClientLayer.layer(service_fn(told))).oneshot(asked).await.unwrap();
+    let onward = response.headers()[propagation::TRACEPARENT].to_str().unwrap();
+    assert!(onward.starts_with(TRACE) && onward.ends_with("-00") && onward != parent, "{onward}");
+    assert!(spans.none());
+}
+
+#[tokio::test]
 async fn a_kept_context_makes_a_child_and_a_link() {
     let spans = spans();
     let first = tracing::info_span!("first");
