@@ -13,11 +13,16 @@ const EVERY: Duration = Duration::from_secs(15);
 
 /// Looks until `stop`: with statements that stay cheap however many rows there are. Every replica does, and says the same.
 ///
-/// A database that is down is told of elsewhere; until it is back the last answers stand.
+/// Until a database that is down is back the last answers stand.
 pub async fn repeat(stop: CancellationToken, look: impl AsyncFn() -> Result<(), DbErr>) {
+    let mut is_failing = false;
     let mut tick = interval(EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
-        let _ = answered(look()).await;
+        let looked = answered(look()).await;
+        if let (Err(error), false) = (&looked, is_failing) {
+            tracing::warn!(%error, "what stands in the database can't be measured; will try again");
+        }
+        is_failing = looked.is_err();
     }
 }

@@ -53,6 +53,7 @@ impl Command {
             .with_tracer(tracer.tracer("bookstore"))
             .with_location(false)
             .with_threads(false)
+            .with_target(false)
             .with_tracked_inactivity(false)
             .with_filter(Told::new());
         tracing_subscriber::registry().with(spans).with(Recorded).try_init().map_err(|_| Error::Twice)?;

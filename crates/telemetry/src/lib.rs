@@ -116,6 +116,7 @@ pub fn init(config: Config) -> Result<Telemetry, Error> {
         .with_tracer(telemetry.tracer.tracer("bookstore"))
         .with_location(false)
         .with_threads(false)
+        .with_target(false)
         .with_tracked_inactivity(false)
         .with_filter(Told::new());
     tracing_subscriber::registry()

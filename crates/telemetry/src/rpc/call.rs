@@ -85,12 +85,16 @@ impl Call {
     }
 
     pub(super) fn end(&mut self, code: Code) {
+        self.end_as(code, self.is_failure(code));
+    }
+
+    fn end_as(&mut self, code: Code, is_failure: bool) {
         if self.ended {
             return;
         }
         self.ended = true;
         self.span.record("rpc.grpc.status_code", code as i64);
-        if self.is_failure(code) {
+        if is_failure {
             self.span.record("otel.status_code", "ERROR");
         }
         let attributes = self.attributes(code);
@@ -131,7 +135,8 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.end(Code::Cancelled);
+        // Given up by whoever had asked: nothing went wrong.
+        self.end_as(Code::Cancelled, false);
     }
 }
 

@@ -126,8 +126,11 @@ async fn a_refusal_is_no_error_of_the_server() {
 async fn a_call_that_is_given_up_is_cancelled() {
     let spans = spans();
     let service = service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>());
-    drop(server().layer(service).call(request(PLACE_ORDER)));
-    assert_eq!(status_code(&spans.of(&SpanKind::Server)).as_deref(), Some("1"));
+    drop(ClientLayer.layer(server().layer(service)).call(request(PLACE_ORDER)));
+    for kind in [SpanKind::Client, SpanKind::Server] {
+        let span = spans.of(&kind);
+        assert_eq!((status_code(&span).as_deref(), span.status), (Some("1"), SpanStatus::Unset));
+    }
 }
 
 /// Whatever it is refused for: a wrong token or deadline is noticed before its method is looked for.

@@ -36,7 +36,7 @@ pub(crate) async fn under_way(db: &impl ConnectionTrait) -> Result<Vec<(String, 
         let name = state.name();
         format!(
             "SELECT '{name}' AS state, count(*) AS orders
-             FROM (SELECT FROM orders WHERE state = '{name}' LIMIT {ENOUGH}) AS some"
+             FROM (SELECT FROM orders WHERE state = '{name}' LIMIT {ENOUGH}) AS counted"
         )
     });
     let statement = Statement::from_string(DbBackend::Postgres, counts.join(" UNION ALL "));

@@ -151,7 +151,7 @@ fn seconds(pace: Pace) -> [sea_orm::Value; 3] {
 pub(crate) async fn waiting(db: &impl ConnectionTrait) -> Result<(u64, Duration), DbErr> {
     // Ids begin with the milliseconds at which they were made (UUID version 7).
     let waiting = "
-        SELECT (SELECT count(*) FROM (SELECT FROM errands LIMIT 10000) AS some) AS waiting,
+        SELECT (SELECT count(*) FROM (SELECT FROM errands LIMIT 10000) AS counted) AS waiting,
                COALESCE((SELECT extract(epoch FROM now())
                                 - ('x' || translate(left(id::text, 13), '-', ''))::bit(48)::bigint / 1000.0
                          FROM errands ORDER BY id LIMIT 1), 0)::float8 AS oldest";
