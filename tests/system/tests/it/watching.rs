@@ -75,7 +75,7 @@ fn looked_at() -> Result<BTreeMap<String, BTreeSet<String>>> {
         for file in files(&checkout().join(folder), &["yaml", "json"])? {
             let text = fs::read_to_string(&file)?;
             let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let expressions = if name.ends_with(".json") {
+            let expressions = if file.extension().is_some_and(|kind| kind == "json") {
                 expressions(&serde_json::from_str(&text).with_context(|| name.clone())?)
             } else {
                 text
