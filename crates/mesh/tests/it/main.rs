@@ -171,9 +171,8 @@ async fn the_callee_is_told_of_the_trace() -> Result<()> {
     let traceparent = metadata.get("traceparent").context("no traceparent")?.to_str()?.to_owned();
     let context = span.context();
     let trace = context.span().span_context().trace_id().to_string();
-    let click = context.span().span_context().span_id().to_string();
     assert!(traceparent.contains(&trace), "{traceparent} is of another trace than {trace}");
-    assert!(!traceparent.contains(&click), "the callee's parent is the client span, not the caller's");
+    assert!(traceparent.ends_with("-00"), "{traceparent}: nothing is recorded here");
     Ok(())
 }
 
