@@ -123,9 +123,10 @@ pub async fn run<A: Application>(
     let serve = async {
         let service = start::<A>(config, &context).await?;
         let letters = context.dead_letters.clone();
-        let service = service
-            .rpc(dead_letters::service(letters.clone()))
-            .task("dead letters", measures::repeat(context.stop.clone(), async move || letters.measure().await));
+        let service = service.rpc(dead_letters::service(letters.clone())).task(
+            "dead letters",
+            measures::repeat(context.stop.clone(), async move || letters.measure().await),
+        );
         rpcs.clone_from(&service.rpcs);
         // Before the wait below, which may be long.
         let policies = contract.clone().only(rpcs.iter().copied())?;

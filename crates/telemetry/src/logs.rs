@@ -47,6 +47,8 @@ where
     if json {
         // Spans stand in no line: nothing is to be kept of them.
         let events = filter_fn(|about: &Metadata<'_>| about.is_event());
+        // Without a hint every library's tales of every frame would be judged one by one, as they come.
+        let events = events.with_max_level_hint(LevelFilter::TRACE);
         Box::new(lines.event_format(JsonLines { service }).with_filter(filter.and(events)))
     } else {
         Box::new(lines.compact().with_filter(filter))
@@ -286,6 +288,15 @@ mod tests {
         assert_eq!((&line["service"], &line["event.service"]), (&"order".into(), &"inventory".into()));
         assert_eq!((&line["odd"], &line["message"]), (&"\"\\ \n\u{1} ü".into(), &"a \"line\"".into()));
         assert_eq!((&line["none"], &line["some"]), (&Value::Null, &0.5.into()));
+    }
+
+    #[test]
+    fn what_no_line_is_written_of_costs_nothing() {
+        for json in [true, false] {
+            let lines = layer("order", json, filter("info").unwrap());
+            let subscriber = tracing_subscriber::registry().with(lines);
+            assert_eq!(subscriber.max_level_hint(), Some(LevelFilter::INFO), "json: {json}");
+        }
     }
 
     #[test]

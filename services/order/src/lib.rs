@@ -100,7 +100,10 @@ impl Application for Order {
             .task("user_deleted", context.consume("IDENTITY", OnUserDeleted))
             .task("shop_member_changed", context.consume("INVENTORY", OnShopMemberChanged))
             .task("sweeper", sweeper.run(stop.clone()))
-            .task("measures", server::measures::repeat(stop.clone(), async move || metrics::measure(&measured).await))
+            .task(
+                "measures",
+                server::measures::repeat(stop.clone(), async move || metrics::measure(&measured).await),
+            )
             .task("watchers", watchers.follow(context.nats.clone(), stop.clone())))
     }
 }

@@ -47,7 +47,9 @@ impl Application for Payment {
             .task("errands", errands.clone().run(context.stop.clone()))
             .task(
                 "measures",
-                server::measures::repeat(context.stop.clone(), async move || metrics::measure(&measured).await),
+                server::measures::repeat(context.stop.clone(), async move || {
+                    metrics::measure(&measured).await
+                }),
             )
             .task(
                 "order.placed",

@@ -10,13 +10,8 @@ use crate::domain::State;
 const ENOUGH: u64 = 10_000;
 
 /// The states in which somebody has still to do something.
-const UNDER_WAY: [State; 5] = [
-    State::Pending,
-    State::Confirmed,
-    State::PartiallyShipped,
-    State::Shipped,
-    State::ReturnRequested,
-];
+const UNDER_WAY: [State; 5] =
+    [State::Pending, State::Confirmed, State::PartiallyShipped, State::Shipped, State::ReturnRequested];
 
 #[derive(FromQueryResult)]
 struct Row {
