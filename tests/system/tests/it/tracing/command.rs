@@ -1,6 +1,10 @@
 //! `bookstore --trace`, and what Jaeger makes of it.
 
-use std::{collections::BTreeSet, process::Stdio};
+use std::{
+    collections::BTreeSet,
+    io::{self, Write as _},
+    process::Stdio,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use localservers::{Jaeger, JaegerPorts};
@@ -36,7 +40,7 @@ impl Watched {
     #[expect(clippy::print_stderr, reason = "whoever runs the tests reads why this one did nothing")]
     async fn open() -> Result<Option<Self>> {
         let Some(program) = Jaeger::find() else {
-            eprintln!("skipped: no `jaeger` on PATH, nor named by BOOKSTORE_JAEGER");
+            writeln!(io::stderr(), "skipped: no `jaeger` on PATH, nor named by BOOKSTORE_JAEGER")?;
             return Ok(None);
         };
         let folder = tempfile::tempdir()?;
