@@ -37,7 +37,6 @@ struct Watched {
 
 impl Watched {
     /// `None` where there is no Jaeger.
-    #[expect(clippy::print_stderr, reason = "whoever runs the tests reads why this one did nothing")]
     async fn open() -> Result<Option<Self>> {
         let Some(program) = Jaeger::find() else {
             writeln!(io::stderr(), "skipped: no `jaeger` on PATH, nor named by BOOKSTORE_JAEGER")?;
