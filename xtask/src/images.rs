@@ -74,10 +74,7 @@ pub(crate) struct Made {
 
 /// Builds the programs, and writes an archive for each image.
 pub(crate) fn make(images: &[&Image], tag: &str, folder: &Path, interrupt: &Interrupt) -> Result<Vec<Made>> {
-    // All of them, whichever are wanted: what is built together shares crates, with the features that any of them needs.
-    // Built apart they would be other programs, and each crate be built again.
-    let packages: Vec<&str> = IMAGES.iter().map(|image| image.package).collect();
-    let programs = release::programs(&packages, interrupt)?;
+    let programs = release::programs(interrupt)?;
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let metadata = Metadata::read(tag)?;
     let base = Layer::base()?;

@@ -22,8 +22,7 @@ use crate::{
 const FAULT_VARIABLE: &[u8] = b"BOOKSTORE_FAULT";
 
 pub(crate) fn run(interrupt: &Interrupt) -> Result<ExitCode> {
-    let packages: Vec<&str> = IMAGES.iter().map(|image| image.package).collect();
-    let programs: BTreeMap<_, _> = programs(&packages, interrupt)?.into_iter().collect();
+    let programs: BTreeMap<_, _> = programs(interrupt)?.into_iter().collect();
     for program in programs.into_values() {
         let size = fs::metadata(&program)?.len();
         println!("{:>6} kB  {}", size / 1_000, local::short(&program));
@@ -31,12 +30,16 @@ pub(crate) fn run(interrupt: &Interrupt) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the programs of these packages for musl, and makes sure that none can be told to die.
-pub(crate) fn programs(packages: &[&str], interrupt: &Interrupt) -> Result<Programs> {
+/// Builds what is shipped for musl, and makes sure that nothing of it can be told to die.
+///
+/// Always all of it: what is built together shares crates, with the features that any of them needs. Built apart they
+/// would be other programs, and each crate be built again.
+pub(crate) fn programs(interrupt: &Interrupt) -> Result<Programs> {
+    let packages: Vec<&str> = IMAGES.iter().map(|image| image.package).collect();
     let target = format!("{ARCH}-unknown-linux-musl");
     install(&target, interrupt)?;
     say::doing("Building", format_args!("for release, static ({target})"));
-    let programs = build::release(packages, &target, interrupt)?;
+    let programs = build::release(&packages, &target, interrupt)?;
     ensure!(
         programs.len() == packages.len(),
         "{} programs were built, not {}",
