@@ -27,12 +27,13 @@ impl Helm {
 
     /// Installs the chart with these values (`key=value`); does not wait for its pods.
     pub async fn install(&self, values: &[&str]) -> Result<()> {
-        self.release("install", values).await
+        self.release("install", &[], values).await
     }
 
-    /// Changes the release to the chart with these values; does not wait for its pods.
+    /// Changes the release to the chart with these values, also where somebody else has scaled it; does not wait for its
+    /// pods.
     pub async fn upgrade(&self, values: &[&str]) -> Result<()> {
-        self.release("upgrade", values).await
+        self.release("upgrade", &["--force-conflicts"], values).await
     }
 
     /// Goes back to what was before the last change.
@@ -50,13 +51,14 @@ impl Helm {
         self.run(&["test", RELEASE, "--timeout", "3m", "--logs"]).await
     }
 
-    async fn release(&self, command: &str, values: &[&str]) -> Result<()> {
+    async fn release(&self, command: &str, options: &[&str], values: &[&str]) -> Result<()> {
         let images = IMAGES.iter().filter_map(|(variable, value)| {
             let given = env::var(variable).ok().filter(|given| !given.is_empty())?;
             Some(format!("{value}={given}"))
         });
         let images: Vec<String> = images.collect();
         let mut arguments = vec![command, RELEASE, path(CHART)?, "--timeout", "3m"];
+        arguments.extend(options);
         for value in images.iter().map(String::as_str).chain(values.iter().copied()) {
             arguments.extend(["--set", value]);
         }
