@@ -43,6 +43,10 @@ async fn up_and_down(discovery: &str, within: Duration) -> Result<String> {
     for service in FOUND {
         shop.rolled_out(service, READY).await?;
     }
+    // One pod that has just begun is no match for all at once: it connects with its database first.
+    let first = Traffic::start(&shop, RATE / 8).await?;
+    first.goes_on(200).await?;
+    first.end().await?;
     let traffic = Traffic::start(&shop, RATE).await?;
     traffic.goes_on(1_000).await?;
 
