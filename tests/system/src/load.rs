@@ -97,7 +97,7 @@ where
             let began = tally.began.elapsed();
             if let Err(error) = answer.await {
                 let ended = tally.began.elapsed();
-                let failure = format!("call {number}, {began:.1?} to {ended:.1?}: {error:?}");
+                let failure = format!("call {number}, {began:.1?} to {ended:.1?}: {error:#}");
                 tally.failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
             }
             tally.answered.fetch_add(1, Ordering::Relaxed);

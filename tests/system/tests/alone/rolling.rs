@@ -8,6 +8,8 @@ use proto::{
 };
 use system_tests::{Load, Options, Shop};
 
+use crate::machine;
+
 /// Calls a second.
 const READS: u32 = 50;
 const ORDERS: u32 = 10;
@@ -19,6 +21,7 @@ const PROPAGATION: &str = "1s";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_call_fails_and_no_order_is_lost_while_every_replica_is_restarted() -> Result<()> {
+    let _machine = machine().await;
     let variables = vec![("BOOKSTORE_ENDPOINT_PROPAGATION", PROPAGATION.to_owned())];
     let shop = Shop::start_with(Options { replicas: 2, variables, ..Default::default() }).await?;
     let clients = shop.clients()?;

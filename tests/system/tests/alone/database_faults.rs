@@ -9,6 +9,8 @@ use system_tests::{Customer, Options, Service, Shop};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
+use crate::machine;
+
 /// Calls a service for something that only its database knows.
 async fn ask(
     shop: &Shop,
@@ -53,6 +55,7 @@ async fn gated_shop() -> Result<Shop> {
 
 #[tokio::test]
 async fn a_service_without_its_database_says_so_within_a_second_and_recovers() -> Result<()> {
+    let _machine = machine().await;
     let shop = gated_shop().await?;
     let book = shop.seller().await?.add_book(1_000, 10).await?;
     let customer = shop.customer(5_000).await?;
@@ -81,6 +84,7 @@ async fn a_service_without_its_database_says_so_within_a_second_and_recovers() -
 
 #[tokio::test]
 async fn a_database_that_hangs_is_a_database_that_is_down() -> Result<()> {
+    let _machine = machine().await;
     let shop = gated_shop().await?;
     let book = shop.seller().await?.add_book(1_000, 10).await?;
     let customer = shop.customer(5_000).await?;
@@ -105,6 +109,7 @@ async fn a_database_that_hangs_is_a_database_that_is_down() -> Result<()> {
 
 #[tokio::test]
 async fn orders_that_met_a_missing_database_end_when_it_is_back() -> Result<()> {
+    let _machine = machine().await;
     let shop = gated_shop().await?;
     let book = shop.seller().await?.add_book(1_000, 10).await?;
     let customer = shop.customer(5_000).await?;

@@ -6,6 +6,8 @@ use system_tests::{Clients, Customer, Load, Options, Service, Shop};
 use testkit::{Certificates, TRUST_DOMAIN, eventually};
 use tonic::Code;
 
+use crate::machine;
+
 /// Calls a second.
 const RATE: u32 = 200;
 /// Services look at their certificates every five seconds.
@@ -16,6 +18,7 @@ const EXPIRY: &str = "bookstore_tls_certificate_expiry_seconds";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_call_fails_while_certificates_and_authorities_are_replaced() -> Result<()> {
+    let _machine = machine().await;
     let variables = vec![("BOOKSTORE_MAX_CONNECTION_AGE", CONNECTION_AGE.to_owned())];
     let shop = Shop::start_with(Options { replicas: 2, variables, ..Default::default() }).await?;
     let book = shop.seller().await?.add_book(100, 100).await?;

@@ -6,6 +6,8 @@ use system_tests::{Book, Load, Options, Replica, Service, Shop};
 use testkit::eventually;
 use tokio::time::Instant;
 
+use crate::machine;
+
 /// Calls a second.
 const RATE: u32 = 500;
 /// Calls a second that leave a busy machine time, so that a call takes what it takes and not what others leave it.
@@ -22,6 +24,7 @@ const READS: &str = r#"rpc_method="GetBookDetails""#;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_that_are_well_share_the_calls_and_those_that_come_and_go_are_noticed() -> Result<()> {
+    let _machine = machine().await;
     let (shop, load) = shop_under_load(RATE).await?;
 
     let before = reads(&shop).await?;
@@ -48,6 +51,7 @@ async fn replicas_that_are_well_share_the_calls_and_those_that_come_and_go_are_n
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_read_fails_when_a_replica_is_stopped_or_killed() -> Result<()> {
+    let _machine = machine().await;
     let (shop, load) = shop_under_load(RATE).await?;
 
     load.goes_on(500).await?;
@@ -69,6 +73,7 @@ async fn no_read_fails_when_a_replica_is_stopped_or_killed() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_leave_a_replica_that_hangs_and_come_back() -> Result<()> {
+    let _machine = machine().await;
     let (shop, load) = shop_under_load(RATE).await?;
     load.goes_on(500).await?;
 
@@ -89,6 +94,7 @@ async fn calls_leave_a_replica_that_hangs_and_come_back() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_move_off_a_replica_that_is_ten_times_as_slow() -> Result<()> {
+    let _machine = machine().await;
     let (shop, load) = shop_under_load(LEISURELY).await?;
     load.goes_on(500).await?;
     let [mut seconds, mut calls] = [0.0, 0.0];
