@@ -86,13 +86,12 @@ impl Ledger {
 
     pub(super) async fn work(&mut self) -> Result<Work> {
         let databases: Vec<String> = self.services.keys().cloned().collect();
-        let transactions = query_scalar(
-            "SELECT sum(xact_commit + xact_rollback)::bigint FROM pg_stat_database WHERE datname = ANY($1)",
-        )
-        .bind(&databases)
-        .fetch_one(&mut self.connection)
-        .await
-        .context("pg_stat_database")?;
+        let transactions =
+            query_scalar("SELECT sum(xact_commit)::bigint FROM pg_stat_database WHERE datname = ANY($1)")
+                .bind(&databases)
+                .fetch_one(&mut self.connection)
+                .await
+                .context("pg_stat_database")?;
         let (wal_bytes, syncs) =
             query_as("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint, wal_sync FROM pg_stat_wal")
                 .fetch_one(&mut self.connection)
@@ -102,7 +101,7 @@ impl Ledger {
             "SELECT datname::text, query, sum(calls)::bigint, sum(rows)::bigint,
                     sum(shared_blks_hit + shared_blks_read)::bigint, sum(total_exec_time)
              FROM pg_stat_statements JOIN pg_database ON pg_database.oid = dbid
-             WHERE datname = ANY($1) GROUP BY datname, query",
+             WHERE datname = ANY($1) AND query NOT IN ('START TRANSACTION', 'ROLLBACK') GROUP BY datname, query",
         )
         .bind(&databases)
         .fetch_all(&mut self.connection)
@@ -158,5 +157,5 @@ impl Work {
 }
 
 fn ends_or_begins(statement: &str) -> bool {
-    ["BEGIN", "COMMIT", "ROLLBACK"].iter().any(|word| statement.starts_with(word))
+    ["BEGIN", "COMMIT"].iter().any(|word| statement.starts_with(word))
 }

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use futures::FutureExt as _;
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
+use server::database::sql;
 use testkit::{Gate, eventually};
 use tokio::time::Instant;
 use tonic::Code;
@@ -71,5 +74,31 @@ async fn a_service_that_still_waits_for_its_database_can_be_stopped() -> Result<
     let begun = Instant::now();
     shop.stopped().await?;
     assert!(begun.elapsed() < Duration::from_secs(5), "took {:?}", begun.elapsed());
+    Ok(())
+}
+
+/// How long an answer takes while somebody gives up waiting for it.
+const ON_ITS_WAY: Duration = Duration::from_millis(20);
+
+#[tokio::test]
+async fn who_gives_up_a_transaction_while_it_begins_leaves_none_to_the_next() -> Result<()> {
+    let database = testkit::empty_database().await?;
+    database.execute("CREATE TABLE notes (number int)").await?;
+    let others = database.connect().await?;
+    let (gate, url) = Gate::before(database.url()).await?;
+    // One connection, so that the next one gets that which was given back.
+    let db = server::database::connect(&url.into(), "test", 1).await?;
+    db.ping().await?;
+    gate.delay(ON_ITS_WAY);
+
+    for number in 0..3 {
+        let pool = db.get_postgres_connection_pool();
+        eventually("the connection is back", SOON, async || (pool.num_idle() == 1).then_some(())).await?;
+        assert!(db.begin().now_or_never().is_none(), "it has begun already");
+
+        db.execute_raw(sql("INSERT INTO notes VALUES ($1)", [number.into()])).await?;
+        let read = sql("SELECT number FROM notes WHERE number = $1", [number.into()]);
+        assert!(others.query_one_raw(read).await?.is_some(), "note {number} was answered and is not there");
+    }
     Ok(())
 }
