@@ -5,7 +5,7 @@ pub(crate) mod aside;
 use std::fmt::Display;
 
 use fault::{Guard, is_off};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 use tracing::Span;
 
 use crate::{Event, EventId};
@@ -81,25 +81,42 @@ pub async fn append(tx: &impl ConnectionTrait, events: &[Outgoing]) -> Result<()
     insert(tx, events).await
 }
 
+/// The same as part of the caller's own statement, which then is the whole transaction: what to put into its `WITH`, and
+/// the values for its parameters, the first of which is `$first`. `None` where events are to be [`append`]ed.
+#[must_use]
+pub fn part_of_statement(events: &[Outgoing], first: usize) -> Option<(String, [Value; COLUMNS])> {
+    (!is_off(Guard::Outbox)).then(|| (insertion(first), values(events)))
+}
+
+const COLUMNS: usize = 6;
+
 async fn insert(tx: &impl ConnectionTrait, events: &[Outgoing]) -> Result<(), DbErr> {
-    let column = |value: fn(&Outgoing) -> String| events.iter().map(value).collect::<Vec<_>>();
-    let statement = Statement::from_sql_and_values(
-        DbBackend::Postgres,
-        // Identity values follow the order of the rows that are inserted.
-        "INSERT INTO outbox (event_id, subject, aggregate_id, sequence, payload, traceparent)
-         SELECT event_id, subject, aggregate_id, sequence, payload, NULLIF(traceparent, '')
-         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bytea[], $6::text[])
-              WITH ORDINALITY AS event (event_id, subject, aggregate_id, sequence, payload, traceparent, place)
-         ORDER BY place",
-        [
-            events.iter().map(|event| event.id.uuid()).collect::<Vec<_>>().into(),
-            column(|event| event.subject.to_owned()).into(),
-            column(|event| event.aggregate_id.clone()).into(),
-            events.iter().map(|event| event.sequence).collect::<Vec<_>>().into(),
-            events.iter().map(|event| event.payload.clone()).collect::<Vec<_>>().into(),
-            column(|event| event.traceparent.clone().unwrap_or_default()).into(),
-        ],
-    );
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, insertion(1), values(events));
     tx.execute_raw(statement).await?;
     Ok(())
+}
+
+/// Identity values follow the order of the rows that are inserted.
+fn insertion(first: usize) -> String {
+    let [id, subject, aggregate, sequence, payload, traceparent] = std::array::from_fn(|at| first + at);
+    format!(
+        "INSERT INTO outbox (event_id, subject, aggregate_id, sequence, payload, traceparent)
+         SELECT event_id, subject, aggregate_id, sequence, payload, NULLIF(traceparent, '')
+         FROM unnest(${id}::uuid[], ${subject}::text[], ${aggregate}::text[], ${sequence}::bigint[],
+                     ${payload}::bytea[], ${traceparent}::text[])
+              WITH ORDINALITY AS event (event_id, subject, aggregate_id, sequence, payload, traceparent, place)
+         ORDER BY place"
+    )
+}
+
+fn values(events: &[Outgoing]) -> [Value; COLUMNS] {
+    let column = |value: fn(&Outgoing) -> String| events.iter().map(value).collect::<Vec<_>>();
+    [
+        events.iter().map(|event| event.id.uuid()).collect::<Vec<_>>().into(),
+        column(|event| event.subject.to_owned()).into(),
+        column(|event| event.aggregate_id.clone()).into(),
+        events.iter().map(|event| event.sequence).collect::<Vec<_>>().into(),
+        events.iter().map(|event| event.payload.clone()).collect::<Vec<_>>().into(),
+        column(|event| event.traceparent.clone().unwrap_or_default()).into(),
+    ]
 }

@@ -57,6 +57,9 @@ impl Default for Pace {
     }
 }
 
+/// After so many rows at once the next ones are waited for: under load they leave together, not in more turns.
+const LOAD: usize = 8;
+const LINGER_UNDER_LOAD: Duration = Duration::from_millis(5);
 /// After what cannot be done now it is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 /// How often the session that holds the lock is asked for a sign of life.
@@ -78,6 +81,17 @@ pub struct Relay {
     reconnects: Reconnects,
     wake: Wake,
     drained: Option<CancellationToken>,
+}
+
+/// What a turn came to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// There is more to do.
+    Goes,
+    /// All rows there were have left, so many: who commits others says so.
+    Published(usize),
+    /// There was nothing to do, or nothing can be done now.
+    Rests,
 }
 
 /// Why a relay is no longer the active one.
@@ -233,9 +247,12 @@ impl Relay {
                 woken = self.nats.subscribe(wake::subject(self.config.service)).await.ok();
             }
             match self.turn(&mut known).await {
-                Ok(at_once) => {
+                Ok(turn) => {
                     known.is_in_trouble = false;
-                    if !at_once {
+                    if matches!(turn, Turn::Published(LOAD..)) {
+                        sleep(LINGER_UNDER_LOAD).await;
+                    }
+                    if turn != Turn::Goes {
                         self.idle(self.pace.poll, &mut woken, stop).await;
                     }
                 }
@@ -255,18 +272,19 @@ impl Relay {
     /// What was committed last leaves too, unless that takes too long: the next relay finds it.
     async fn publish_rest(&mut self, mut known: Known) {
         known.deleted = Some(Instant::now());
-        let rest = async { while matches!(self.turn(&mut known).await, Ok(true)) {} };
+        let rest =
+            async { while matches!(self.turn(&mut known).await, Ok(Turn::Goes | Turn::Published(_))) {} };
         if timeout(LAST_TURNS, rest).await.is_err() {
             tracing::warn!(stream = self.config.stream, "some events wait for the next relay");
         }
     }
 
-    /// Compares if need be, publishes what there is. Whether to go on at once.
-    async fn turn(&mut self, known: &mut Known) -> Result<bool, async_nats::Error> {
+    /// Compares if need be, publishes what there is.
+    async fn turn(&mut self, known: &mut Known) -> Result<Turn, async_nats::Error> {
         self.measure(known).await?;
         answered(aside::write(&self.db)).await?;
         if !is_connected(&self.nats) {
-            return Ok(false);
+            return Ok(Turn::Rests);
         }
         let comparison = match known.comparison {
             Some(comparison) => comparison,
@@ -280,14 +298,14 @@ impl Relay {
         if rows.is_empty() {
             if comparison.lost > 0 {
                 known.comparison = None;
-                return Ok(true);
+                return Ok(Turn::Goes);
             }
             let more_to_delete = self.delete(known, comparison).await?;
             if known.compared.elapsed() >= self.pace.compare {
                 known.comparison = None;
-                return Ok(true);
+                return Ok(Turn::Goes);
             }
-            return Ok(more_to_delete);
+            return Ok(if more_to_delete { Turn::Goes } else { Turn::Rests });
         }
 
         let publisher = Publisher { config: &self.config, db: &self.db, jetstream: &self.jetstream };
@@ -297,12 +315,13 @@ impl Relay {
             known.comparison = None;
             // The first time the comparison helps; after that something else is wrong, which takes time.
             known.in_vain = if outcome.noted > 0 { 0 } else { known.in_vain + 1 };
-            return Ok(known.in_vain < 2);
+            return Ok(if known.in_vain < 2 { Turn::Goes } else { Turn::Rests });
         }
         known.in_vain = 0;
         known.comparison = Some(Comparison { last: outcome.last, ..comparison });
         self.delete(known, comparison).await?;
-        Ok(true)
+        let all = comparison.lost == 0 && rows.len() < rows::PIPELINE;
+        Ok(if all { Turn::Published(rows.len()) } else { Turn::Goes })
     }
 
     async fn compare(&self, known: &mut Known) -> Result<Comparison, async_nats::Error> {

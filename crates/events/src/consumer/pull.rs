@@ -21,6 +21,9 @@ const SILENCE: Duration = Duration::from_secs(3);
 /// How long the first message waits for others to share a transaction with. Nobody waits for asynchronous steps, and
 /// it brings a fifth more throughput under load.
 const LINGER: Duration = Duration::from_millis(2);
+/// How long it waits where the last batch had at least so many: with the load the transactions become larger, not more.
+const LINGER_UNDER_LOAD: Duration = Duration::from_millis(10);
+const LOAD: usize = 8;
 
 /// The durable consumer can't be asked any more: it or its stream is gone, or the broker says nothing.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +41,7 @@ pub(super) struct Puller {
     /// Messages that were asked for and didn't come yet.
     outstanding: usize,
     waiting: VecDeque<Held>,
+    linger: Duration,
 }
 
 impl Puller {
@@ -53,7 +57,17 @@ impl Puller {
         let inbox = Subject::from(nats.new_inbox());
         let subscriber = nats.subscribe(inbox.clone()).await?;
         let jetstream = jetstream.clone();
-        Ok(Self { consumer, jetstream, subscriber, inbox, session, max_batch, outstanding: 0, waiting })
+        Ok(Self {
+            consumer,
+            jetstream,
+            subscriber,
+            inbox,
+            session,
+            max_batch,
+            outstanding: 0,
+            waiting,
+            linger: LINGER,
+        })
     }
 
     /// Whatever waits, a batch at most; waits for the first. Dropping the future loses nothing.
@@ -73,10 +87,11 @@ impl Puller {
             self.accept(message)?;
         }
         if self.waiting.len() < self.max_batch {
-            sleep(LINGER).await;
+            sleep(self.linger).await;
             self.take_arrived()?;
         }
         let size = self.waiting.len().min(self.max_batch);
+        self.linger = if size < LOAD { LINGER } else { LINGER_UNDER_LOAD };
         Ok(self.waiting.drain(..size).collect())
     }
 

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{EventId, answered};
 
 /// How many rows are published before their acknowledgements are noted.
-const PIPELINE: i64 = 512;
+pub(super) const PIPELINE: usize = 512;
 
 /// How many rows one statement changes when there may be millions.
 const CHUNK: i64 = 5_000;
@@ -121,12 +121,15 @@ pub(super) struct Notes {
 
 /// Notes what was acknowledged. The higher of two notes stays, in case a second relay's comes late: one that is too
 /// high has a row published once more, one that is too low could hide that it was lost.
+///
+/// Not waited for until it is on the disk: a database server that loses its last notes has these rows published once
+/// more, as a relay that died before noting them.
 pub(super) async fn note(db: &DatabaseConnection, notes: Notes) -> Result<(), DbErr> {
     let sql = "UPDATE outbox
         SET stream_sequence = GREATEST(outbox.stream_sequence, note.sequence),
             first_published_at = COALESCE(first_published_at, now()),
             lost_sequence = NULL
-        FROM unnest($1::bigint[], $2::bigint[]) AS note (id, sequence)
+        FROM set_config('synchronous_commit', 'off', true), unnest($1::bigint[], $2::bigint[]) AS note (id, sequence)
         WHERE outbox.id = note.id";
     execute(db, sql, [notes.ids.into(), notes.sequences.into()]).await?;
     Ok(())

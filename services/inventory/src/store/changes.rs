@@ -1,9 +1,10 @@
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DbErr, Value};
+use server::database::refused_by;
 use uuid::Uuid;
 
 use super::{reservations::lines_json, sql};
-use crate::domain::Changes;
+use crate::domain::{Changes, Opened};
 
 /// Whether [`write()`] wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,16 @@ pub(crate) enum Written {
     KeyTaken,
 }
 
+/// Whether [`open()`] wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "what raced must be decided again, under locks"]
+pub(crate) enum Opening {
+    /// Everything is written.
+    Done,
+    /// Another transaction was faster, and nothing is written.
+    Raced,
+}
+
 /// Writes what was decided, with one statement, and with one update for each row.
 ///
 /// The reservations to settle are locked already. Locks shelves in the order of (offer, location), where they aren't
@@ -24,9 +35,7 @@ pub(crate) async fn write(tx: &impl ConnectionTrait, changes: &Changes) -> Resul
     if changes.is_empty() {
         return Ok(Written::All);
     }
-    let opened = changes.opened.values();
-    let opened_lines =
-        opened.clone().map(|opened| lines_json(&opened.lines)).collect::<Result<Vec<_>, _>>()?;
+    let [ids, keys, fingerprints, lines, expires_at] = opened(changes)?;
     let settled = changes.settled.values();
     // Empty: as they were.
     let settled_lines = settled
@@ -65,11 +74,11 @@ pub(crate) async fn write(tx: &impl ConnectionTrait, changes: &Changes) -> Resul
          )
          SELECT count(*) FROM opened",
         [
-            opened.clone().map(|opened| opened.id.uuid()).collect::<Vec<_>>().into(),
-            changes.opened.keys().map(ToString::to_string).collect::<Vec<_>>().into(),
-            opened.clone().map(|opened| opened.fingerprint.as_bytes().to_vec()).collect::<Vec<_>>().into(),
-            opened_lines.into(),
-            opened.map(|opened| opened.expires_at).collect::<Vec<DateTime<Utc>>>().into(),
+            ids,
+            keys,
+            fingerprints,
+            lines,
+            expires_at,
             changes.settled.keys().map(|id| id.uuid()).collect::<Vec<_>>().into(),
             settled.clone().map(|settled| settled.state.name().to_owned()).collect::<Vec<_>>().into(),
             settled_lines.into(),
@@ -89,4 +98,63 @@ pub(crate) async fn write(tx: &impl ConnectionTrait, changes: &Changes) -> Resul
     let inserted: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
     let all = usize::try_from(inserted) == Ok(changes.opened.len());
     Ok(if all { Written::All } else { Written::KeyTaken })
+}
+
+/// Writes new reservations and what they take from shelves, decided without a lock: all of it, or nothing if another
+/// transaction has used one of the keys or taken the copies meanwhile.
+///
+/// A transaction of its own. Locks shelves in the order of (offer, location); what nobody reads from, the insert, runs
+/// afterwards, in the order of the keys.
+pub(crate) async fn open(db: &impl ConnectionTrait, changes: &Changes) -> Result<Opening, DbErr> {
+    if changes.opened.is_empty() {
+        return Ok(Opening::Done);
+    }
+    let [ids, keys, fingerprints, lines, expires_at] = opened(changes)?;
+    let open = sql(
+        "WITH opened AS (
+             INSERT INTO reservations (id, key, fingerprint, state, lines, expires_at)
+             SELECT id, key, fingerprint, 'HELD', lines::jsonb, expires_at
+             FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[])
+                  AS new (id, key, fingerprint, lines, expires_at)
+             ORDER BY key COLLATE \"C\"
+         )
+         UPDATE stock SET reserved = reserved + taken.copies
+         FROM (
+             SELECT * FROM unnest($6::uuid[], $7::uuid[], $8::bigint[]) AS taken (offer_id, location_id, copies)
+             ORDER BY offer_id, location_id
+         ) AS taken
+         WHERE stock.offer_id = taken.offer_id AND stock.location_id = taken.location_id",
+        [
+            ids,
+            keys,
+            fingerprints,
+            lines,
+            expires_at,
+            changes.stock.keys().map(|shelf| shelf.offer.uuid()).collect::<Vec<_>>().into(),
+            changes.stock.keys().map(|shelf| shelf.location.uuid()).collect::<Vec<_>>().into(),
+            changes.stock.values().map(|change| change.reserved).collect::<Vec<_>>().into(),
+        ],
+    );
+    match db.execute_raw(open).await {
+        Ok(_) => Ok(Opening::Done),
+        Err(error) if refused_by(&error).is_some_and(|name| MEANWHILE.contains(&name)) => Ok(Opening::Raced),
+        Err(error) => Err(error),
+    }
+}
+
+/// What refuses to [`open()`] when another transaction was faster.
+const MEANWHILE: [&str; 2] = ["reservations_key_key", "stock_is_not_oversold"];
+
+/// The columns of new reservations: ids, keys, fingerprints, lines and when they lapse.
+fn opened(changes: &Changes) -> Result<[Value; 5], DbErr> {
+    let opened = || changes.opened.values();
+    let lines = opened().map(|opened| lines_json(&opened.lines)).collect::<Result<Vec<_>, _>>()?;
+    let fingerprint = |opened: &Opened| opened.fingerprint.as_bytes().to_vec();
+    Ok([
+        opened().map(|opened| opened.id.uuid()).collect::<Vec<_>>().into(),
+        changes.opened.keys().map(ToString::to_string).collect::<Vec<_>>().into(),
+        opened().map(fingerprint).collect::<Vec<_>>().into(),
+        lines.into(),
+        opened().map(|opened| opened.expires_at).collect::<Vec<DateTime<Utc>>>().into(),
+    ])
 }

@@ -43,6 +43,19 @@ struct ShelfRow {
     expires_at: DateTime<Utc>,
 }
 
+/// The shelves of some offers, and what is known of the offers. Until when what is reserved now is held, by the
+/// database's clock.
+const SHELVES: &str = "
+    SELECT stock.offer_id, stock.location_id, stock.on_hand - stock.reserved AS free,
+           offers.edition_id, offers.shop_id, works.title, offers.price_minor_units, offers.currency_code,
+           offers.withdrawn_at IS NOT NULL AS withdrawn,
+           now() + $2 * interval '1 second' AS expires_at
+    FROM stock
+    JOIN offers ON offers.id = stock.offer_id
+    JOIN editions ON editions.id = offers.edition_id
+    JOIN works ON works.id = editions.work_id
+    WHERE stock.offer_id = ANY($1)";
+
 /// Locks every shelf of `offers` in the order of (offer, location), and adds them and what is known of the offers to
 /// `holdings`. What is reserved now is held for `ttl`, by the database's clock.
 pub(crate) async fn lock(
@@ -51,21 +64,31 @@ pub(crate) async fn lock(
     ttl: Duration,
     holdings: &mut Holdings,
 ) -> Result<(), DbErr> {
-    let lock = sql(
-        "SELECT stock.offer_id, stock.location_id, stock.on_hand - stock.reserved AS free,
-                offers.edition_id, offers.shop_id, works.title, offers.price_minor_units, offers.currency_code,
-                offers.withdrawn_at IS NOT NULL AS withdrawn,
-                now() + $2 * interval '1 second' AS expires_at
-         FROM stock
-         JOIN offers ON offers.id = stock.offer_id
-         JOIN editions ON editions.id = offers.edition_id
-         JOIN works ON works.id = editions.work_id
-         WHERE stock.offer_id = ANY($1)
-         ORDER BY stock.offer_id, stock.location_id
-         FOR UPDATE OF stock",
-        [offers.iter().map(|offer| offer.uuid()).collect::<Vec<_>>().into(), ttl.as_secs_f64().into()],
-    );
-    for row in ShelfRow::find_by_statement(lock).all(tx).await? {
+    let lock = format!("{SHELVES} ORDER BY stock.offer_id, stock.location_id FOR UPDATE OF stock");
+    add(tx, &lock, offers, ttl, holdings).await
+}
+
+/// Adds the same to `holdings` and locks nothing: what is decided by it must be refused by the database if it is no
+/// longer so.
+pub(crate) async fn read(
+    db: &impl ConnectionTrait,
+    offers: &BTreeSet<OfferId>,
+    ttl: Duration,
+    holdings: &mut Holdings,
+) -> Result<(), DbErr> {
+    add(db, SHELVES, offers, ttl, holdings).await
+}
+
+async fn add(
+    db: &impl ConnectionTrait,
+    shelves: &str,
+    offers: &BTreeSet<OfferId>,
+    ttl: Duration,
+    holdings: &mut Holdings,
+) -> Result<(), DbErr> {
+    let offers = offers.iter().map(|offer| offer.uuid()).collect::<Vec<_>>();
+    let shelves = sql(shelves, [offers.into(), ttl.as_secs_f64().into()]);
+    for row in ShelfRow::find_by_statement(shelves).all(db).await? {
         let offer = OfferId::from_uuid(row.offer_id);
         let free = if is_off(Guard::Stock) { i64::from(u32::MAX) } else { row.free };
         holdings.add_shelf(Shelf { offer, location: LocationId::from_uuid(row.location_id) }, free);

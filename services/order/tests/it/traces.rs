@@ -30,7 +30,8 @@ async fn an_order_its_calls_its_transaction_and_its_events_are_one_trace_without
     let spans = eventually("the trace's spans", SOON, async || {
         let spans: Vec<Span> = collector.spans().into_iter().filter(|span| span.trace_id == TRACE).collect();
         let has = |name: &str| spans.iter().any(|span| span.name == name);
-        let complete = has("batch place") && has("COMMIT") && spans.iter().any(|span| span.kind == "Server");
+        let complete =
+            has("batch place") && has("WITH orders") && spans.iter().any(|span| span.kind == "Server");
         complete.then_some(spans)
     })
     .await?;
@@ -47,6 +48,8 @@ async fn an_order_its_calls_its_transaction_and_its_events_are_one_trace_without
     for child in ["batch recipients", "batch reservations", "batch place"] {
         assert_eq!(named(child)?.parent.as_ref(), Some(&server.span_id), "{child}");
     }
+    // One statement is the whole transaction.
+    assert_eq!(named("WITH orders")?.parent.as_ref(), Some(&named("batch place")?.span_id));
     let placed =
         eventually("the event", SOON, async || published::<OrderPlaced>(&shop.broker).await.ok()?.pop())
             .await?;
