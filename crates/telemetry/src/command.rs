@@ -56,7 +56,11 @@ impl Command {
             .with_target(false)
             .with_tracked_inactivity(false)
             .with_filter(Told::new());
-        tracing_subscriber::registry().with(spans).with(Recorded).try_init().map_err(|_| Error::Twice)?;
+        tracing_subscriber::registry()
+            .with(spans)
+            .with(Recorded::over(None))
+            .try_init()
+            .map_err(|_| Error::Twice)?;
         let span = tracing::info_span!(
             target: ENTRY,
             "command",

@@ -24,15 +24,16 @@ use opentelemetry_sdk::{
     Resource,
     metrics::SdkMeterProvider,
     propagation::TraceContextPropagator,
-    trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider},
+    trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider},
 };
 use prometheus::{Registry, TextEncoder};
 use recorded::{Recorded, Told};
 use sampling::Sampler;
 pub use sampling::Sampling;
-use tracing::level_filters::LevelFilter;
+use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
-    Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    EnvFilter, Layer as _, filter::Targets, layer::SubscriberExt as _, registry::LookupSpan,
+    util::SubscriberInitExt as _,
 };
 
 /// How long the last spans and metrics may take to leave.
@@ -46,6 +47,9 @@ const SPAN_QUEUE: usize = 8_192;
 /// events that come in, of work for several requests. All others are made only in traces that are
 /// [recorded](Sampling).
 pub const ENTRY: &str = "entry";
+
+/// The most detailed level of spans.
+const SPANS: LevelFilter = LevelFilter::INFO;
 
 /// Crates that tell of every frame and every poll below `warn`.
 const CHATTY: &[&str] =
@@ -112,20 +116,27 @@ pub fn init(config: Config) -> Result<Telemetry, Error> {
         sampling::sends_nowhere();
     }
 
+    let listener = listener(telemetry.tracer.tracer("bookstore"), service, json, filter);
+    listener.try_init().map_err(|_| Error::Twice)?;
+    Ok(telemetry)
+}
+
+/// Makes spans of the traces that are recorded, and lines of what passes `logs`.
+fn listener(
+    tracer: SdkTracer,
+    service: &'static str,
+    json: bool,
+    logs: EnvFilter,
+) -> impl Subscriber + for<'a> LookupSpan<'a> {
     let spans = tracing_opentelemetry::layer()
-        .with_tracer(telemetry.tracer.tracer("bookstore"))
+        .with_tracer(tracer)
         .with_location(false)
         .with_threads(false)
         .with_target(false)
         .with_tracked_inactivity(false)
         .with_filter(Told::new());
-    tracing_subscriber::registry()
-        .with(spans)
-        .with(logs::layer(service, json, filter))
-        .with(Recorded)
-        .try_init()
-        .map_err(|_| Error::Twice)?;
-    Ok(telemetry)
+    let recorded = Recorded::over(Some(&logs));
+    tracing_subscriber::registry().with(spans).with(logs::layer(service, json, logs)).with(recorded)
 }
 
 /// All metrics of the process in Prometheus' text format; empty before [`init`].
@@ -214,7 +225,7 @@ fn batches<E: opentelemetry_sdk::trace::SpanExporter + 'static>(exporter: E) -> 
 /// Traces don't depend on the log filter: `BOOKSTORE_LOG=warn` must not tear them apart.
 fn spans_filter() -> Targets {
     let quiet = CHATTY.iter().map(|target| (*target, LevelFilter::OFF));
-    Targets::new().with_default(LevelFilter::INFO).with_targets(quiet)
+    Targets::new().with_default(SPANS).with_targets(quiet)
 }
 
 #[cfg(test)]
@@ -232,6 +243,22 @@ mod tests {
         let text = telemetry.prometheus();
         assert!(text.contains(r#"rpc_server_duration_seconds_count{rpc_method="PlaceOrder"} 1"#), "{text}");
         Ok(())
+    }
+
+    #[test]
+    fn nobody_judges_what_neither_logs_nor_traces_take() {
+        for (logs, most) in [
+            ("warn", LevelFilter::INFO),
+            ("info", LevelFilter::INFO),
+            ("info,order=debug", LevelFilter::DEBUG),
+            ("h2=trace", LevelFilter::TRACE),
+        ] {
+            for json in [true, false] {
+                let tracer = SdkTracerProvider::builder().build().tracer("test");
+                let listener = listener(tracer, "test", json, logs::filter(logs).unwrap());
+                assert_eq!(listener.max_level_hint(), Some(most), "{logs}, JSON: {json}");
+            }
+        }
     }
 
     #[tokio::test]

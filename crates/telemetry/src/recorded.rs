@@ -3,12 +3,12 @@
 use opentelemetry::{Context, trace::TraceContextExt as _};
 use tracing::{Metadata, Subscriber, level_filters::LevelFilter, subscriber::Interest};
 use tracing_subscriber::{
-    Layer,
+    EnvFilter, Layer,
     filter::Targets,
     layer::{self, Filter},
 };
 
-use crate::{ENTRY, spans_filter};
+use crate::{ENTRY, SPANS, spans_filter};
 
 /// The module of the spans that `SeaORM` makes of its statements.
 const STATEMENTS: &str = "sea_orm";
@@ -18,7 +18,18 @@ const STATEMENTS: &str = "sea_orm";
 /// For all layers, and outermost: a span that only every filter of a layer's own refuses is made nevertheless, and is the
 /// current one although it has no place in any trace.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Recorded;
+pub(crate) struct Recorded {
+    /// The most detailed level that any other layer takes.
+    most: LevelFilter,
+}
+
+impl Recorded {
+    /// Over layers of spans, and of lines that pass `logs`.
+    pub(crate) fn over(logs: Option<&EnvFilter>) -> Self {
+        let logs = logs.map_or(LevelFilter::OFF, |logs| logs.max_level_hint().unwrap_or(LevelFilter::TRACE));
+        Self { most: logs.max(SPANS) }
+    }
+}
 
 impl<S: Subscriber> Layer<S> for Recorded {
     fn enabled(&self, about: &Metadata<'_>, _: layer::Context<'_, S>) -> bool {
@@ -34,6 +45,12 @@ impl<S: Subscriber> Layer<S> for Recorded {
 
     fn register_callsite(&self, about: &'static Metadata<'static>) -> Interest {
         if about.is_span() && about.target() != ENTRY { Interest::sometimes() } else { Interest::always() }
+    }
+
+    /// Without one nothing is known to be in vain, and every library's tale of every frame is judged as it comes: a
+    /// quarter of what the gateway did.
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.most)
     }
 }
 
@@ -96,7 +113,10 @@ mod tests {
         let layer = layer.with_filter(Told::new());
         // While there is one subscriber only, tracing asks other tests' threads whether anybody listens.
         let _second = tracing::Dispatch::new(tracing_subscriber::registry());
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer).with(Recorded), doing);
+        tracing::subscriber::with_default(
+            tracing_subscriber::registry().with(layer).with(Recorded::over(None)),
+            doing,
+        );
         exporter.get_finished_spans().unwrap().into_iter().map(|span| span.name.into_owned()).collect()
     }
 
