@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{attach::find_stream, held::Held};
 use self::{held::Session, pull::Puller};
-use crate::{Event, Handler, Reconnects, connection::is_connected, inbox, metrics};
+use crate::{Event, Handler, Reconnects, answered, connection::is_connected, inbox, metrics};
 
 /// How a consumer takes its messages.
 #[derive(Clone, Debug)]
@@ -173,7 +173,7 @@ impl<H: Handler> Consumer<H> {
     /// Whether nothing is left to delete.
     async fn delete_expired(&self) -> bool {
         for _ in 0..DELETE_AT_ONCE {
-            match fault::around("inbox.forget.commit", inbox::delete_expired(&self.db)).await {
+            match fault::around("inbox.forget.commit", answered(inbox::delete_expired(&self.db))).await {
                 Ok(true) => {}
                 Ok(false) => return true,
                 Err(error) => {

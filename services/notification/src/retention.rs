@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sea_orm::{DatabaseConnection, DbErr};
+use server::database::answered;
 use tokio_util::sync::CancellationToken;
 
 use crate::store::deliveries;
@@ -25,6 +26,8 @@ pub(crate) async fn run(db: DatabaseConnection, stop: CancellationToken) {
 }
 
 async fn delete_all(db: &DatabaseConnection) -> Result<(), DbErr> {
-    while fault::around("notification.forget.commit", deliveries::delete_ended(db, KEEP_DAYS)).await? {}
+    while fault::around("notification.forget.commit", answered(deliveries::delete_ended(db, KEEP_DAYS)))
+        .await?
+    {}
     Ok(())
 }

@@ -16,7 +16,7 @@ use events::{
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use server::database::answered;
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::{sync::Notify, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -30,6 +30,8 @@ use crate::{
 const AT_ONCE: usize = 64;
 /// How often errands are looked for that nobody has told this replica of.
 const INTERVAL: Duration = Duration::from_millis(500);
+/// How long one is run: the gateway has its own patience, a connection to the database may lead nowhere.
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// Asks the card gateway.
 #[derive(Clone, Debug)]
@@ -116,10 +118,12 @@ impl Errands {
             }
             Ok::<_, DbErr>(())
         };
-        if let Err(error) = outcome.instrument(span.clone()).await {
-            span.in_scope(|| {
+        match timeout(LONGEST, outcome.instrument(span.clone())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => span.in_scope(|| {
                 tracing::warn!(%error, "an answer of the card gateway can't be recorded; will ask again");
-            });
+            }),
+            Err(_) => span.in_scope(|| tracing::warn!("an errand has come to no end; will ask again")),
         }
     }
 

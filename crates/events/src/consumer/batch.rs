@@ -3,7 +3,7 @@
 use std::{mem, panic::AssertUnwindSafe, time::Duration};
 
 use futures::FutureExt as _;
-use sea_orm::{DatabaseTransaction, TransactionTrait as _};
+use sea_orm::{DatabaseTransaction, DbErr, TransactionTrait as _};
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
@@ -33,7 +33,9 @@ impl<H: Handler> Consumer<H> {
     }
 
     async fn prepare_and_apply(&self, batch: Batch<H>) -> Batch<H> {
-        let results = AssertUnwindSafe(self.handler.prepare(&batch)).catch_unwind().await;
+        let prepare = AssertUnwindSafe(self.handler.prepare(&batch)).catch_unwind();
+        // Calls have deadlines of their own; what is asked of the database meanwhile has none.
+        let Ok(results) = answered(prepare.map(Ok::<_, DbErr>)).await else { return batch };
         let mut results = results.unwrap_or_default();
         if results.len() != batch.len() {
             results.clear();

@@ -302,6 +302,14 @@ async fn a_call_without_an_answer_sends_back_only_its_own_message() -> Result<()
 }
 
 #[tokio::test]
+async fn a_call_that_leads_nowhere_is_given_up_and_made_anew() -> Result<()> {
+    let shop = Shop::open().await?;
+    publish(&shop.broker, "a", 1, &placed("a")).await?;
+    let _consumer = shop.start_consumer(&Recorder::plain().lost_at_first(), quick()).await?;
+    shop.handled_are(1).await
+}
+
+#[tokio::test]
 async fn a_lost_conflict_is_tried_again_at_once() -> Result<()> {
     let shop = Shop::open().await?;
     let tries = Arc::new(AtomicU32::new(0));

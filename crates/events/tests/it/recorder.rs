@@ -1,4 +1,7 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use events::{Delivery, HandleError, Handler, Verdict};
 use proto::order::v1::OrderPlaced;
@@ -33,6 +36,7 @@ pub(crate) struct Recorder {
     name: &'static str,
     decide: Arc<Decide>,
     prepare: Arc<Call>,
+    is_lost: Arc<AtomicBool>,
     batches: Arc<Mutex<Vec<Vec<String>>>>,
     committed: Arc<Mutex<Vec<String>>>,
     pub(crate) died: Arc<tokio::sync::Notify>,
@@ -44,6 +48,7 @@ impl Recorder {
             name: "one",
             decide: Arc::new(move |delivery| decide(&delivery.aggregate_id)),
             prepare: Arc::new(|_| Ok(())),
+            is_lost: Arc::default(),
             batches: Arc::default(),
             committed: Arc::default(),
             died: Arc::default(),
@@ -69,6 +74,12 @@ impl Recorder {
         self
     }
 
+    /// The first call before a transaction never has an answer.
+    pub(crate) fn lost_at_first(self) -> Self {
+        self.is_lost.store(true, Ordering::Relaxed);
+        self
+    }
+
     pub(crate) fn batches(&self) -> Vec<Vec<String>> {
         self.batches.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -85,6 +96,9 @@ impl Handler for Recorder {
     const DURABLE: &'static str = "test_order_placed";
 
     async fn prepare(&self, batch: &[Delivery<OrderPlaced>]) -> Vec<Result<(), HandleError>> {
+        if self.is_lost.swap(false, Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         batch.iter().map(|delivery| (self.prepare)(&delivery.aggregate_id)).collect()
     }
 

@@ -72,10 +72,16 @@ impl Customer {
 
     /// The order once it is no longer PENDING.
     pub async fn ended(&self, order_id: &str) -> Result<Order> {
-        eventually(&format!("{order_id} has ended"), END, async || {
-            self.order(order_id).await.ok().filter(|order| order.state() != OrderState::Pending)
-        })
-        .await
+        let mut last = None;
+        let what = format!("{order_id} has ended");
+        let ended = eventually(&what, END, async || {
+            let seen = self.order(order_id).await;
+            let ended = seen.as_ref().ok().filter(|order| order.state() != OrderState::Pending).cloned();
+            last = Some(seen);
+            ended
+        });
+        let ended = ended.await;
+        ended.with_context(|| format!("last seen: {last:?}"))
     }
 
     /// The last state of an order, as it is watched. Who hears UNAVAILABLE in the middle begins again.
