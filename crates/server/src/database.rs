@@ -62,7 +62,7 @@ async fn is_free(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
 
 /// Connections that a new replica has before it is ready: the calls that it gets at once then don't wait for so many to
 /// be made.
-const READY_WITH: u32 = 4;
+const READY_WITH: u32 = 8;
 
 /// Makes the first connections, all at once; an error if there is none in the end.
 pub(crate) async fn warm(db: &DatabaseConnection) -> Result<(), DbErr> {
