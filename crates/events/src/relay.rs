@@ -320,6 +320,9 @@ impl Relay {
         known.in_vain = 0;
         known.comparison = Some(Comparison { last: outcome.last, ..comparison });
         self.delete(known, comparison).await?;
+        if known.compared.elapsed() >= self.pace.compare {
+            known.comparison = None;
+        }
         let all = comparison.lost == 0 && rows.len() < rows::PIPELINE;
         Ok(if all { Turn::Published(rows.len()) } else { Turn::Goes })
     }

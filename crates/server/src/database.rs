@@ -45,7 +45,8 @@ pub async fn connect(
 
 /// How long a connection may take to show that it answers, before it goes back.
 const RELEASE: Duration = Duration::from_secs(2);
-/// Ends whatever transaction there is, in one round trip, and says nothing of it if there is none.
+/// Ends whatever transaction there is, in one round trip, and says nothing of it if there is none. One that has failed
+/// refuses it, and ends with its connection.
 const END: &str = "START TRANSACTION; ROLLBACK";
 
 /// Ends a connection that leads nowhere, and a transaction that is still open on one.

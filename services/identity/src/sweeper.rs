@@ -51,9 +51,10 @@ impl Sweeper {
         let idle = self.refresh_token_ttl.max(KEPT);
         let mut deleted = 0;
         loop {
-            let tokens = refresh_tokens::delete_expired(&self.db, BATCH).await?;
-            let sessions = sessions::delete_old(&self.db, idle, BATCH).await?;
-            let registrations = registrations::delete_old(&self.db, REGISTRATIONS_KEPT, BATCH).await?;
+            let tokens = answered(refresh_tokens::delete_expired(&self.db, BATCH)).await?;
+            let sessions = answered(sessions::delete_old(&self.db, idle, BATCH)).await?;
+            let registrations =
+                answered(registrations::delete_old(&self.db, REGISTRATIONS_KEPT, BATCH)).await?;
             deleted += tokens + sessions + registrations;
             if tokens.max(sessions).max(registrations) < u64::from(BATCH) {
                 return Ok(deleted);

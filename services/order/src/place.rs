@@ -105,8 +105,7 @@ impl Place {
         orders: &[(&NewOrder, EventId)],
     ) -> Result<Option<Times>, DbErr> {
         let events: Vec<Outgoing> = firsts.values().map(|item| item.event.clone()).collect();
-        let stored = store::new_orders::insert_with_events(&self.db, orders, &events);
-        let stored = fault::around("order.place.commit", stored).await?;
+        let stored = store::new_orders::insert_with_events(&self.db, orders, &events).await?;
         Ok(stored.map(Times::from_iter))
     }
 

@@ -30,8 +30,8 @@ use crate::{
 const AT_ONCE: usize = 64;
 /// How often errands are looked for that nobody has told this replica of.
 const INTERVAL: Duration = Duration::from_millis(500);
-/// How long one is run: the gateway has its own patience, a connection to the database may lead nowhere.
-const LONGEST: Duration = Duration::from_mins(1);
+/// How long one is run: more than the gateway may be waited for. A connection to the database may lead nowhere.
+const LONGEST: Duration = Duration::from_mins(3);
 
 /// Asks the card gateway.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use super::{
     Changes, Line, Opened, Pick, Reservation, ReservationKey, Settled, Shelf, State, Trigger, Wanted, pick,
 };
 
-/// What one transaction has locked, and what it decided to do with it.
+/// What one batch has read, under locks or not, and what it decided to do with it.
 ///
 /// Requests are decided one after the other, each seeing what those before it took.
 #[derive(Clone, Debug, Default)]
@@ -81,7 +81,7 @@ impl Holdings {
         Self { reservations, by_key, ..Self::default() }
     }
 
-    /// Adds the locked shelf `at` with the copies that are free on it.
+    /// Adds the shelf `at` with the copies that are free on it.
     pub(crate) fn add_shelf(&mut self, at: Shelf, copies: i64) {
         self.free.entry(at.offer).or_default().insert(at.location, copies);
     }

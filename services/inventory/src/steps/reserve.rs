@@ -45,7 +45,7 @@ impl Step for Reserve {
 }
 
 impl Reserve {
-    /// Most requests come once, for books of which there is more than one: what is decided by a glance at the shelves
+    /// Most requests come once, for books of which there are enough: what is decided by a glance at the shelves
     /// stands when it is written, since the database refuses a key that is taken and copies that are not there.
     ///
     /// `None`: it was refused, or a request that would get nothing may have come before; nothing was written.

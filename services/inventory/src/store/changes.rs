@@ -1,6 +1,6 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, Value};
-use server::database::refused_by;
+use server::database::{is_conflict, refused_by};
 use uuid::Uuid;
 
 use super::{reservations::lines_json, sql};
@@ -30,7 +30,9 @@ pub(crate) enum Opening {
 /// Writes what was decided, with one statement, and with one update for each row.
 ///
 /// The reservations to settle are locked already. Locks shelves in the order of (offer, location), where they aren't
-/// locked yet; inserts reservations in the order of their keys, waiting for others who insert the same.
+/// locked yet; inserts reservations in the order of their keys, waiting for others who insert the same. Shelves are
+/// changed before the reservations that are settled, since Postgres runs what nobody reads from last to first: who
+/// [`open()`]s another of the same key waits for such a change, and has shelves by then.
 pub(crate) async fn write(tx: &impl ConnectionTrait, changes: &Changes) -> Result<Written, DbErr> {
     if changes.is_empty() {
         return Ok(Written::All);
@@ -137,7 +139,11 @@ pub(crate) async fn open(db: &impl ConnectionTrait, changes: &Changes) -> Result
     );
     match db.execute_raw(open).await {
         Ok(_) => Ok(Opening::Done),
-        Err(error) if refused_by(&error).is_some_and(|name| MEANWHILE.contains(&name)) => Ok(Opening::Raced),
+        Err(error)
+            if is_conflict(&error) || refused_by(&error).is_some_and(|name| MEANWHILE.contains(&name)) =>
+        {
+            Ok(Opening::Raced)
+        }
         Err(error) => Err(error),
     }
 }

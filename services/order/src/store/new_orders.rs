@@ -79,7 +79,7 @@ pub(crate) async fn insert_with_events(
     let values = rows(orders)?.into_iter().chain(event_values);
     let insertion = insertion("", &format!(", told AS ({told})"));
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, insertion, values);
-    match read(db, statement).await {
+    match fault::around("order.place.commit", read(db, statement)).await {
         Err(error) if refused_by(&error) == Some("orders_user_id_request_id_key") => Ok(None),
         stored => stored.map(Some),
     }
