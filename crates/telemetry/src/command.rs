@@ -16,13 +16,10 @@ use opentelemetry_sdk::{
 };
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
-use tracing_subscriber::{Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::{
-    ENTRY, Error, FLUSH, batches, database, exporter,
-    recorded::{Recorded, Told},
-    resource,
-    sampling::Sampler,
+    ENTRY, Error, FLUSH, batches, database, exporter, recorded::Recorded, resource, sampling::Sampler, spans,
 };
 
 /// A command under way, whose calls ask the shop to record their trace.
@@ -49,15 +46,8 @@ impl Command {
         }
         let tracer = tracer.build();
         global::set_tracer_provider(tracer.clone());
-        let spans = tracing_opentelemetry::layer()
-            .with_tracer(tracer.tracer("bookstore"))
-            .with_location(false)
-            .with_threads(false)
-            .with_target(false)
-            .with_tracked_inactivity(false)
-            .with_filter(Told::new());
         tracing_subscriber::registry()
-            .with(spans)
+            .with(spans(tracer.tracer("bookstore")))
             .with(Recorded::over(None))
             .try_init()
             .map_err(|_| Error::Twice)?;

@@ -32,7 +32,7 @@ use sampling::Sampler;
 pub use sampling::Sampling;
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
-    EnvFilter, Layer as _, filter::Targets, layer::SubscriberExt as _, registry::LookupSpan,
+    EnvFilter, Layer, filter::Targets, layer::SubscriberExt as _, registry::LookupSpan,
     util::SubscriberInitExt as _,
 };
 
@@ -128,15 +128,22 @@ fn listener(
     json: bool,
     logs: EnvFilter,
 ) -> impl Subscriber + for<'a> LookupSpan<'a> {
-    let spans = tracing_opentelemetry::layer()
+    let recorded = Recorded::over(Some(&logs));
+    tracing_subscriber::registry().with(spans(tracer)).with(logs::layer(service, json, logs)).with(recorded)
+}
+
+/// Makes spans of the traces that are recorded, below [`Recorded`].
+fn spans<S>(tracer: SdkTracer) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    tracing_opentelemetry::layer()
         .with_tracer(tracer)
         .with_location(false)
         .with_threads(false)
         .with_target(false)
         .with_tracked_inactivity(false)
-        .with_filter(Told::new());
-    let recorded = Recorded::over(Some(&logs));
-    tracing_subscriber::registry().with(spans).with(logs::layer(service, json, logs)).with(recorded)
+        .with_filter(Told::new())
 }
 
 /// All metrics of the process in Prometheus' text format; empty before [`init`].
