@@ -139,18 +139,19 @@ impl<H: Handler> Consumer<H> {
                         deleted = self.delete_expired().await.then(Instant::now);
                     }
                 }
-                batch = puller.next_batch() => match batch {
-                    Ok(batch) => {
-                        self.process(batch, &mut puller, stop).await;
-                        if !puller.is_live() {
-                            return puller.into_waiting();
-                        }
-                    }
-                    Err(reason) => {
+                batch = puller.next_batch() => {
+                    let processed = match batch {
+                        Ok(batch) => self.process(batch, &mut puller, stop).await,
+                        Err(detached) => Err(detached),
+                    };
+                    if let Err(reason) = processed {
                         tracing::info!(consumer = H::DURABLE, %reason, "asks anew");
                         return puller.into_waiting();
                     }
-                },
+                    if !puller.is_live() {
+                        return puller.into_waiting();
+                    }
+                }
             }
         }
     }

@@ -1,4 +1,5 @@
 mod compare;
+mod frontier;
 mod lock;
 mod publish;
 mod rows;
@@ -10,6 +11,7 @@ use async_nats::{
     jetstream::{self, Context},
 };
 use compare::Comparison;
+use frontier::Frontier;
 use futures::StreamExt as _;
 use publish::Publisher;
 use sea_orm::{DatabaseConnection, DbErr};
@@ -38,6 +40,8 @@ pub struct RelayConfig {
 pub struct Pace {
     /// For rows that nobody told it of.
     pub poll: Duration,
+    /// For rows that are older than those that it has seen unpublished lately.
+    pub whole: Duration,
     /// Whether the stream is still what it was, while there is nothing to publish.
     pub compare: Duration,
     /// For rows to delete.
@@ -50,6 +54,7 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             poll: Duration::from_millis(200),
+            whole: Duration::from_secs(10),
             compare: Duration::from_secs(10),
             delete: Duration::from_mins(1),
             keep_days: 7,
@@ -105,9 +110,12 @@ struct Known {
     /// The last comparison, unless something has happened since.
     comparison: Option<Comparison>,
     compared: Instant,
+    frontier: Frontier,
     deleted: Option<Instant>,
     measured: Option<Instant>,
     lock_checked: Instant,
+    /// Whether the stream had the last row already that was published.
+    repeats: bool,
     /// How many attempts to publish have brought nothing, one after the other.
     in_vain: u32,
     /// Whether the last turn failed, which is told once.
@@ -222,9 +230,11 @@ impl Relay {
         let mut known = Known {
             comparison: None,
             compared: now,
+            frontier: Frontier::default(),
             deleted: None,
             measured: None,
             lock_checked: now,
+            repeats: false,
             in_vain: 0,
             is_in_trouble: false,
         };
@@ -293,7 +303,7 @@ impl Relay {
         let rows = if comparison.lost > 0 {
             rows::lost(&self.db).await?
         } else {
-            rows::unpublished(&self.db).await?
+            known.frontier.unpublished(&self.db, self.pace.whole).await?
         };
         if rows.is_empty() {
             if comparison.lost > 0 {
@@ -308,8 +318,14 @@ impl Relay {
             return Ok(if more_to_delete { Turn::Goes } else { Turn::Rests });
         }
 
-        let publisher = Publisher { config: &self.config, db: &self.db, jetstream: &self.jetstream };
+        let publisher = Publisher {
+            config: &self.config,
+            db: &self.db,
+            jetstream: &self.jetstream,
+            repeats: known.repeats,
+        };
         let outcome = publisher.publish(&rows, comparison.last, &mut self.reconnects).await?;
+        known.repeats = outcome.repeats;
         if let Some(reason) = outcome.disturbed {
             tracing::info!(stream = self.config.stream, reason, "the stream is not as expected");
             known.comparison = None;

@@ -2,11 +2,15 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use futures::{StreamExt as _, stream::FuturesUnordered};
 use sea_orm::TransactionTrait as _;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Consumer, Held, pull::Puller};
+use super::{
+    Consumer, Held,
+    pull::{Detached, Puller},
+};
 use crate::{
     Delivery, HandleError, Handler, answered, attempts, dead_letters, delivery::Undecodable, inbox, metrics,
 };
@@ -14,6 +18,10 @@ use crate::{
 /// Until what is held is tried again: the first time, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How many batches are handled at once: while one is in its transaction, the other makes its calls. Only a full one
+/// begins beside another, so that transactions become larger with the load before they become more.
+const SIDE_BY_SIDE: usize = 2;
 
 /// What is handled at one go.
 enum Work<E> {
@@ -33,8 +41,39 @@ impl<E> Work<E> {
 }
 
 impl<H: Handler> Consumer<H> {
-    /// Handles `messages`; when it returns the broker was told of each, or will deliver it again.
-    pub(super) async fn process(&self, messages: Vec<Held>, puller: &mut Puller, stop: &CancellationToken) {
+    /// Handles `messages`, and beside them what fills another batch meanwhile; when it returns the broker was told of
+    /// each, or will deliver it again.
+    pub(super) async fn process(
+        &self,
+        messages: Vec<Held>,
+        puller: &mut Puller,
+        stop: &CancellationToken,
+    ) -> Result<(), Detached> {
+        let third = self.config.ack_wait / 3;
+        let mut keep = interval_at(Instant::now() + third, third);
+        keep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut batches = FuturesUnordered::from_iter([self.handle_kept(messages, stop)]);
+        let mut outcome = Ok(());
+        // Then the consumer is compared with its stream.
+        let until = Instant::now() + self.config.check;
+        loop {
+            let goes_on =
+                outcome.is_ok() && !stop.is_cancelled() && puller.is_live() && Instant::now() < until;
+            tokio::select! {
+                handled = batches.next() => if handled.is_none() {
+                    return outcome;
+                },
+                batch = puller.full_batch(), if goes_on && batches.len() < SIDE_BY_SIDE => match batch {
+                    Ok(batch) => batches.push(self.handle_kept(batch, stop)),
+                    Err(error) => outcome = Err(error),
+                },
+                _ = keep.tick() => puller.keep_waiting().await,
+            }
+        }
+    }
+
+    /// Handles `messages`, and tells the broker meanwhile that they are not forgotten.
+    async fn handle_kept(&self, messages: Vec<Held>, stop: &CancellationToken) {
         let held = messages.clone();
         let work = self.handle_all(messages, stop);
         tokio::pin!(work);
@@ -49,7 +88,6 @@ impl<H: Handler> Consumer<H> {
                         // Of no effect for those that the broker has heard of.
                         message.keep().await;
                     }
-                    puller.keep_waiting().await;
                 }
             }
         }

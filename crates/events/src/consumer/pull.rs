@@ -72,20 +72,7 @@ impl Puller {
 
     /// Whatever waits, a batch at most; waits for the first. Dropping the future loses nothing.
     pub(super) async fn next_batch(&mut self) -> Result<Vec<Held>, Detached> {
-        loop {
-            self.take_arrived()?;
-            if self.outstanding == 0 && self.waiting.len() < self.max_batch {
-                self.ask().await?;
-            }
-            if !self.waiting.is_empty() {
-                break;
-            }
-            let message = timeout(SILENCE, self.subscriber.next())
-                .await
-                .map_err(|_| Detached("the broker shows no sign of life".to_owned()))?
-                .ok_or_else(|| Detached("the subscription has ended".to_owned()))?;
-            self.accept(message)?;
-        }
+        self.wait_for(1).await?;
         if self.waiting.len() < self.max_batch {
             sleep(self.linger).await;
             self.take_arrived()?;
@@ -93,6 +80,30 @@ impl Puller {
         let size = self.waiting.len().min(self.max_batch);
         self.linger = if size < LOAD { LINGER } else { LINGER_UNDER_LOAD };
         Ok(self.waiting.drain(..size).collect())
+    }
+
+    /// A whole batch, as soon as so many wait. Dropping the future loses nothing.
+    pub(super) async fn full_batch(&mut self) -> Result<Vec<Held>, Detached> {
+        self.wait_for(self.max_batch).await?;
+        Ok(self.waiting.drain(..self.max_batch).collect())
+    }
+
+    /// Until so many wait here, a batch at most.
+    async fn wait_for(&mut self, messages: usize) -> Result<(), Detached> {
+        loop {
+            self.take_arrived()?;
+            if self.outstanding == 0 && self.waiting.len() < self.max_batch {
+                self.ask().await?;
+            }
+            if self.waiting.len() >= messages {
+                return Ok(());
+            }
+            let message = timeout(SILENCE, self.subscriber.next())
+                .await
+                .map_err(|_| Detached("the broker shows no sign of life".to_owned()))?
+                .ok_or_else(|| Detached("the subscription has ended".to_owned()))?;
+            self.accept(message)?;
+        }
     }
 
     /// Whether the broker hears what becomes of messages.

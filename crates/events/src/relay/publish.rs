@@ -26,6 +26,10 @@ pub(super) struct Publisher<'a> {
     pub(super) config: &'a RelayConfig,
     pub(super) db: &'a DatabaseConnection,
     pub(super) jetstream: &'a Context,
+    /// Whether the stream had the row before these, and so may have these: the broker compares the sequence before it
+    /// looks for duplicates, which don't make the stream longer. All are sent as the next message, whatever is missing
+    /// stops the rest.
+    pub(super) repeats: bool,
 }
 
 /// What the broker made of some rows.
@@ -34,6 +38,8 @@ pub(super) struct Published {
     pub(super) last: u64,
     /// How many rows it has now.
     pub(super) noted: u64,
+    /// Whether it had the last of these already.
+    pub(super) repeats: bool,
     /// Why the stream isn't what we took it for; compare before publishing more.
     pub(super) disturbed: Option<String>,
 }
@@ -67,7 +73,7 @@ impl Publisher<'_> {
         for row in rows {
             match fault::around("relay.send", self.send_one(row, last)).await {
                 Ok(ack) => {
-                    last += 1;
+                    last += u64::from(!self.repeats);
                     sent.push((row.id, ack));
                 }
                 Err(Unsent::Refused(reason)) => refused.push(Refused { id: row.id, reason }),
@@ -79,6 +85,7 @@ impl Publisher<'_> {
         }
 
         let mut notes = Notes::default();
+        let mut repeats = false;
         let mut broken = false;
         for (id, ack) in sent {
             // After a lost connection there is nothing to wait for: each of hundreds would take its full time-out.
@@ -91,10 +98,17 @@ impl Publisher<'_> {
                 }
             };
             match judge(answer) {
-                Answer::Stored(sequence) => notes.push(id, sequence),
+                Answer::Stored(sequence) => {
+                    notes.push(id, sequence);
+                    repeats = false;
+                    last = last.max(sequence);
+                }
                 Answer::Duplicate(sequence) => {
                     notes.push(id, sequence);
-                    disturbed.get_or_insert_with(|| "a message was already in the stream".to_owned());
+                    repeats = true;
+                    if !self.repeats {
+                        disturbed.get_or_insert_with(|| "a message was already in the stream".to_owned());
+                    }
                 }
                 Answer::Refused(reason) => {
                     disturbed.get_or_insert_with(|| reason.clone());
@@ -116,7 +130,7 @@ impl Publisher<'_> {
         for row in refused {
             self.set_aside(row).await?;
         }
-        Ok(Published { last, noted: published, disturbed })
+        Ok(Published { last, noted: published, repeats, disturbed })
     }
 
     async fn send_one(&self, row: &Row, last: u64) -> Result<PublishAckFuture, Unsent> {

@@ -86,16 +86,16 @@ impl Row {
 
 const COLUMNS: &str = "id, event_id, subject, aggregate_id, sequence, payload, traceparent, created_at";
 
-/// The next rows that were never published, in their order. Not "those beyond the last one": a transaction with a
-/// lower id may commit after one with a higher.
-pub(super) async fn unpublished(db: &DatabaseConnection) -> Result<Vec<Row>, DbErr> {
+/// The next rows from this id on that were never published, in their order. Not "those beyond the last one": a
+/// transaction with a lower id may commit after one with a higher.
+pub(super) async fn unpublished(db: &DatabaseConnection, from: i64) -> Result<Vec<Row>, DbErr> {
     let sql = format!(
         "SELECT {COLUMNS} FROM outbox
-         WHERE stream_sequence IS NULL AND refused IS NULL AND lost_sequence IS NULL
+         WHERE id >= $1 AND stream_sequence IS NULL AND refused IS NULL AND lost_sequence IS NULL
          ORDER BY id LIMIT {PIPELINE}"
     );
     // Asked five times a second: not worth a span each.
-    select(db, &sql).with_subscriber(Dispatch::none()).await
+    select(db, &sql, [from.into()]).with_subscriber(Dispatch::none()).await
 }
 
 /// The next rows that the stream has lost, in the order in which it had them.
@@ -105,11 +105,16 @@ pub(super) async fn lost(db: &DatabaseConnection) -> Result<Vec<Row>, DbErr> {
          WHERE lost_sequence IS NOT NULL AND refused IS NULL
          ORDER BY lost_sequence, id LIMIT {PIPELINE}"
     );
-    select(db, &sql).await
+    select(db, &sql, []).await
 }
 
-async fn select(db: &DatabaseConnection, sql: &str) -> Result<Vec<Row>, DbErr> {
-    answered(Row::find_by_statement(Statement::from_string(DbBackend::Postgres, sql)).all(db)).await
+async fn select<const N: usize>(
+    db: &DatabaseConnection,
+    sql: &str,
+    values: [Value; N],
+) -> Result<Vec<Row>, DbErr> {
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+    answered(Row::find_by_statement(statement).all(db)).await
 }
 
 /// Where the stream has each row.

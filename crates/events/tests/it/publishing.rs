@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use anyhow::Result;
 use events::outbox::{self, Outgoing};
 use proto::order::v1::{OrderCancelled, OrderPlaced};
@@ -43,6 +45,25 @@ async fn a_row_that_commits_late_is_not_overlooked() -> Result<()> {
 }
 
 #[tokio::test]
+async fn nor_is_one_that_commits_when_the_relay_no_longer_looks_so_far_back() -> Result<()> {
+    let shop = Shop::open().await?;
+    let late = shop.db.begin().await?;
+    outbox::append(&late, &[Outgoing::new("late", 1, &placed("late"))?]).await?;
+    let whole = Duration::from_millis(100);
+    let _relay = shop.start_relay(events::Pace { whole, ..pace() }).await?;
+    let mut told = Vec::new();
+    let began = Instant::now();
+    while began.elapsed() < 5 * whole {
+        told.push(format!("{:04}", told.len()));
+        shop.place(&[told.last().unwrap()]).await?;
+        shop.stream_is(&told.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    }
+    late.commit().await?;
+    told.push("late".to_owned());
+    shop.stream_is(&told.iter().map(String::as_str).collect::<Vec<_>>()).await
+}
+
+#[tokio::test]
 async fn more_events_than_are_in_flight_at_once_all_arrive_in_order() -> Result<()> {
     let shop = Shop::open().await?;
     let orders: Vec<String> = (0..1200).map(|number| format!("{number:04}")).collect();
@@ -55,7 +76,7 @@ async fn more_events_than_are_in_flight_at_once_all_arrive_in_order() -> Result<
 #[tokio::test]
 async fn a_wake_up_is_faster_than_the_poll() -> Result<()> {
     let shop = Shop::open().await?;
-    let never = events::Pace { poll: std::time::Duration::from_hours(1), ..pace() };
+    let never = events::Pace { poll: Duration::from_hours(1), ..pace() };
     let relay = shop.start_relay(never).await?;
     shop.place(&["a"]).await?;
     // The relay may look before it sleeps; what is written later is found by the call only.

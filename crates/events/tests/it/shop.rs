@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::recorder::Recorder;
 
-/// How long anything may take on a busy machine.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+/// How long anything may take on a busy machine, a call that is given up after 16 seconds included.
+pub(crate) const SOON: Duration = Duration::from_secs(40);
 
 /// A database and a broker, and everything that was started on them.
 pub(crate) struct Shop {
