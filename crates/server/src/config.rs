@@ -73,7 +73,9 @@ pub struct Config {
 }
 
 impl Config {
-    const DATABASE_POOL: u32 = 16;
+    /// All are made before the replica is ready. With 16 there were as many orders a second, and a machine that stalled was
+    /// asked for new sessions by all who waited, each at the price of a hundred statements.
+    const DATABASE_POOL: u32 = 8;
 
     /// The usual configuration around what has no default, for processes that are configured by a program.
     #[must_use]

@@ -11,7 +11,7 @@ use sea_orm::{
     sqlx::{self, PgConnection},
 };
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use values::{Currency, Money};
 
 /// How long a statement waits for a connection: short, so that a caller hears within a second that the database is down,
@@ -72,6 +72,28 @@ pub(crate) async fn warm(db: &DatabaseConnection) -> Result<(), DbErr> {
     // Held until all are there, or one would be lent to each.
     let made = join_all((0..most).map(|_| pool.acquire())).await;
     if made.iter().any(Result::is_ok) { Ok(()) } else { db.ping().await }
+}
+
+/// Until a database that is down is asked again by a service that starts.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Asks what a service must know before it is put together, for as long as the database is down.
+///
+/// # Errors
+/// Any other than that the database `is_down`.
+pub async fn patiently<T, E: fmt::Display, F: Future<Output = Result<T, E>> + Send>(
+    ask: impl Fn() -> F + Send,
+    is_down: impl Fn(&E) -> bool + Send,
+) -> Result<T, E> {
+    loop {
+        match ask().await {
+            Err(error) if is_down(&error) => {
+                tracing::debug!(%error, "no answer of the database yet");
+                sleep(ASK_AGAIN).await;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// What every session of a service asks of the server.

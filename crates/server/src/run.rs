@@ -260,9 +260,6 @@ async fn start<A: Application>(config: A::Config, context: &Context) -> Result<S
         sleep(pause).await;
     }
     // On a busy machine the first connections take longer than a statement waits for one.
-    while let Err(error) = database::warm(&context.db).await {
-        tracing::debug!(%error, "no connection to the database yet");
-        sleep(DATABASE_POLL[0]).await;
-    }
+    database::patiently(|| database::warm(&context.db), |_| true).await.map_err(Error::Database)?;
     A::build(config, context).await.map_err(|error| Error::Build(error.into_inner()))
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use auth::{Permission, SealError};
 use sea_orm::{DbErr, SqlErr};
-use server::status;
+use server::{database::is_down, status};
 use tonic::Status;
 use values::{AddressId, UserId, Violations};
 
@@ -71,6 +71,11 @@ impl Error {
     /// There is no such address for the caller.
     pub(crate) fn address_not_found(address: AddressId) -> Self {
         Self::NotFound { kind: "address", id: address.to_string() }
+    }
+
+    /// The same may succeed later.
+    pub(crate) fn is_database_down(&self) -> bool {
+        matches!(self, Self::Database(error) if is_down(error))
     }
 }
 

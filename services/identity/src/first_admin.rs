@@ -1,6 +1,7 @@
 //! The first admin, whom no admin could have made.
 
 use sea_orm::{DatabaseTransaction, DbErr, TransactionTrait};
+use server::database::is_down;
 use values::UserId;
 
 use crate::access;
@@ -29,6 +30,16 @@ pub(crate) enum FirstAdminError {
     Refused(#[from] Error),
 }
 
+impl FirstAdminError {
+    pub(crate) fn is_database_down(&self) -> bool {
+        match self {
+            Self::Database(error) => is_down(error),
+            Self::Refused(error) => error.is_database_down(),
+            Self::SomebodyElse | Self::Hashing(_) => false,
+        }
+    }
+}
+
 /// Who is to become admin.
 enum Appointee {
     Registered(UserId),
@@ -38,11 +49,11 @@ enum Appointee {
 
 /// Makes the configured user admin if there is none: registers them if need be, and leaves a password that is set as it
 /// is. Any number of replicas may do so at once.
-pub(crate) async fn appoint(identity: &IdentityService, first: FirstAdmin) -> Result<(), FirstAdminError> {
+pub(crate) async fn appoint(identity: &IdentityService, first: &FirstAdmin) -> Result<(), FirstAdminError> {
     if roles::is_held(&identity.db, &Role::admin()).await? {
         return Ok(());
     }
-    let Some(account) = first.0 else {
+    let Some(account) = first.0.clone() else {
         tracing::warn!(
             "nobody is admin: set BOOKSTORE_ADMIN_EMAIL and BOOKSTORE_ADMIN_PASSWORD to make somebody it"
         );

@@ -20,8 +20,10 @@ use std::sync::Arc;
 
 use auth::Verifier;
 use proto::identity::v1::identity_service_server::IdentityServiceServer;
-use server::{Application, BuildError, Context, Service, SqlMigration};
+use server::{Application, BuildError, Context, Service, SqlMigration, database::patiently};
 
+use error::Error;
+use first_admin::FirstAdminError;
 use signing_keys::SigningKeys;
 
 pub use config::{Config, FirstAdmin};
@@ -57,7 +59,7 @@ impl Application for Identity {
             config.signing_key_period,
             verifier.clone(),
         ));
-        keys.reload(&context.db).await?;
+        patiently(|| keys.reload(&context.db), Error::is_database_down).await?;
         let relay = context.relay("IDENTITY");
         let identity = rpc::IdentityService {
             db: context.db.clone(),
@@ -71,7 +73,8 @@ impl Application for Identity {
             revocations: verifier.revocations().clone(),
             verifier: verifier.clone(),
         };
-        first_admin::appoint(&identity, config.first_admin).await?;
+        patiently(|| first_admin::appoint(&identity, &config.first_admin), FirstAdminError::is_database_down)
+            .await?;
         let sweeper = sweeper::Sweeper {
             db: context.db.clone(),
             keys: Arc::clone(&keys),

@@ -40,7 +40,7 @@ impl Order {
 #[test]
 fn what_has_a_default_need_not_be_set() {
     let Order { server } = configured(&[], &[]).unwrap();
-    assert_eq!(server.database_pool, 16);
+    assert_eq!(server.database_pool, 8);
     let base = server.base;
     assert_eq!(base.listen.to_string(), "0.0.0.0:50053");
     assert_eq!(base.admin_listen.to_string(), "0.0.0.0:51053");

@@ -1,8 +1,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use identity::{Config, Identity};
 use proto::identity::v1::GetJwksRequest;
-use testkit::{Gate, as_user, eventually};
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
+use server::database::sql;
+use testkit::{Broker, Gate, as_user, eventually};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -47,5 +50,30 @@ async fn without_its_database_identity_says_so_within_a_second_and_recovers_by_i
     client.create_user(registration("r-1", "grace@example.org")).await?;
     client.create_address(as_user(&ada.token, address("a-1"))?).await?;
     assert_eq!((desk.count("users").await?, desk.count("addresses").await?), (2, 1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_replica_whose_database_goes_away_while_it_starts_waits_for_it() -> Result<()> {
+    let database = testkit::database::<Identity>().await?;
+    let (gate, url) = Gate::before(database.url()).await?;
+    let db = database.connect().await?;
+    let keys = db.begin().await?;
+    keys.execute_unprepared("LOCK TABLE signing_keys IN ACCESS EXCLUSIVE MODE").await?;
+
+    let waits =
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let take_away = async {
+        let reads = async || db.query_one_raw(sql(waits, [])).await.ok()?;
+        eventually("it reads the keys", SOON, reads).await?;
+        gate.close();
+        keys.rollback().await?;
+        gate.open();
+        anyhow::Ok(())
+    };
+    let behind = |config: &mut Config| config.server.database_url = url.into();
+    let broker = Broker::start().await?;
+    let (desk, ()) = tokio::try_join!(Desk::open_on(database, broker, behind), take_away)?;
+    desk.reader("ada@example.org").await?;
     Ok(())
 }
