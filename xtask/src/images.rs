@@ -33,6 +33,9 @@ use self::{
     layer::Layer,
 };
 
+/// What the programs' allocator is told, here and by the images: as `crates/server/src/memory.rs` says.
+pub(crate) const ALLOCATOR: [&str; 2] = ["MIMALLOC_ARENA_PURGE_MULT", "0"];
+
 /// What an image may take to pull: the sum of its layers, compressed.
 const SIZE_LIMIT: usize = 15_000_000;
 

@@ -39,6 +39,8 @@ impl Process {
         let environment = vec![
             ("BOOKSTORE_LISTEN".to_owned(), grpc.to_string()),
             ("BOOKSTORE_ADMIN_LISTEN".to_owned(), admin.to_string()),
+            // As in the images.
+            ("MIMALLOC_ARENA_PURGE_MULT".to_owned(), "0".to_owned()),
         ];
         let logs = logs.to_owned();
         Ok(Self { replica, admin, environment, logs, starts: 0, child: None, programs: None })

@@ -10,6 +10,7 @@ use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use super::{
+    ALLOCATOR,
     kinds::Image,
     layer::{Files, Layer, USER, sha256},
 };
@@ -128,6 +129,7 @@ fn config(image: &Image, layers: &[&Layer], metadata: &Metadata) -> Value {
         "os": OS,
         "config": {
             "User": USER,
+            "Env": [ALLOCATOR.join("=")],
             "Entrypoint": [format!("/{}", image.program)],
             "WorkingDir": "/",
             "ExposedPorts": ports.collect::<serde_json::Map<_, _>>(),

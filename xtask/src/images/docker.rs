@@ -4,7 +4,7 @@ use std::{collections::HashMap, fs};
 
 use crate::local;
 
-use super::{IMAGES, layer::USER};
+use super::{ALLOCATOR, IMAGES, layer::USER};
 
 fn read(file: &str) -> String {
     fs::read_to_string(local::checkout().join("deploy/docker").join(file)).unwrap()
@@ -55,6 +55,7 @@ fn the_dockerfile_makes_the_same_images() {
     let shared = &stages["program"];
     assert_eq!(shared.base, "scratch");
     assert_eq!(shared.all("USER"), [USER]);
+    assert_eq!(shared.all("ENV"), [ALLOCATOR.join("=")]);
     assert_eq!(shared.all("WORKDIR"), ["/"]);
     assert_eq!(shared.labels()["org.opencontainers.image.licenses"], env!("CARGO_PKG_LICENSE"));
     assert!(shared.all("ARG").contains(&concat!("VERSION=", env!("CARGO_PKG_VERSION"))));

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use crate::images::ALLOCATOR;
+
 /// Whom the shop's mails come from.
 const MAIL_FROM: &str = "The Bookstore <shop@bookstore.example>";
 
@@ -71,6 +73,7 @@ impl Service {
             ("BOOKSTORE_TLS_CERTIFICATE".to_owned(), tls.certificate.display().to_string()),
             ("BOOKSTORE_TLS_KEY".to_owned(), tls.key.display().to_string()),
             ("BOOKSTORE_TLS_ROOTS".to_owned(), tls.roots.display().to_string()),
+            ALLOCATOR.map(str::to_owned).into(),
         ];
         for callee in SERVICES.iter().filter(|callee| self.calls.contains(&callee.name)) {
             environment.push((
