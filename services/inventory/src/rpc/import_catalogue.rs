@@ -2,6 +2,7 @@ mod take;
 
 use auth::Customer;
 use proto::inventory::v1::{self as pb, import_catalogue_request::Piece};
+use server::database::answered;
 use tonic::Streaming;
 use uuid::Uuid;
 use values::{LocationId, RequestId, ShopId, Violations};
@@ -59,7 +60,8 @@ pub(super) async fn import_catalogue(
     let Some(Piece::Target(wire)) = next(&mut feed).await? else {
         return Err(invalid("target", "must be what the first message says").into());
     };
-    let target = find(inventory, caller, ImportTarget::parse(&wire)?).await?;
+    // Nobody knows how long a feed takes, and so it has no deadline.
+    let target = answered(find(inventory, caller, ImportTarget::parse(&wire)?)).await?;
     let mut answer = pb::ImportCatalogueResponse::default();
     while let Some(piece) = next(&mut feed).await? {
         let Piece::Rows(rows) = piece else {
@@ -71,7 +73,7 @@ pub(super) async fn import_catalogue(
         let mut rows = rows.rows.into_iter().map(RawRow::from).peekable();
         while rows.peek().is_some() {
             let rows: Vec<RawRow> = rows.by_ref().take(AT_ONCE).collect();
-            for taken in take::take(inventory, caller, &target, &rows).await? {
+            for taken in answered(take::take(inventory, caller, &target, &rows)).await? {
                 answer.add(taken);
             }
         }

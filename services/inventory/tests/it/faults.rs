@@ -2,7 +2,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use inventory::Inventory;
+use proto::inventory::v1::{
+    ImportCatalogueRequest, ImportTarget, ListBooksRequest, import_catalogue_request::Piece,
+};
 use testkit::{Gate, eventually};
+use tokio::time::timeout;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -20,7 +24,7 @@ async fn while_the_database_is_down_callers_hear_so_within_a_second_and_it_recov
     gate.close();
     let began = Instant::now();
     let reserved = reserve(&owner.client, "key", &[(&offer, 1)]).await.map(drop);
-    let listed = owner.client.list_books(proto::inventory::v1::ListBooksRequest::default()).await.map(drop);
+    let listed = owner.client.list_books(ListBooksRequest::default()).await.map(drop);
     let added = owner.adds(owner.emma()).await.map(drop);
     assert!(began.elapsed() < Duration::from_secs(3), "three calls took {:?}", began.elapsed());
     for refused in [reserved, listed, added] {
@@ -50,4 +54,25 @@ async fn without_a_broker_everything_is_answered_and_events_follow_when_it_is_ba
         told.iter().any(|told| told.event.shop_id == owner.shop.shop_id).then_some(())
     })
     .await
+}
+
+#[tokio::test]
+async fn a_feed_that_the_database_does_not_answer_ends() -> Result<()> {
+    let database = testkit::database::<Inventory>().await?;
+    let (gate, url) = Gate::before(database.url()).await?;
+    let bookshop = Bookshop::open_on(database, &url, |_| {}).await?;
+    let owner = bookshop.owner().await?;
+    // On each connection of the pool, so that none is tried before it is used again.
+    for _ in 0..40 {
+        owner.client.clone().list_books(ListBooksRequest::default()).await?;
+    }
+    gate.forget();
+
+    let target = ImportTarget { shop_id: owner.shop.shop_id.clone(), ..Default::default() };
+    let feed = [ImportCatalogueRequest { piece: Some(Piece::Target(target)) }];
+    let feed = owner.user.asks(tokio_stream::iter(feed))?;
+    let refusal = timeout(2 * SOON, owner.client.clone().import_catalogue(feed)).await?;
+
+    assert_eq!(refusal.expect_err("taken").code(), Code::Unavailable);
+    Ok(())
 }

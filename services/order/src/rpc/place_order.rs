@@ -105,11 +105,11 @@ pub(super) async fn place_order(
 ) -> Result<pb::Order, Error> {
     let request = PlaceOrder::parse(&wire)?;
     match place(shop, caller, &request).await {
-        // Only now: hardly any request has made an order before, and one that has meets it in the end.
-        Err(error) if may_be_repeated(&error) => match earlier(shop, caller, &request).await {
-            Ok(None) | Err(Error::Database(_)) => Err(error),
-            found => found?.map(Into::into).ok_or(error),
-        },
+        // Only now: hardly any request has made an order before, and one that has meets it in the end. Where that can't
+        // be found out the caller hears so: told that there is nothing, they would order again what they have ordered.
+        Err(error) if may_be_repeated(&error) => {
+            earlier(shop, caller, &request).await?.map(Into::into).ok_or(error)
+        }
         placed => placed.map(Into::into),
     }
 }

@@ -4,6 +4,7 @@ use auth::Customer;
 use futures::{Stream, StreamExt as _, stream};
 use proto::order::v1 as pb;
 use sea_orm::DatabaseConnection;
+use server::database::answered;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -63,8 +64,9 @@ struct Watch {
 }
 
 impl Watch {
+    /// Whoever watches sets no deadline.
     async fn look(&self) -> Result<domain::Status, Error> {
-        let status = store::orders::status_for(&self.db, Reach::Of(self.user), self.id).await?;
+        let status = answered(store::orders::status_for(&self.db, Reach::Of(self.user), self.id)).await?;
         status.ok_or_else(|| Error::NoSuchOrder(self.id.to_string()))
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use proto::order::v1::{GetOrderStatusRequest, OrderPlaced, OrderState};
 use testkit::{Gate, as_user, eventually, published};
-use tokio::time::Instant;
-use tonic::Code;
+use tokio::time::{Instant, timeout};
+use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::shop::{SOON, Setup, Shop, request};
@@ -58,5 +58,27 @@ async fn without_the_broker_orders_are_taken_and_end_when_it_is_back() -> Result
     .await?;
     shop.capture(&order).await?;
     shop.in_state(OrderState::Confirmed, &reader, &order).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_watcher_whose_look_gets_no_answer_is_told_so() -> Result<()> {
+    let setup = Setup::new().await?;
+    let (gate, through) = Gate::before(&setup.database_url).await?;
+    let shop = Shop::open_with(Setup { database_url: through, ..setup }).await?;
+    let reader = shop.reader()?;
+    let order = shop.pending(&reader).await?;
+    // On each connection of the pool, so that none is tried before it is used again.
+    for _ in 0..40 {
+        let request = as_user(&reader.token, GetOrderStatusRequest { order_id: order.order_id.clone() })?;
+        shop.client.clone().get_order_status(request).await?;
+    }
+    gate.forget();
+
+    let refusal = timeout(2 * SOON, shop.watch(&reader, &order)).await?.expect_err("seen");
+
+    let status = refusal.downcast::<Status>()?;
+    assert_eq!(status.code(), Code::Unavailable, "{status}");
+    assert!(status.get_details_retry_info().context("no RetryInfo")?.retry_delay.is_some());
     Ok(())
 }

@@ -8,14 +8,14 @@ use proto::{
     inventory::v1::ReservationState,
     order::v1::{Order, OrderState, PlaceOrderRequest},
 };
-use testkit::{as_user, eventually};
+use testkit::{Gate, as_user, eventually};
 use tokio::sync::Semaphore;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::{
     inventory::Behaviour,
-    shop::{SOON, Shop, item, request},
+    shop::{SOON, Setup, Shop, item, request},
 };
 
 fn reason(status: &Status) -> Result<String> {
@@ -175,6 +175,32 @@ async fn a_reservation_that_has_ended_without_an_order_makes_none() -> Result<()
     assert_eq!(status.code(), Code::FailedPrecondition);
     assert_eq!(reason(&status)?, "RESERVATION_CLOSED");
     assert_eq!(shop.number("SELECT count(*) FROM orders").await?, 0);
+    Ok(())
+}
+
+/// Or the customer orders again, and pays twice.
+#[tokio::test]
+async fn while_orders_cannot_be_read_nobody_hears_that_a_request_has_made_none() -> Result<()> {
+    let setup = Setup::new().await?;
+    let (gate, through) = Gate::before(&setup.database_url).await?;
+    let shop = Shop::open_with(Setup { database_url: through, ..setup }).await?;
+    let reader = shop.reader()?;
+    let request = request(&reader);
+    let order = shop.place(&reader, request.clone()).await??;
+    for state in [ReservationState::Committed, ReservationState::Released] {
+        shop.inventory.bring_all_to(state);
+
+        gate.close();
+        let status = shop.place(&reader, request.clone()).await?.expect_err("found");
+        assert_eq!(status.code(), Code::Unavailable, "{status}");
+
+        gate.open();
+        eventually("the order is found again", SOON, async || {
+            let found = shop.place(&reader, request.clone()).await.ok()?.ok()?;
+            (found.order_id == order.order_id).then_some(())
+        })
+        .await?;
+    }
     Ok(())
 }
 
