@@ -11,7 +11,7 @@ use tower::service_fn;
 use values::Clock;
 
 /// Longer than any test.
-const LIFE: Duration = Duration::from_hours(1);
+const LIFE: Duration = Duration::from_hours(24);
 /// Whose certificates the services of tests have.
 pub const TRUST_DOMAIN: &str = "bookstore.local";
 

@@ -28,6 +28,9 @@ use plan::Plan;
 /// Stock that is held for an unpaid order comes free, and payments run out, within a fault's time.
 const PATIENCE: Patience = Patience { payment: Duration::from_secs(10), reservation: Duration::from_secs(2) };
 
+/// Certificates last half an hour, and are replaced after so many rounds: every few minutes.
+const RENEWED: u64 = 10;
+
 /// Which rounds there are.
 #[derive(Clone, Copy, Debug)]
 pub enum Rounds {
@@ -76,6 +79,10 @@ pub async fn torture(seed: u64, rounds: Rounds, say: impl Fn(&str)) -> Result<Su
         Rounds::Only(round) => (round, None),
     };
     for number in first.. {
+        if number > first && number.is_multiple_of(RENEWED) {
+            let authority = testkit::certificates()?;
+            shop.renew_certificates(authority, &[authority])?;
+        }
         let plan = Plan::of(seed, number);
         let told = shop.answers().calls();
         let outcome = match round::run(&shop, &plan, &orders).await {

@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use futures::future::{try_join, try_join_all};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{
     PATIENCE,
@@ -20,6 +20,8 @@ use crate::{
 /// In which all is quiet after the last fault: a consumer that was killed costs 30 s, after which the broker gives what it
 /// held to another, who may itself have been killed.
 const QUIET: Duration = Duration::from_secs(75);
+/// In which everybody who acts has had an answer, however often they had to ask.
+const ACTING: Duration = Duration::from_mins(4);
 const PRICE: i64 = 100;
 const COPIES: i32 = 1_000_000;
 
@@ -65,7 +67,8 @@ pub(super) async fn run(shop: &Shop, plan: &Plan, earlier: &[String]) -> Result<
         try_join_all(visitors.iter_mut().map(|visitor| visitor.act(until))),
     );
     let breaking = try_join_all(plan.faults.iter().map(|fault| inflict(shop, began, fault)));
-    let (_, struck) = try_join(acting, breaking).await?;
+    let done = timeout(ACTING, try_join(acting, breaking)).await;
+    let (_, struck) = done.context("somebody still waits for an answer")??;
 
     let healed = Instant::now();
     heal(shop).await?;

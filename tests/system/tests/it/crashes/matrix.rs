@@ -85,10 +85,13 @@ async fn dies(share: &[(Service, String)], repeats: u64, seed: u64) -> Result<us
         sleep(LOOK).await;
     }
     shop.all_ready().await?;
-    let scene = Scene::set(&shop).await?;
-    let mut deaths = reaper.deaths();
+    let (mut deaths, mut placed) = (reaper.deaths(), Vec::new());
     let mut dice = StdRng::seed_from_u64(seed);
     for repeat in 0..repeats {
+        // Neither certificates nor anybody's sign-in last as long as many repeats.
+        let authority = testkit::certificates()?;
+        shop.renew_certificates(authority, &[authority])?;
+        let scene = Scene::set(&shop).await?;
         // The first time as soon as somebody comes there, so that each is met for certain.
         let passes = if repeat == 0 { 1 } else { PASSES };
         let armed: Vec<_> = later
@@ -99,7 +102,8 @@ async fn dies(share: &[(Service, String)], repeats: u64, seed: u64) -> Result<us
         let (met, ()) = try_join(reaper.reap(), trade(&scene, &reaper)).await?;
         deaths += met + runs_out_of_time(&scene, &last).await?;
         shop.all_ready().await?;
-        shop.check(&scene.placed()).await.with_context(|| format!("repeat {repeat}, seed {seed}"))?;
+        placed.extend(scene.placed());
+        shop.check(&placed).await.with_context(|| format!("repeat {repeat}, seed {seed}"))?;
     }
     crash_points::are_all_known(&shop).await?;
     // Those of a first start have one each.
