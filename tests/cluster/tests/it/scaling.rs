@@ -1,17 +1,24 @@
-use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt::Write as _,
+    time::Duration,
+};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 use cluster_tests::{Shop, Traffic};
+use futures::future::try_join_all;
 use tokio::time::{Instant, sleep};
 
-/// Calls a second: so many that chance alone spreads them evenly enough.
-const RATE: u32 = 400;
+/// Calls a second: each service has its `SAMPLE` in half a minute, and a machine of two cores has time to spare.
+const RATE: u32 = 240;
 /// Those that are found by name, or by a watch. Of the gateway's clients each finds it in a way of its own.
 const FOUND: [&str; 5] = ["identity", "inventory", "order", "payment", "notification"];
 /// One pod's calls may be so much more or less than its share.
 const UNEVEN: f64 = 0.2;
-/// In so many calls of a service evenness shows.
+/// So many calls of a service are spread evenly enough by chance alone.
 const SAMPLE: f64 = 900.0;
+/// How often calls are counted.
+const COUNTED: Duration = Duration::from_secs(2);
 const READY: Duration = Duration::from_mins(2);
 /// Until a watch has told.
 const WATCHED: Duration = Duration::from_secs(10);
@@ -55,9 +62,9 @@ async fn up_and_down(discovery: &str, within: Duration) -> Result<String> {
         shop.rolled_out(service, READY).await?;
     }
     let ready = Instant::now();
-    for service in FOUND {
-        let spread = even(&shop, service, ready + within).await?;
-        writeln!(told, "{service}: {spread:.0?} calls")?;
+    let spread = try_join_all(FOUND.map(|service| even(&shop, service, ready + within))).await?;
+    for (service, calls) in FOUND.iter().zip(spread) {
+        writeln!(told, "{service}: {calls:.0?} calls")?;
     }
 
     shop.scale(&FOUND, 1).await?;
@@ -73,26 +80,32 @@ async fn up_and_down(discovery: &str, within: Duration) -> Result<String> {
 
 /// Waits for a time, beginning before `deadline`, in which the calls of a service are spread evenly over its pods.
 async fn even(shop: &Shop, service: &str, deadline: Instant) -> Result<Vec<f64>> {
+    // What had been counted when each time began that is still too short.
+    let mut begun = VecDeque::new();
+    let mut spread = Vec::new();
     loop {
-        let (began, before) = (Instant::now(), shop.calls(service).await?);
-        let calls = loop {
-            let calls = since(&before, &shop.calls(service).await?);
-            if calls.iter().sum::<f64>() >= SAMPLE {
-                break calls;
+        let (at, now) = (Instant::now(), shop.calls(service).await?);
+        while let Some(calls) = begun.front().map(|then| since(then, &now)).filter(|calls| is_sample(calls)) {
+            if is_even(&calls) && calls.len() == 3 {
+                return Ok(calls);
             }
-            sleep(Duration::from_millis(200)).await;
-        };
-        if is_even(&calls) && calls.len() == 3 {
-            return Ok(calls);
+            begun.pop_front();
+            spread.push(calls);
         }
-        if began > deadline {
-            bail!("the calls of {service} are spread like this: {calls:.0?}");
+        if at < deadline {
+            begun.push_back(now);
         }
+        ensure!(!begun.is_empty(), "the calls of {service} are spread like this: {spread:.0?}");
+        sleep(COUNTED).await;
     }
 }
 
 fn since(before: &BTreeMap<String, f64>, now: &BTreeMap<String, f64>) -> Vec<f64> {
     now.iter().map(|(pod, calls)| calls - before.get(pod).copied().unwrap_or_default()).collect()
+}
+
+fn is_sample(calls: &[f64]) -> bool {
+    calls.iter().sum::<f64>() >= SAMPLE
 }
 
 fn is_even(calls: &[f64]) -> bool {

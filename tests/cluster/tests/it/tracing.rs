@@ -1,5 +1,5 @@
 use anyhow::{Context as _, Result};
-use cluster_tests::{SERVICES, Shop};
+use cluster_tests::Shop;
 use proto::order::v1::OrderState;
 
 /// What a customer asks for.
@@ -24,10 +24,7 @@ async fn one_order_is_one_trace_through_all_services_without_an_orphan() -> Resu
 
     // By the cluster's clock. To register takes longer than a second: no other test's order is found.
     let placed = order.create_time.context("no time")?.seconds;
-    let trace = shop.trace("gateway", PLACED, placed - 1, &SERVICES).await?;
-    for edge in EDGES {
-        assert!(trace.edges().contains(&edge), "{edge:?} is not among {:?}", trace.edges());
-    }
+    let trace = shop.trace("gateway", PLACED, placed - 1, &EDGES).await?;
     println!("{} spans, {:?}", trace.spans().len(), trace.edges());
     Ok(())
 }
