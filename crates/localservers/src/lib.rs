@@ -18,7 +18,7 @@ pub use children::{launch, signal};
 pub use jaeger::{Jaeger, JaegerPorts};
 pub use mail::{Letter, MailServer, Manners};
 pub use nats::{Nats, NatsBinary, NatsOptions};
-pub use ports::free_port;
+pub use ports::{free_port, listener};
 pub use postgres::{Postgres, PostgresBinaries};
 
 /// Told what takes long: `installing PostgreSQL with apt`.

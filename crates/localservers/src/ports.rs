@@ -11,11 +11,19 @@ use anyhow::{Context, Result};
 
 const LOWEST: u32 = 12_000;
 
-/// A port of 127.0.0.1 that nobody listens on, from below the range that the system hands out to clients.
+/// A port of 127.0.0.1 that nobody listens on, for a server that is yet to be started; as [`listener`] has it.
+///
+/// A process that is being started at this moment may keep the port for some milliseconds more. Who listens in this
+/// process therefore takes the [`listener`].
+pub fn free_port() -> Result<u16> {
+    Ok(listener()?.local_addr()?.port())
+}
+
+/// Listens on a free port of 127.0.0.1, from below the range that the system hands out to clients.
 ///
 /// From that range, a client that keeps trying to reach a stopped server could be given the server's own port, and
 /// would then talk to itself.
-pub fn free_port() -> Result<u16> {
+pub fn listener() -> Result<TcpListener> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let range = ephemeral_start().clamp(LOWEST + 1_000, 65_000) - LOWEST;
     // Processes that start together begin at different places.
@@ -23,8 +31,8 @@ pub fn free_port() -> Result<u16> {
     for _ in 0..range {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
         let port = u16::try_from(LOWEST + start.wrapping_add(step) % range)?;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return Ok(port);
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            return Ok(listener);
         }
     }
     None.context("no free port")

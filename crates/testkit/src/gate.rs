@@ -1,7 +1,7 @@
 mod line;
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     time::Duration,
 };
 
@@ -10,6 +10,7 @@ use tokio::{
     net::{TcpListener, TcpStream, lookup_host},
     sync::watch,
     task::JoinHandle,
+    time::sleep,
 };
 
 /// A door in front of a server, for tests in which the server is to be unreachable for a while.
@@ -45,8 +46,10 @@ impl Gate {
     pub async fn to(target: &str) -> Result<Self> {
         let target = lookup_host(target).await?.next().with_context(|| format!("no such host: {target}"))?;
         // It must be able to come back on the same port.
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, localservers::free_port()?));
-        let listener = TcpListener::bind(address).await?;
+        let listener = localservers::listener()?;
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let address = listener.local_addr()?;
         let open = Rules { state: State::Open, delay: Duration::ZERO, forgotten: 0 };
         let (rules, changes) = watch::channel(open);
         let keeper = tokio::spawn(keep(listener, address, target, changes));
@@ -118,7 +121,7 @@ async fn keep(
         let rules = *changes.borrow_and_update();
         match (rules.state, &listener) {
             (State::Closed, _) => listener = None,
-            (State::Open | State::Stalled, None) => listener = TcpListener::bind(address).await.ok(),
+            (State::Open | State::Stalled, None) => listener = Some(listen_again(address).await),
             (State::Open | State::Stalled, Some(_)) => {}
         }
         tokio::select! {
@@ -126,6 +129,16 @@ async fn keep(
             client = accept(listener.as_ref()) => {
                 tokio::spawn(pass(client, target, rules, changes.clone()));
             }
+        }
+    }
+}
+
+/// A process that was being started when the door was closed may still hold its port, for some milliseconds.
+async fn listen_again(address: SocketAddr) -> TcpListener {
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return listener,
+            Err(_) => sleep(Duration::from_millis(5)).await,
         }
     }
 }
