@@ -200,6 +200,8 @@ impl<H: Handler> Consumer<H> {
         let Some(consumer) = consumer else { return Ok(None) };
         let waiting = std::mem::take(waiting);
         let max_batch = self.config.max_batch;
-        Puller::new(&self.nats, &self.jetstream, consumer, session, max_batch, waiting).await.map(Some)
+        Puller::new(&self.nats, &self.jetstream, consumer, session, max_batch, H::LINGER, waiting)
+            .await
+            .map(Some)
     }
 }

@@ -4,7 +4,6 @@ use std::{fmt, time::Duration};
 
 pub use events::answered;
 use events::{Failure, failure};
-use futures::future::join_all;
 use opentelemetry::KeyValue;
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement, Value,
@@ -65,13 +64,19 @@ async fn is_free(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
 /// be made.
 const READY_WITH: u32 = 8;
 
-/// Makes the first connections, all at once; an error if there is none in the end.
+/// Makes the first connections one after the other, so that replicas that start together leave the database time for
+/// those that take calls; an error if there is none in the end.
 pub(crate) async fn warm(db: &DatabaseConnection) -> Result<(), DbErr> {
     let pool = db.get_postgres_connection_pool();
-    let most = READY_WITH.min(pool.options().get_max_connections());
-    // Held until all are there, or one would be lent to each.
-    let made = join_all((0..most).map(|_| pool.acquire())).await;
-    if made.iter().any(Result::is_ok) { Ok(()) } else { db.ping().await }
+    // Held until all are there, or the first would be lent again.
+    let mut made = Vec::new();
+    for _ in 0..READY_WITH.min(pool.options().get_max_connections()) {
+        match pool.acquire().await {
+            Ok(connection) => made.push(connection),
+            Err(_) => break,
+        }
+    }
+    if made.is_empty() { db.ping().await } else { Ok(()) }
 }
 
 /// Until a database that is down is asked again by a service that starts.

@@ -11,6 +11,7 @@ use async_nats::{
     jetstream::{self, AckKind},
 };
 use bytes::Bytes;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::{DeadLetter, Reconnects, connection::is_connected};
@@ -52,6 +53,14 @@ impl Session {
     /// Whether the connection is still the same one, as far as is known.
     pub(crate) fn is_connected(&self) -> bool {
         self.reconnects.count() == self.connection
+    }
+
+    /// Waits until what the broker was told has left this process: otherwise it would be lost with the client's last
+    /// handle, and what it was about come again only after the consumer's `ack_wait`.
+    pub(crate) async fn flush(&self) {
+        if self.is_live() {
+            let _ = timeout(PATIENCE, self.nats.flush()).await;
+        }
     }
 }
 
@@ -135,7 +144,7 @@ impl Held {
             if fault::is_armed(|| format!("{durable}.ack.after"))
                 && let Some(session) = &self.session
             {
-                let _ = session.nats.flush().await;
+                session.flush().await;
             }
         })
         .await;
@@ -160,7 +169,7 @@ impl Held {
     async fn tell(&self, what: AckKind) {
         let (Some(session), Some(reply)) = (&self.session, &self.message.reply) else { return };
         if session.is_live() {
-            let told = tokio::time::timeout(PATIENCE, session.nats.publish(reply.clone(), what.into())).await;
+            let told = timeout(PATIENCE, session.nats.publish(reply.clone(), what.into())).await;
             if !matches!(told, Ok(Ok(()))) {
                 // The others of its batch need not wait as long.
                 session.end();

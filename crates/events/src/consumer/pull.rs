@@ -18,10 +18,8 @@ const EXPIRES: Duration = Duration::from_secs(10);
 const HEARTBEAT: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// How long the first message waits for others to share a transaction with. Nobody waits for asynchronous steps, and
-/// it brings a fifth more throughput under load.
-const LINGER: Duration = Duration::from_millis(2);
-/// How long it waits where the last batch had at least so many: with the load the transactions become larger, not more.
+/// How long the first message waits at least where the last batch had so many: with the load the transactions become
+/// larger, not more.
 const LINGER_UNDER_LOAD: Duration = Duration::from_millis(10);
 const LOAD: usize = 8;
 
@@ -41,7 +39,9 @@ pub(super) struct Puller {
     /// Messages that were asked for and didn't come yet.
     outstanding: usize,
     waiting: VecDeque<Held>,
+    /// As long as the handler says.
     linger: Duration,
+    is_under_load: bool,
 }
 
 impl Puller {
@@ -52,6 +52,7 @@ impl Puller {
         consumer: PullConsumer,
         session: Arc<Session>,
         max_batch: usize,
+        linger: Duration,
         waiting: VecDeque<Held>,
     ) -> Result<Self, async_nats::Error> {
         let inbox = Subject::from(nats.new_inbox());
@@ -66,7 +67,8 @@ impl Puller {
             max_batch,
             outstanding: 0,
             waiting,
-            linger: LINGER,
+            linger,
+            is_under_load: false,
         })
     }
 
@@ -74,11 +76,12 @@ impl Puller {
     pub(super) async fn next_batch(&mut self) -> Result<Vec<Held>, Detached> {
         self.wait_for(1).await?;
         if self.waiting.len() < self.max_batch {
-            sleep(self.linger).await;
+            let least = if self.is_under_load { LINGER_UNDER_LOAD } else { Duration::ZERO };
+            sleep(self.linger.max(least)).await;
             self.take_arrived()?;
         }
         let size = self.waiting.len().min(self.max_batch);
-        self.linger = if size < LOAD { LINGER } else { LINGER_UNDER_LOAD };
+        self.is_under_load = size >= LOAD;
         Ok(self.waiting.drain(..size).collect())
     }
 
@@ -136,6 +139,7 @@ impl Puller {
         for held in &self.waiting {
             held.give_back().await;
         }
+        self.session.flush().await;
     }
 
     async fn ask(&mut self) -> Result<(), Detached> {

@@ -145,10 +145,16 @@ async fn a_stopped_consumer_leaves_what_it_did_not_handle_to_others_at_once() ->
     let patient = events::ConsumerConfig { ack_wait: Duration::from_mins(2), ..quick() };
     let down = Recorder::new(|_| Fate::Break(HandleError::Unavailable("down".to_owned())));
     let consumer = shop.start_consumer(&down, patient.clone()).await?;
-    for order in ["a", "b", "c"] {
+    publish(&shop.broker, "a", 1, &placed("a")).await?;
+    eventually("it holds a message", SOON, async || (!down.batches().is_empty()).then_some(())).await?;
+    for order in ["b", "c"] {
         publish(&shop.broker, order, 1, &placed(order)).await?;
     }
-    eventually("it holds a message", SOON, async || (!down.batches().is_empty()).then_some(())).await?;
+    let stream = shop.jetstream().await?.get_stream("ORDER").await?;
+    eventually("two more wait there", SOON, async || {
+        (stream.consumer_info("test_order_placed").await.ok()?.num_ack_pending == 3).then_some(())
+    })
+    .await?;
     consumer.stop().await?;
     let _other = shop.start_consumer(&Recorder::plain(), patient).await?;
     shop.handled_are(3).await

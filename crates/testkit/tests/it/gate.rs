@@ -1,4 +1,13 @@
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 use sqlx::{Connection, PgConnection};
@@ -19,6 +28,28 @@ async fn a_closed_gate_refuses_and_an_opened_one_lets_through() -> Result<()> {
     gate.open();
     eventually("a connection", Duration::from_secs(5), async || connect().await.ok()).await?;
     Ok(())
+}
+
+/// Each keeps what this one listens on, until it is another program.
+#[tokio::test]
+async fn a_gate_opens_however_many_processes_are_being_started() -> Result<()> {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let starts = thread::spawn({
+        let is_over = is_over.clone();
+        move || {
+            while !is_over.load(Ordering::Relaxed) {
+                Command::new("true").status()?;
+            }
+            io::Result::Ok(())
+        }
+    });
+    let mut gates = Ok(());
+    for _ in 0..1_000 {
+        gates = gates.and(Gate::to("127.0.0.1:1").await.map(drop));
+    }
+    is_over.store(true, Ordering::Relaxed);
+    starts.join().expect("no panic")?;
+    gates
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-use std::{marker::PhantomData, sync::Arc};
+use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 use events::{Delivery, Event, HandleError, Handler, Verdict};
 use sea_orm::DatabaseTransaction;
@@ -44,6 +44,8 @@ impl<E: Newsworthy> Handler for Tell<E> {
     /// Whether it happened before the service's first start.
     type Prepared = bool;
     const DURABLE: &'static str = E::DURABLE;
+    /// Letters travel for seconds, and orders and payments go on without them.
+    const LINGER: Duration = Duration::from_millis(50);
 
     async fn prepare(&self, batch: &[Delivery<E>]) -> Vec<Result<bool, HandleError>> {
         let places: Vec<Option<u64>> = batch.iter().map(Delivery::stream_sequence).collect();

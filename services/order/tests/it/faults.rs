@@ -4,18 +4,16 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use proto::order::v1::{GetOrderStatusRequest, OrderPlaced, OrderState};
-use testkit::{Gate, as_user, eventually, published};
+use testkit::{as_user, eventually, published};
 use tokio::time::{Instant, timeout};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::shop::{SOON, Setup, Shop, request};
+use crate::shop::{SOON, Shop, request};
 
 #[tokio::test]
 async fn without_its_database_the_service_says_so_within_a_second_and_recovers_by_itself() -> Result<()> {
-    let setup = Setup::new().await?;
-    let (gate, through) = Gate::before(&setup.database_url).await?;
-    let shop = Shop::open_with(Setup { database_url: through, ..setup }).await?;
+    let (shop, gate) = Shop::behind_a_gate().await?;
     let reader = shop.reader()?;
     let order = shop.pending(&reader).await?;
     let meanwhile = request(&reader);
@@ -63,9 +61,7 @@ async fn without_the_broker_orders_are_taken_and_end_when_it_is_back() -> Result
 
 #[tokio::test]
 async fn a_watcher_whose_look_gets_no_answer_is_told_so() -> Result<()> {
-    let setup = Setup::new().await?;
-    let (gate, through) = Gate::before(&setup.database_url).await?;
-    let shop = Shop::open_with(Setup { database_url: through, ..setup }).await?;
+    let (shop, gate) = Shop::behind_a_gate().await?;
     let reader = shop.reader()?;
     let order = shop.pending(&reader).await?;
     // On each connection of the pool, so that none is tried before it is used again.

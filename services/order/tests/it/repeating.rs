@@ -8,14 +8,14 @@ use proto::{
     inventory::v1::ReservationState,
     order::v1::{Order, OrderState, PlaceOrderRequest},
 };
-use testkit::{Gate, as_user, eventually};
+use testkit::{as_user, eventually};
 use tokio::sync::Semaphore;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::{
     inventory::Behaviour,
-    shop::{SOON, Setup, Shop, item, request},
+    shop::{SOON, Shop, item, request},
 };
 
 fn reason(status: &Status) -> Result<String> {
@@ -181,9 +181,7 @@ async fn a_reservation_that_has_ended_without_an_order_makes_none() -> Result<()
 /// Or the customer orders again, and pays twice.
 #[tokio::test]
 async fn while_orders_cannot_be_read_nobody_hears_that_a_request_has_made_none() -> Result<()> {
-    let setup = Setup::new().await?;
-    let (gate, through) = Gate::before(&setup.database_url).await?;
-    let shop = Shop::open_with(Setup { database_url: through, ..setup }).await?;
+    let (shop, gate) = Shop::behind_a_gate().await?;
     let reader = shop.reader()?;
     let request = request(&reader);
     let order = shop.place(&reader, request.clone()).await??;

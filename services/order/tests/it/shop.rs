@@ -14,7 +14,7 @@ use proto::{
     types::v1::Money,
 };
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
-use testkit::{Broker, Database, Running, TestIdentity, as_user, eventually};
+use testkit::{Broker, Database, Gate, Running, TestIdentity, as_user, eventually};
 use tonic::{Code, Status, Streaming, transport::Channel};
 use values::{AddressId, EventId, OfferId, PaymentId, UserId};
 
@@ -78,6 +78,13 @@ impl Setup {
 impl Shop {
     pub(crate) async fn open() -> Result<Self> {
         Self::open_with(Setup::new().await?).await
+    }
+
+    /// With a door before its database.
+    pub(crate) async fn behind_a_gate() -> Result<(Self, Gate)> {
+        let setup = Setup::new().await?;
+        let (gate, through) = Gate::before(&setup.database_url).await?;
+        Ok((Self::open_with(Setup { database_url: through, ..setup }).await?, gate))
     }
 
     pub(crate) async fn open_with(setup: Setup) -> Result<Self> {
