@@ -63,7 +63,7 @@ pub fn is_armed(_point: impl Name) -> bool {
 }
 
 /// After how long the broker is to deliver again what a dead consumer held, by `BOOKSTORE_FAULT_ACK_WAIT` in seconds:
-/// tests that kill hundreds of them don't wait half a minute each time.
+/// tests that kill hundreds of them don't wait as long as a shop does each time.
 #[cfg(debug_assertions)]
 #[must_use]
 pub fn ack_wait(usual: Duration) -> Duration {

@@ -1,9 +1,6 @@
 mod line;
 
-use std::{
-    net::SocketAddr,
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, Result};
 use tokio::{

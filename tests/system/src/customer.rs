@@ -22,7 +22,7 @@ use crate::Clients;
 pub(crate) const EUR: &str = "EUR";
 /// Of all who sign in.
 pub const PASSWORD: &str = "correct horse battery staple";
-/// Until an order has ended, faults and all: each consumer killed on the way costs 30 s, after which the broker gives
+/// Until an order has ended, faults and all: each consumer killed on the way costs 10 s, after which the broker gives
 /// what it held to another.
 pub(crate) const END: Duration = Duration::from_mins(2);
 /// Between two tries of a call that met a broken shop.

@@ -17,8 +17,8 @@ use crate::{
     street::Street,
 };
 
-/// In which all is quiet after the last fault: a consumer that was killed costs 30 s, after which the broker gives what it
-/// held to another, who may itself have been killed.
+/// In which all is quiet after the last fault, on a machine that others use as well: what a dead consumer held comes again
+/// after some seconds, perhaps to one who dies with it.
 const QUIET: Duration = Duration::from_secs(75);
 /// In which everybody who acts has had an answer, however often they had to ask.
 const ACTING: Duration = Duration::from_mins(4);
