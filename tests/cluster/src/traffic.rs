@@ -1,6 +1,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -9,10 +10,13 @@ use proto::{
     identity::v1::GetUserRequest,
     inventory::v1::{GetBookDetailsRequest, ListBooksRequest, get_book_details_request},
     notification::v1::ListDeliveriesRequest,
-    order::v1::{GetOrderHistoryRequest, OrderState},
+    order::v1::{GetOrderHistoryRequest, Order, OrderState, PlaceOrderRequest},
     payment::v1::GetBalanceRequest,
 };
-use system_tests::{Book, Customer, Load};
+use system_tests::{Book, Customer, Load, new_request_id};
+use tokio::time::sleep;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 use crate::Shop;
 
@@ -24,6 +28,8 @@ const ORDERS: u32 = 20;
 const COPIES: i32 = 1_000_000;
 const PRICE: i64 = 100;
 const WALLET: i64 = 500_000;
+/// How often a patient caller asks.
+const TRIES: u32 = 3;
 /// Failures that are told, if there are many.
 const TOLD: usize = 20;
 
@@ -36,8 +42,17 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// So many calls a second from now on.
+    /// So many calls a second from now on, of which none may fail.
     pub async fn start(shop: &Shop, rate: u32) -> Result<Self> {
+        Self::of(shop, rate, 1).await
+    }
+
+    /// The same of callers who come back when they are told to, as the shop's command line does.
+    pub async fn start_patient(shop: &Shop, rate: u32) -> Result<Self> {
+        Self::of(shop, rate, TRIES).await
+    }
+
+    async fn of(shop: &Shop, rate: u32, tries: u32) -> Result<Self> {
         let book = Arc::new(shop.seller().await?.add_book(PRICE, COPIES).await?);
         let admin = Arc::new(shop.admin().await?);
         let customers = Arc::new(shop.customers(CUSTOMERS, WALLET).await?);
@@ -48,7 +63,7 @@ impl Traffic {
                 let (customers, book, admin) = (customers.clone(), book.clone(), admin.clone());
                 async move {
                     let customer = &customers[number % CUSTOMERS];
-                    read(customer, &admin, &book, number / CUSTOMERS).await
+                    patiently(tries, || read(customer, &admin, &book, number / CUSTOMERS)).await
                 }
             }
         });
@@ -58,7 +73,9 @@ impl Traffic {
                 let (customers, book, placed) = (customers.clone(), book.clone(), placed.clone());
                 async move {
                     let buyer = number % CUSTOMERS;
-                    let order_id = customers[buyer].place(&book, 1).await?.order_id;
+                    let request = customers[buyer].order_of(&new_request_id(), &[(&book, 1)]);
+                    let place = || place(&customers[buyer], request.clone());
+                    let order_id = patiently(tries, place).await?.order_id;
                     placed.lock().unwrap_or_else(PoisonError::into_inner).push((buyer, order_id.clone()));
                     let last = customers[buyer].watched_to_its_end(&order_id).await?;
                     ensure!(last.state() == OrderState::Confirmed, "{last:?}");
@@ -112,6 +129,30 @@ impl fmt::Display for Report {
         let Self { calls, orders } = self;
         write!(formatter, "{calls} calls, none failed; {orders} of them orders, all confirmed")
     }
+}
+
+/// Makes a call so often at most, as long as it is told when to come back.
+async fn patiently<T, F: Future<Output = Result<T>> + Send>(
+    tries: u32,
+    call: impl Fn() -> F + Send,
+) -> Result<T> {
+    for _ in 1..tries {
+        match call().await {
+            Err(error) if let Some(pause) = come_back(&error) => sleep(pause).await,
+            answered => return answered,
+        }
+    }
+    call().await
+}
+
+/// When a call that failed may be made again, if its callee says so.
+fn come_back(error: &anyhow::Error) -> Option<Duration> {
+    let status = error.downcast_ref::<Status>().filter(|status| status.code() == Code::Unavailable)?;
+    status.get_details_retry_info()?.retry_delay
+}
+
+async fn place(customer: &Customer, request: PlaceOrderRequest) -> Result<Order> {
+    Ok(customer.try_place(request).await??)
 }
 
 /// One call to each service in turn.
