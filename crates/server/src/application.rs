@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use values::Clock;
 
-use crate::{Config, Service, SqlMigration, dependencies::Callees, peer::Peers};
+use crate::{Config, Service, SqlMigration, database::Pulse, dependencies::Callees, peer::Peers};
 
 /// A service: its name, its tables, its configuration and how it is put together.
 pub trait Application: Send + Sync + 'static {
@@ -48,6 +48,7 @@ pub struct Context {
     /// Cancelled when nothing commits events any more.
     pub(crate) drained: CancellationToken,
     pub(crate) dead_letters: DeadLetters,
+    pub(crate) pulse: Pulse,
     /// The service's own database, migrated.
     pub db: DatabaseConnection,
     /// The broker, which may not be there yet.

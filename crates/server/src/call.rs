@@ -28,7 +28,7 @@ use tonic::{Status, body::Body, service::Routes};
 use tower::{Service, ServiceExt as _};
 use values::Clock;
 
-use crate::{Error, health::Health, shed::Arriving, status};
+use crate::{Error, database::Pulse, health::Health, shed::Arriving, status};
 use complete::complete;
 use deadline::Deadline;
 use gate::Gate;
@@ -59,6 +59,7 @@ struct Open {
     routes: Routes,
     callers: Callers,
     gate: Gate,
+    database: Pulse,
 }
 
 impl Calls {
@@ -75,11 +76,12 @@ impl Calls {
         })))
     }
 
-    /// Answers the calls of `routes` too, as far as `policies` has their methods.
-    pub(crate) fn open(&self, routes: Routes, verifier: auth::Verifier, policies: Policies) {
+    /// Answers the calls of `routes` too, as far as `policies` has their methods: `UNAVAILABLE` where they wait while the
+    /// `database` is down.
+    pub(crate) fn open(&self, routes: Routes, verifier: auth::Verifier, policies: Policies, database: Pulse) {
         let callers = Callers { verifier, clock: self.0.clock.clone() };
         // Opened once; there is no second call.
-        let _ = self.0.open.set(Open { routes: routes.prepare(), callers, gate: Gate(policies) });
+        let _ = self.0.open.set(Open { routes: routes.prepare(), callers, gate: Gate(policies), database });
     }
 }
 
@@ -115,19 +117,26 @@ impl Door {
     ) -> Result<Response<Body>, Status> {
         let (mut head, body) = request.into_parts();
         let path = head.uri.path();
-        let routes = if path.starts_with("/grpc.health.") || path.starts_with("/grpc.reflection.") {
-            self.about.clone()
+        let open = if path.starts_with("/grpc.health.") || path.starts_with("/grpc.reflection.") {
+            None
         } else {
             let open = self.open.get().ok_or_else(|| status::starting(STARTING))?;
             let caller = open.admit(&head).await?;
             *session = Session::of(&caller, &open.callers);
             head.extensions.insert(caller);
-            open.routes.clone()
+            Some(open)
         };
         let ends = body.is_stream().then(|| Ends::new(session, &self.streams_end));
         let request = Request::from_parts(head, Body::new(Limited::new(body, ends)));
-        let Ok(response) = routes.oneshot(request).await;
-        Ok(response)
+        let Some(open) = open else {
+            let Ok(response) = self.about.clone().oneshot(request).await;
+            return Ok(response);
+        };
+        tokio::select! {
+            biased;
+            Ok(response) = open.routes.clone().oneshot(request) => Ok(response),
+            () = open.database.is_lost() => Err(status::without_database()),
+        }
     }
 }
 

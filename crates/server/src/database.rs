@@ -1,45 +1,78 @@
 //! The service's own database.
 
-use std::{fmt, time::Duration};
+mod pulse;
+
+use std::{fmt, future::ready, sync::Arc, time::Duration};
 
 pub use events::answered;
 use events::{Failure, failure};
 use opentelemetry::KeyValue;
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement, Value,
-    sqlx::{self, PgConnection},
+    sqlx::{self, Connection as _, PgConnection, postgres::PgConnectOptions},
 };
+pub use pulse::Pulse;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{sleep, timeout};
 use values::{Currency, Money};
 
-/// How long a statement waits for a connection: short, so that a caller hears within a second that the database is down,
-/// also where other services have been asked before.
-const ACQUIRE: Duration = Duration::from_millis(600);
+/// How long a statement waits for a connection where all are in use. Whoever calls hears much sooner that the
+/// database is down, by its [`Pulse`]; that all connections are in use says only that it is busy.
+const ACQUIRE: Duration = Duration::from_secs(3);
 /// A connection that lay idle for longer is tried before it is used: the database may have been restarted meanwhile.
 const IDLE_BEFORE_TEST: Duration = Duration::from_millis(500);
 
-/// A pool that connects when it is first used, so that it can be made while the database is down.
+/// A pool that connects when it is first used, so that it can be made while the database is down; and what tells whether
+/// the database lives.
 pub async fn connect(
     url: &SecretString,
     service: &str,
     connections: u32,
-) -> Result<DatabaseConnection, DbErr> {
+) -> Result<(DatabaseConnection, Pulse), DbErr> {
+    let single: PgConnectOptions =
+        url.expose_secret().parse().map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))))?;
+    let pulse = Pulse::new(single.application_name(&format!("bookstore-{service}-pulse")));
+    let of_pool = pulse.clone();
     let mut options = ConnectOptions::new(url.expose_secret());
     options
         .max_connections(connections)
         .connect_lazy(true)
         .acquire_timeout(ACQUIRE)
-        .test_before_acquire_if_idle_for(IDLE_BEFORE_TEST)
         .sqlx_logging(false)
         .set_application_name(format!("bookstore-{service}"))
         .map_sqlx_postgres_opts(|options| options.options(SETTINGS).options(KEEPALIVES))
-        .map_sqlx_postgres_pool_opts(|pool| {
-            pool.after_release(|connection, _| Box::pin(is_free(connection)))
+        .map_sqlx_postgres_pool_opts(move |pool| {
+            let [connected, answered, freed] = std::array::from_fn(|_| of_pool.clone());
+            pool.after_connect(move |_, _| {
+                connected.beats();
+                Box::pin(ready(Ok(())))
+            })
+            .test_before_acquire(false)
+            .before_acquire(move |connection, meta| {
+                let answered = answered.clone();
+                Box::pin(async move {
+                    if meta.idle_for >= IDLE_BEFORE_TEST {
+                        answers(connection).await?;
+                        answered.beats();
+                    }
+                    Ok(true)
+                })
+            })
+            .after_release(move |connection, _| {
+                let freed = freed.clone();
+                Box::pin(async move { is_free(connection).await.inspect(|_| freed.beats()) })
+            })
         });
     let db = Database::connect(options).await?;
     watch(&db);
-    Ok(db)
+    Ok((db, pulse))
+}
+
+/// How long a connection that lay idle may take to show that it leads somewhere, before another is made.
+const ANSWER: Duration = Duration::from_millis(500);
+
+async fn answers(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    timeout(ANSWER, connection.ping()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 /// How long a connection may take to show that it answers, before it goes back.

@@ -13,7 +13,7 @@ use async_nats::connection::State;
 use mesh::{Kubernetes, Place, Policy, Reach, Target};
 use opentelemetry::KeyValue;
 use sea_orm::ConnectionTrait as _;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::{Context, config::Base, health::Health, peer::Peers};
 
@@ -69,8 +69,11 @@ pub(crate) async fn watch(context: Context, health: Health) {
         tick.tick().await;
         broker.is(context.nats.connection_state() == State::Connected, &health).await;
         callees.tell(&context.callees, &health).await;
+        let asked = Instant::now();
         let answer = timeout(ANSWER, context.db.execute_unprepared("SELECT 1")).await;
-        database.is(matches!(answer, Ok(Ok(_))), &health).await;
+        // Where all connections are in use, it is busy.
+        let is_up = matches!(answer, Ok(Ok(_))) || context.pulse.is_heard_after(asked).await;
+        database.is(is_up, &health).await;
     }
 }
 

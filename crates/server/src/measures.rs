@@ -19,7 +19,7 @@ pub async fn repeat(stop: CancellationToken, look: impl AsyncFn() -> Result<(), 
     let mut tick = interval(EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
-        let looked = answered(look()).await;
+        let Some(looked) = stop.run_until_cancelled(answered(look())).await else { return };
         if let (Err(error), false) = (&looked, is_failing) {
             tracing::warn!(%error, "what stands in the database can't be measured; will try again");
         }

@@ -147,7 +147,7 @@ pub async fn run<A: Application>(
             () = caught_up.wait() => {}
             name = tasks.first_to_end() => return Err(Error::Task(name)),
         }
-        calls.open(service.routes, service.verifier, policies);
+        calls.open(service.routes, service.verifier, policies, context.pulse.clone());
         health.set_ready(&rpcs, true).await;
         tracing::info!("ready");
         Err(Error::Task(tasks.first_to_end().await))
@@ -181,7 +181,7 @@ pub async fn run<A: Application>(
 }
 
 async fn connect<A: Application>(config: &Config, clock: Clock, peers: Peers) -> Result<Context, Error> {
-    let db = database::connect(&config.database_url, A::NAME, config.database_pool)
+    let (db, pulse) = database::connect(&config.database_url, A::NAME, config.database_pool)
         .await
         .map_err(Error::Database)?;
     let (nats, reconnects) =
@@ -195,6 +195,7 @@ async fn connect<A: Application>(config: &Config, clock: Clock, peers: Peers) ->
         relays: Arc::default(),
         drained: CancellationToken::new(),
         db,
+        pulse,
         nats,
         reconnects,
         clock,

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use futures::FutureExt as _;
+use futures::{FutureExt as _, future::try_join_all};
 use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use server::database::sql;
 use testkit::{Gate, eventually};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_types::StatusExt as _;
@@ -40,6 +40,31 @@ async fn while_the_database_is_down_calls_are_unavailable_within_a_second() -> R
         eventually("calls succeed again", SOON, async || orders.clone().get_order(order("count")).await.ok())
             .await?;
     }
+    shop.stopped().await
+}
+
+/// Longer than callers of a database that is down wait for their refusal.
+const BUSY: Duration = Duration::from_secs(2);
+
+#[tokio::test]
+async fn who_waits_while_all_connections_are_in_use_is_not_refused() -> Result<()> {
+    let grounds = Grounds::new().await?;
+    let others = grounds.database.connect().await?;
+    let shop = grounds.start(|config| config.database_pool = 1).await?;
+    shop.becomes(ServingStatus::Serving).await?;
+    let holding = others.begin().await?;
+    holding.execute_unprepared("LOCK TABLE visits").await?;
+
+    let orders = shop.orders()?;
+    let calls = (0..8).map(|_| {
+        let mut orders = orders.clone();
+        async move { orders.get_order(order("count")).await }
+    });
+    let calls = try_join_all(calls);
+    tokio::pin!(calls);
+    assert!(timeout(BUSY, &mut calls).await.is_err(), "answered while nothing could be read");
+    holding.commit().await?;
+    calls.await?;
     shop.stopped().await
 }
 
@@ -87,7 +112,7 @@ async fn who_gives_up_a_transaction_while_it_begins_leaves_none_to_the_next() ->
     let others = database.connect().await?;
     let (gate, url) = Gate::before(database.url()).await?;
     // One connection, so that the next one gets that which was given back.
-    let db = server::database::connect(&url.into(), "test", 1).await?;
+    let (db, _) = server::database::connect(&url.into(), "test", 1).await?;
     db.ping().await?;
     gate.delay(ON_ITS_WAY);
 
