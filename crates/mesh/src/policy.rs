@@ -12,7 +12,8 @@ pub struct Policy {
     pub timeout: Duration,
     /// Who has waited for so long when the deadline passes holds it against the service; half of the deadline is enough.
     pub patience: Duration,
-    /// How long a connection may take to be made, handshakes included.
+    /// How long a connection may take to be made, handshakes included: a replica that has just come shares its node's
+    /// processors with all that come beside it.
     pub connect_timeout: Duration,
     /// HTTP/2 connections to each endpoint.
     pub connections_per_endpoint: usize,
@@ -33,7 +34,7 @@ impl Default for Policy {
         Self {
             timeout: Duration::from_secs(2),
             patience: Duration::from_secs(1),
-            connect_timeout: Duration::from_millis(500),
+            connect_timeout: Duration::from_secs(1),
             connections_per_endpoint: 2,
             retry: RetryPolicy::default(),
             budget: BudgetPolicy::default(),

@@ -1,4 +1,5 @@
-//! What every call passes on its way to its handler: deadline, caller, policy, message limits, panics.
+//! What every call passes on its way to its handler: deadline, caller, policy, message limits, panics, and a database that
+//! lives.
 
 mod complete;
 mod deadline;
@@ -12,7 +13,7 @@ mod session;
 
 use std::{
     convert::Infallible,
-    future::Future,
+    future::{Future, pending},
     panic::AssertUnwindSafe,
     pin::Pin,
     sync::{Arc, OnceLock},
@@ -126,16 +127,24 @@ impl Door {
             head.extensions.insert(caller);
             Some(open)
         };
-        let ends = body.is_stream().then(|| Ends::new(session, &self.streams_end));
+        let is_stream = body.is_stream();
+        let ends = is_stream.then(|| Ends::new(session, &self.streams_end));
         let request = Request::from_parts(head, Body::new(Limited::new(body, ends)));
         let Some(open) = open else {
             let Ok(response) = self.about.clone().oneshot(request).await;
             return Ok(response);
         };
+        let database_is_lost = async {
+            // A stream mostly waits for its caller.
+            if is_stream {
+                pending::<()>().await;
+            }
+            open.database.is_lost().await;
+        };
         tokio::select! {
             biased;
             Ok(response) = open.routes.clone().oneshot(request) => Ok(response),
-            () = open.database.is_lost() => Err(status::without_database()),
+            () = database_is_lost => Err(status::unavailable(status::SOON)),
         }
     }
 }

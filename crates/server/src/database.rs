@@ -2,22 +2,23 @@
 
 mod pulse;
 
-use std::{fmt, future::ready, sync::Arc, time::Duration};
+use std::{fmt, future::ready, io, time::Duration};
 
 pub use events::answered;
 use events::{Failure, failure};
 use opentelemetry::KeyValue;
+pub use pulse::Pulse;
+use pulse::Signs;
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement, Value,
-    sqlx::{self, Connection as _, PgConnection, postgres::PgConnectOptions},
+    sqlx::{self, Connection as _, PgConnection},
 };
-pub use pulse::Pulse;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{sleep, timeout};
 use values::{Currency, Money};
 
-/// How long a statement waits for a connection where all are in use. Whoever calls hears much sooner that the
-/// database is down, by its [`Pulse`]; that all connections are in use says only that it is busy.
+/// How long a statement waits for a connection. Whoever calls hears much sooner that the database is down, by its
+/// [`Pulse`]; that all connections are in use says only that it is busy.
 const ACQUIRE: Duration = Duration::from_secs(3);
 /// A connection that lay idle for longer is tried before it is used: the database may have been restarted meanwhile.
 const IDLE_BEFORE_TEST: Duration = Duration::from_millis(500);
@@ -29,10 +30,8 @@ pub async fn connect(
     service: &str,
     connections: u32,
 ) -> Result<(DatabaseConnection, Pulse), DbErr> {
-    let single: PgConnectOptions =
-        url.expose_secret().parse().map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))))?;
-    let pulse = Pulse::new(single.application_name(&format!("bookstore-{service}-pulse")));
-    let of_pool = pulse.clone();
+    let signs = Signs::new();
+    let answered = signs.clone();
     let mut options = ConnectOptions::new(url.expose_secret());
     options
         .max_connections(connections)
@@ -42,18 +41,18 @@ pub async fn connect(
         .set_application_name(format!("bookstore-{service}"))
         .map_sqlx_postgres_opts(|options| options.options(SETTINGS).options(KEEPALIVES))
         .map_sqlx_postgres_pool_opts(move |pool| {
-            let [connected, answered, freed] = std::array::from_fn(|_| of_pool.clone());
+            let [connected, tried, freed] = std::array::from_fn(|_| answered.clone());
             pool.after_connect(move |_, _| {
                 connected.beats();
                 Box::pin(ready(Ok(())))
             })
             .test_before_acquire(false)
             .before_acquire(move |connection, meta| {
-                let answered = answered.clone();
+                let tried = tried.clone();
                 Box::pin(async move {
                     if meta.idle_for >= IDLE_BEFORE_TEST {
                         answers(connection).await?;
-                        answered.beats();
+                        tried.beats();
                     }
                     Ok(true)
                 })
@@ -63,16 +62,25 @@ pub async fn connect(
                 Box::pin(async move { is_free(connection).await.inspect(|_| freed.beats()) })
             })
         });
-    let db = Database::connect(options).await?;
+    let mut db = Database::connect(options).await?;
+    let answered = signs.clone();
+    db.set_metric_callback(move |statement| {
+        if !statement.failed {
+            answered.beats();
+        }
+    });
     watch(&db);
+    let pulse = Pulse::new(signs, db.get_postgres_connection_pool().clone());
     Ok((db, pulse))
 }
 
 /// How long a connection that lay idle may take to show that it leads somewhere, before another is made.
-const ANSWER: Duration = Duration::from_millis(500);
+const ANSWER: Duration = Duration::from_secs(1);
 
 async fn answers(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    timeout(ANSWER, connection.ping()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    timeout(ANSWER, connection.ping())
+        .await
+        .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
 }
 
 /// How long a connection may take to show that it answers, before it goes back.

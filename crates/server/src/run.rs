@@ -260,7 +260,7 @@ async fn start<A: Application>(config: A::Config, context: &Context) -> Result<S
         pause = pauses.next().unwrap_or(pause);
         sleep(pause).await;
     }
-    // On a busy machine the first connections take longer than a statement waits for one.
+    // On a busy machine the first connections may take longer than a statement waits for one.
     database::patiently(|| database::warm(&context.db), |_| true).await.map_err(Error::Database)?;
     A::build(config, context).await.map_err(|error| Error::Build(error.into_inner()))
 }

@@ -210,12 +210,6 @@ pub fn from_db(error: &DbErr) -> Status {
     internal()
 }
 
-/// `UNAVAILABLE`: the database is down, and the call was still waiting.
-pub(crate) fn without_database() -> Status {
-    tracing::warn!("the database gives no sign of life");
-    unavailable(SOON)
-}
-
 pub(crate) fn too_large(bytes: usize, most: usize) -> Status {
     let message = format!("a message of {bytes} bytes is too large: at most {most} are accepted");
     Status::with_error_details(Code::ResourceExhausted, message, details("MESSAGE_TOO_LARGE"))

@@ -12,7 +12,7 @@ use crate::machine;
 const RATE: u32 = 500;
 /// Calls a second that leave a busy machine time, so that a call takes what it takes and not what others leave it.
 const LEISURELY: u32 = 100;
-/// A connection has 500 ms to be made, in which two flights come over the detour.
+/// A connection has a second to be made, in which two flights come over the detour.
 const LONGEST_DETOUR: Duration = Duration::from_millis(200);
 const FIRST: Replica = Service::Inventory.replica(0);
 const SECOND: Replica = Service::Inventory.replica(1);
