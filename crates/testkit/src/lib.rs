@@ -13,6 +13,7 @@ mod eventually;
 mod gate;
 mod identity;
 mod log;
+pub mod machine;
 mod mailbox;
 mod messages;
 mod service;

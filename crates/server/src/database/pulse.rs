@@ -13,7 +13,7 @@ use futures::{
     FutureExt as _,
     future::{BoxFuture, Shared},
 };
-use sea_orm::sqlx::{self, Connection as _, PgConnection, PgPool};
+use sea_orm::sqlx::{self, Connection as _, PgConnection, PgPool, error::DatabaseError};
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// After so long without a sign of life the database is asked for one.
@@ -135,7 +135,7 @@ impl Pulse {
 
 /// Whether the server has answered, be it that it has no place for one connection more: all but that it starts or stops.
 fn lives(refusal: &sqlx::Error) -> bool {
-    let code = refusal.as_database_error().and_then(|error| error.code());
+    let code = refusal.as_database_error().and_then(DatabaseError::code);
     code.is_some_and(|code| !code.starts_with("57P"))
 }
 
