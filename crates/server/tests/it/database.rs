@@ -72,20 +72,6 @@ async fn who_waits_while_all_connections_are_in_use_is_not_refused() -> Result<(
     shop.stopped().await
 }
 
-/// Too long for a connection to be made in the time that one has to show that the database lives.
-const SLOW: Duration = Duration::from_millis(100);
-
-#[tokio::test]
-async fn who_is_served_by_a_slow_database_is_not_refused() -> Result<()> {
-    let grounds = Grounds::new().await?;
-    let (gate, url) = Gate::before(grounds.database.url()).await?;
-    let shop = grounds.start(|config| config.database_url = url.into()).await?;
-    shop.becomes(ServingStatus::Serving).await?;
-    gate.delay(SLOW);
-    shop.orders()?.get_order(order("look around")).await?;
-    shop.stopped().await
-}
-
 #[tokio::test]
 async fn a_service_whose_database_is_down_at_its_start_waits_for_it() -> Result<()> {
     let grounds = Grounds::new().await?;

@@ -17,8 +17,7 @@ use proto::{
         order_service_server::OrderService,
     },
 };
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr, TransactionTrait as _};
-use server::database::sql;
+use sea_orm::{ConnectionTrait as _, DatabaseConnection};
 use tonic::{Request, Response, Status, Streaming, body::Body, codegen::BoxStream, server::NamedService};
 
 use crate::shop::Desk;
@@ -32,15 +31,6 @@ const IMPORT: &str = "/bookstore.inventory.v1.InventoryService/ImportCatalogue";
 pub(crate) struct Handlers {
     pub(crate) db: DatabaseConnection,
     pub(crate) desk: Desk,
-}
-
-/// A transaction of several statements.
-async fn look_around(db: &DatabaseConnection) -> Result<(), DbErr> {
-    let tx = db.begin().await?;
-    for number in 0..4 {
-        tx.query_one_raw(sql("SELECT id FROM visits WHERE id = $1", [number.into()])).await?;
-    }
-    tx.commit().await
 }
 
 #[tonic::async_trait]
@@ -64,10 +54,6 @@ impl OrderService for Handlers {
             "count" => {
                 let counted = self.db.execute_unprepared("SELECT count(*) FROM visits").await;
                 counted.map_err(|error| server::status::from_db(&error))?;
-            }
-            "look around" => {
-                let looked = look_around(&self.db).await;
-                looked.map_err(|error| server::status::from_db(&error))?;
             }
             "mine" => {
                 let order_id = server::caller::customer(&request)?.user_id.to_string();
