@@ -13,7 +13,7 @@ mod session;
 
 use std::{
     convert::Infallible,
-    future::{Future, pending},
+    future::Future,
     panic::AssertUnwindSafe,
     pin::Pin,
     sync::{Arc, OnceLock},
@@ -118,33 +118,28 @@ impl Door {
     ) -> Result<Response<Body>, Status> {
         let (mut head, body) = request.into_parts();
         let path = head.uri.path();
-        let open = if path.starts_with("/grpc.health.") || path.starts_with("/grpc.reflection.") {
-            None
+        let (routes, database) = if path.starts_with("/grpc.health.") || path.starts_with("/grpc.reflection.")
+        {
+            (self.about.clone(), None)
         } else {
             let open = self.open.get().ok_or_else(|| status::starting(STARTING))?;
             let caller = open.admit(&head).await?;
             *session = Session::of(&caller, &open.callers);
             head.extensions.insert(caller);
-            Some(open)
-        };
-        let is_stream = body.is_stream();
-        let ends = is_stream.then(|| Ends::new(session, &self.streams_end));
-        let request = Request::from_parts(head, Body::new(Limited::new(body, ends)));
-        let Some(open) = open else {
-            let Ok(response) = self.about.clone().oneshot(request).await;
-            return Ok(response);
-        };
-        let database_is_lost = async {
             // A stream mostly waits for its caller.
-            if is_stream {
-                pending::<()>().await;
-            }
-            open.database.is_lost().await;
+            (open.routes.clone(), Some(&open.database).filter(|_| !body.is_stream()))
+        };
+        let ends = body.is_stream().then(|| Ends::new(session, &self.streams_end));
+        let request = Request::from_parts(head, Body::new(Limited::new(body, ends)));
+        let answer = routes.oneshot(request);
+        let Some(database) = database else {
+            let Ok(response) = answer.await;
+            return Ok(response);
         };
         tokio::select! {
             biased;
-            Ok(response) = open.routes.clone().oneshot(request) => Ok(response),
-            () = database_is_lost => Err(status::unavailable(status::SOON)),
+            Ok(response) = answer => Ok(response),
+            () = database.is_lost() => Err(status::unavailable(status::SOON)),
         }
     }
 }

@@ -3,12 +3,10 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use tokio::time::{Instant, sleep};
 
-use crate::machine;
-
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Looks again and again until `probe` sees something, at most for `within` of the time that the machine is given.
+/// Looks again and again until `probe` sees something, at most for `within`.
 ///
 /// # Errors
 /// It never did; the error says `what` was waited for.
@@ -17,13 +15,12 @@ pub async fn eventually<T>(
     within: Duration,
     mut probe: impl AsyncFnMut() -> Option<T>,
 ) -> Result<T> {
-    machine::watch();
-    let began = Instant::now();
+    let deadline = Instant::now() + within;
     loop {
         if let Some(seen) = probe().await {
             return Ok(seen);
         }
-        if machine::given_since(began) >= within {
+        if Instant::now() >= deadline {
             bail!("waited {within:?} in vain: {what}");
         }
         sleep(PAUSE).await;

@@ -13,7 +13,6 @@ mod eventually;
 mod gate;
 mod identity;
 mod log;
-pub mod machine;
 mod mailbox;
 mod messages;
 mod service;

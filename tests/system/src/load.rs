@@ -7,17 +7,16 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Error, Result};
-use testkit::{eventually, machine};
+use anyhow::Result;
+use testkit::eventually;
 use tokio::{
     sync::Semaphore,
     task::JoinHandle,
     time::{Instant, interval},
 };
-use tonic::{Code, Status};
 
 /// Calls under way at once, at most: a busy machine is not to be buried.
-const AT_ONCE: u32 = 16;
+const AT_ONCE: u32 = 64;
 /// Until so many calls more have been answered.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -34,8 +33,6 @@ struct Tally {
     has_ended: AtomicBool,
     answered: AtomicUsize,
     failures: Mutex<Vec<String>>,
-    /// How many calls were not answered in time while the machine stood still.
-    excused: AtomicUsize,
 }
 
 impl Load {
@@ -50,9 +47,7 @@ impl Load {
             has_ended: AtomicBool::new(false),
             answered: AtomicUsize::new(0),
             failures: Mutex::default(),
-            excused: AtomicUsize::new(0),
         });
-        machine::watch();
         let caller = tokio::spawn(go_on(rate, call, tally.clone()));
         Self { tally, caller }
     }
@@ -76,19 +71,10 @@ impl Load {
         self.tally.failures.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits for the calls that are under way; says which failed, of all. Those that failed for want of an answer while
-    /// the [machine] stood still are counted apart.
-    #[expect(clippy::print_stdout, reason = "what does not count is told to whoever runs it")]
-    pub async fn end(mut self) -> Result<Vec<String>> {
+    /// Waits for the calls that are under way; says which failed, of all.
+    pub async fn end(self) -> Result<Vec<String>> {
         self.tally.has_ended.store(true, Ordering::Relaxed);
-        (&mut self.caller).await?;
-        let excused = self.tally.excused.load(Ordering::Relaxed);
-        if excused > 0 {
-            println!(
-                "the machine stood still: {excused} of {} calls were not answered in time",
-                self.answered()
-            );
-        }
+        (&mut { self.caller }).await?;
         Ok(std::mem::take(&mut self.tally.failures.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 }
@@ -108,17 +94,11 @@ where
         }
         let (answer, tally) = (call(number), tally.clone());
         tokio::spawn(async move {
-            let asked = Instant::now();
-            match answer.await {
-                Err(error) if is_late(&error) && stood_still_since(asked) => {
-                    tally.excused.fetch_add(1, Ordering::Relaxed);
-                }
-                Err(error) => {
-                    let [began, ended] = [asked, Instant::now()].map(|at| at - tally.began);
-                    let failure = format!("call {number}, {began:.1?} to {ended:.1?}: {error:#}");
-                    tally.failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
-                }
-                Ok(()) => {}
+            let began = tally.began.elapsed();
+            if let Err(error) = answer.await {
+                let ended = tally.began.elapsed();
+                let failure = format!("call {number}, {began:.1?} to {ended:.1?}: {error:#}");
+                tally.failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
             }
             tally.answered.fetch_add(1, Ordering::Relaxed);
             drop(turn);
@@ -126,14 +106,4 @@ where
     }
     // All that are under way.
     let _ = turns.acquire_many(AT_ONCE).await;
-}
-
-/// Nobody answered in time, or was there to answer. What was answered wrongly has no excuse.
-fn is_late(error: &Error) -> bool {
-    let codes = [Code::Unavailable, Code::DeadlineExceeded, Code::Cancelled];
-    error.downcast_ref::<Status>().is_some_and(|status| codes.contains(&status.code()))
-}
-
-fn stood_still_since(then: Instant) -> bool {
-    machine::stood_still(then, Instant::now())
 }

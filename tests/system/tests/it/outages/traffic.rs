@@ -86,11 +86,6 @@ impl Heard {
         self.took < PATIENCE && self.refusal.as_ref().is_some_and(is_ours)
     }
 
-    /// Nobody answered in time, or was there to answer.
-    pub(super) fn is_late(&self) -> bool {
-        matches!(self.code(), Code::Unavailable | Code::DeadlineExceeded)
-    }
-
     /// The customer's own timer says CANCELLED.
     pub(super) fn code(&self) -> Code {
         match self.refusal.as_ref().map(Status::code) {
