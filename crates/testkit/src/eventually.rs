@@ -1,12 +1,14 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
+
+use crate::patience::Patience;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Looks again and again until `probe` sees something, at most for `within`.
+/// Looks again and again until `probe` sees something, at most for `within` of the time that the machine is given.
 ///
 /// # Errors
 /// It never did; the error says `what` was waited for.
@@ -15,12 +17,12 @@ pub async fn eventually<T>(
     within: Duration,
     mut probe: impl AsyncFnMut() -> Option<T>,
 ) -> Result<T> {
-    let deadline = Instant::now() + within;
+    let patience = Patience::of(within);
     loop {
         if let Some(seen) = probe().await {
             return Ok(seen);
         }
-        if Instant::now() >= deadline {
+        if patience.is_over() {
             bail!("waited {within:?} in vain: {what}");
         }
         sleep(PAUSE).await;

@@ -15,6 +15,7 @@ mod identity;
 mod log;
 mod mailbox;
 mod messages;
+mod patience;
 mod service;
 mod streams;
 mod trace;

@@ -1,81 +1,34 @@
-//! Whether the machine runs: a virtual one is at times kept from its processors by others on the same host, and what was
-//! to be heard within a second then says nothing of who was to say it.
+//! How long a test waits: a virtual machine is at times kept from its processors by others on the same host, for a minute
+//! and more, and time in which nobody could do anything is not waited for.
 
 use std::{
-    collections::VecDeque,
     fs,
-    sync::{Mutex, MutexGuard, Once, PoisonError},
-    thread,
     time::{Duration, Instant},
 };
 
-/// How often the processors are looked at, and how long that is known.
-const EVERY: Duration = Duration::from_millis(100);
-const KNOWN: usize = 18_000;
-/// What began so soon afterwards still suffers from it.
-const AFTERWARDS: Duration = Duration::from_secs(2);
-/// The machine stands still when so much of what it wants is withheld.
-const STILL: f64 = 0.15;
 /// Patience is stretched so often at most.
 const STRETCHED: u32 = 5;
 
-/// How much time has been withheld in all, at each look.
-static PAST: Mutex<VecDeque<(Instant, Duration)>> = Mutex::new(VecDeque::new());
-
-/// Begins to look on, if nobody did before. What was withheld earlier is not known.
-pub fn watch() {
-    static WATCH: Once = Once::new();
-    WATCH.call_once(|| {
-        thread::spawn(look_on);
-    });
+/// So much of the time that the machine is given.
+pub(crate) struct Patience {
+    of: Duration,
+    began: Instant,
+    before: Processors,
 }
 
-/// How much of the time since then the machine was given.
-#[must_use]
-pub fn given_since(then: impl Into<Instant>) -> Duration {
-    let then = then.into();
-    let passed = then.elapsed();
-    passed.saturating_sub(withheld(then, Instant::now())).max(passed / STRETCHED)
-}
-
-/// Whether the machine stood still, mostly by turns, at that time or just before.
-#[must_use]
-pub fn stood_still(from: impl Into<Instant>, to: impl Into<Instant>) -> bool {
-    let (from, to) = (from.into(), to.into());
-    let from = from.checked_sub(AFTERWARDS).unwrap_or(from);
-    withheld(from, to) > (to - from).mul_f64(STILL)
-}
-
-fn withheld(from: Instant, to: Instant) -> Duration {
-    watch();
-    let past = past();
-    let until = |moment| {
-        let later = past.partition_point(|(at, _)| *at <= moment);
-        past.get(later.saturating_sub(1)).map_or(Duration::ZERO, |(_, withheld)| *withheld)
-    };
-    until(to).saturating_sub(until(from))
-}
-
-/// Where nothing says how the processors do, as on another system than Linux, nothing is withheld.
-fn look_on() {
-    let mut before = Processors::read();
-    let mut looked = Instant::now();
-    let mut withheld = Duration::ZERO;
-    loop {
-        thread::sleep(EVERY);
-        let (now, at) = (Processors::read(), Instant::now());
-        withheld += (at - looked).mul_f64(now.withheld_since(before));
-        (before, looked) = (now, at);
-        let mut past = past();
-        past.push_back((at, withheld));
-        if past.len() > KNOWN {
-            past.pop_front();
-        }
+impl Patience {
+    pub(crate) fn of(given: Duration) -> Self {
+        Self { of: given, began: Instant::now(), before: Processors::read() }
     }
-}
 
-fn past() -> MutexGuard<'static, VecDeque<(Instant, Duration)>> {
-    PAST.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn is_over(&self) -> bool {
+        let passed = self.began.elapsed();
+        if passed < self.of {
+            return false;
+        }
+        let given = passed.mul_f64(1.0 - Processors::read().withheld_since(self.before));
+        given >= self.of || passed >= STRETCHED * self.of
+    }
 }
 
 /// What the processors have done since the machine started, in ticks of all.
@@ -86,6 +39,7 @@ struct Processors {
 }
 
 impl Processors {
+    /// Where nothing says how they do, as on another system than Linux, nothing is withheld.
     fn read() -> Self {
         fs::read_to_string("/proc/stat").ok().and_then(|text| Self::of(&text)).unwrap_or_default()
     }
@@ -113,10 +67,15 @@ mod tests {
 
     #[test]
     fn what_is_withheld_is_a_part_of_what_is_wanted() {
-        let before = Processors::of("cpu  100 0 50 900 10 1 2 7 0 0\ncpu0 1 2 3\n").unwrap();
-        let now = Processors::of("cpu  150 0 70 9000 99 1 7 32 0 0\n").unwrap();
-        assert!((now.withheld_since(before) - 0.25).abs() < 1e-9);
-        assert!(now.withheld_since(now).abs() < 1e-9);
+        let before = Processors { worked: 153, withheld: 7 };
+        assert!((Processors { worked: 228, withheld: 32 }.withheld_since(before) - 0.25).abs() < 1e-9);
+        assert!(before.withheld_since(before).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_first_line_counts_for_all_processors() {
+        let read = Processors::of("cpu  100 0 50 900 10 1 2 7 0 0\ncpu0 1 2 3\n");
+        assert_eq!(read.map(|it| (it.worked, it.withheld)), Some((153, 7)));
         assert!(Processors::of("intr 5").is_none());
     }
 }

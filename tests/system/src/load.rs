@@ -16,7 +16,7 @@ use tokio::{
 };
 
 /// Calls under way at once, at most: a busy machine is not to be buried.
-const AT_ONCE: u32 = 64;
+const AT_ONCE: u32 = 16;
 /// Until so many calls more have been answered.
 const PATIENCE: Duration = Duration::from_mins(1);
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, error::Error as _, time::Duration};
 
 use anyhow::{Result, bail, ensure};
 use system_tests::{Replica, Service, Shop};
-use testkit::{eventually, machine};
+use testkit::eventually;
 use tokio::time::{Instant, sleep_until};
 use tonic::Code;
 use tonic_types::StatusExt as _;
@@ -181,9 +181,7 @@ fn refusals_are_right(outage: &Outage<'_>, heard: &[Heard]) -> Result<()> {
     let name = outage.name;
     let is_felt = outage.hits.is_empty() || heard.iter().any(|heard| heard.refusal.is_some());
     ensure!(is_felt || outage.lasts == HICCUP, "{name}: nobody noticed");
-    let is_excused = |it: &&Heard| it.is_late() && machine::stood_still(it.began, it.ended());
-    let judged = heard.iter().filter(|it| !is_excused(it));
-    let refused: Vec<_> = judged.filter_map(|it| Some((it, it.refusal.as_ref()?))).collect();
+    let refused: Vec<_> = heard.iter().filter_map(|it| Some((it, it.refusal.as_ref()?))).collect();
     for (heard, refusal) in &refused {
         ensure!(outage.hits.contains(&heard.ask), "{name}: {:?} does not need it, but {refusal}", heard.ask);
         match heard.code() {
