@@ -8,7 +8,11 @@ fn orders_are_counted_beside_pgbench_and_verified() -> Result<(), Box<dyn Error>
     let json = folder.path().join("orders.json");
     let output = Command::new(env!("CARGO_BIN_EXE_bench"))
         .args(["orders", "--callers", "2", "--rate", "5", "--hot", "--seconds", "1", "--rounds", "1"])
-        .args(["--books", "50", "--customers", "2", "--clients", "2", "--json"])
+        .args(["--books", "50", "--customers", "2", "--clients", "2"])
+        // Those of the tests: built for itself, they would share fewer crates with what else is tested.
+        .arg("--programs")
+        .arg(system_tests::programs()?)
+        .arg("--json")
         .arg(&json)
         .output()?;
     let table = String::from_utf8(output.stdout)?;

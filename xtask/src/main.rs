@@ -35,7 +35,7 @@ struct Args {
 #[derive(Subcommand)]
 enum Command {
     /// Open the shop on this machine: build, start Postgres, NATS and every service, load the demo catalogue
-    Up,
+    Up(up::Args),
     /// Stop a shop that runs in another terminal; its data stays
     Down,
     /// Wipe the shop's data
@@ -62,7 +62,7 @@ enum Command {
 fn main() -> ExitCode {
     let command = Args::parse().command;
     let outcome = Interrupt::on_signals().and_then(|interrupt| match command {
-        Command::Up => up::run(&interrupt),
+        Command::Up(args) => up::run(&args, &interrupt),
         Command::Down => down::run(),
         Command::Reset => reset::run(),
         Command::Release => release::run(&interrupt),

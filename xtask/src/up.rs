@@ -19,7 +19,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    build,
+    build::{self, Programs},
     local::{Local, Taken},
     process::{self, INTERRUPTED, Interrupt},
     say,
@@ -27,7 +27,14 @@ use crate::{
 
 use self::{certificates::Certificates, services::SERVICES, shop::Shop, traces::Traces};
 
-pub(crate) fn run(interrupt: &Interrupt) -> Result<ExitCode> {
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A folder with programs that are built already (target/release), instead of building them
+    #[arg(long, value_name = "FOLDER")]
+    programs: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args, interrupt: &Interrupt) -> Result<ExitCode> {
     let local = Local::open()?;
     let _lock = match local.lock()? {
         Ok(lock) => lock,
@@ -37,7 +44,7 @@ pub(crate) fn run(interrupt: &Interrupt) -> Result<ExitCode> {
         Err(Taken { by: None }) => bail!("another command is starting or wiping the shop"),
     };
     let mut shop = Shop::default();
-    let outcome = open(&mut shop, &local, interrupt).and_then(|()| shop.watch(interrupt));
+    let outcome = open(args, &mut shop, &local, interrupt).and_then(|()| shop.watch(interrupt));
     let code = match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt.requested() => ExitCode::from(INTERRUPTED),
@@ -51,15 +58,15 @@ pub(crate) fn run(interrupt: &Interrupt) -> Result<ExitCode> {
     Ok(code)
 }
 
-fn open(shop: &mut Shop, local: &Local, interrupt: &Interrupt) -> Result<()> {
+fn open(args: &Args, shop: &mut Shop, local: &Local, interrupt: &Interrupt) -> Result<()> {
     let mut traces = Traces::choose();
     let ports = ports::hold(&traces, interrupt)?;
-    say::doing("Building", "the services, the command line and the demo");
-    let mut packages: Vec<&str> = SERVICES.iter().map(|service| service.name).collect();
-    packages.extend(["cli", "demo"]);
-    let programs = build::programs(&packages, interrupt)?;
+    let programs = match &args.programs {
+        Some(folder) => in_folder(folder)?,
+        None => built(interrupt)?,
+    };
     let program = |name: &str| {
-        programs.get(name).map(PathBuf::as_path).with_context(|| format!("cargo built no program `{name}`"))
+        programs.get(name).map(PathBuf::as_path).with_context(|| format!("there is no program `{name}`"))
     };
     let secrets = secrets::prepare(&local.folder("secrets")?)?;
     let certificates = Certificates::prepare(&local.folder("secrets")?)?;
@@ -74,6 +81,27 @@ fn open(shop: &mut Shop, local: &Local, interrupt: &Interrupt) -> Result<()> {
     let bookstore = link(program("bookstore")?, &local.folder("bin")?)?;
     addresses::print(shop, &traces, &accounts, &bookstore, local);
     Ok(())
+}
+
+fn built(interrupt: &Interrupt) -> Result<Programs> {
+    say::doing("Building", "the services, the command line and the demo");
+    let mut packages: Vec<&str> = SERVICES.iter().map(|service| service.name).collect();
+    packages.extend(["cli", "demo"]);
+    build::programs(&packages, interrupt)
+}
+
+/// The programs in a folder, all of which must be there.
+fn in_folder(folder: &Path) -> Result<Programs> {
+    let folder = folder.canonicalize().with_context(|| format!("cannot read {}", folder.display()))?;
+    let names = SERVICES.iter().map(|service| service.name).chain(["bookstore", "demo"]);
+    let programs: Programs = names.map(|name| (name.to_owned(), folder.join(name))).collect();
+    let mut missing: Vec<_> =
+        programs.iter().filter(|(_, program)| !program.is_file()).map(|(name, _)| name.as_str()).collect();
+    missing.sort_unstable();
+    if !missing.is_empty() {
+        bail!("{} has no {}; `cargo build --workspace` makes them", folder.display(), missing.join(", "));
+    }
+    Ok(programs)
 }
 
 /// Puts demo users and books into the shop; answers with the table of accounts.

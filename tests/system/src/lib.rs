@@ -36,7 +36,7 @@ pub use deaths::End;
 pub use detour::Detour;
 pub use load::Load;
 pub use options::Options;
-pub use process::{command_line, verifier};
+pub use process::{command_line, programs, verifier};
 pub use seller::{Book, Seller};
 pub use service::{Replica, Service};
 pub use shop::Shop;

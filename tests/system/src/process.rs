@@ -65,7 +65,7 @@ impl Process {
         environment.push(("BOOKSTORE_FAULT_LOG".to_owned(), self.fault_path().display().to_string()));
         let program = match &self.programs {
             Some(folder) => folder.join(self.replica.service.name()),
-            None => program(self.replica.service)?,
+            None => programs()?.join(self.replica.service.name()),
         };
         self.child = Some(localservers::launch(&program, &environment, &self.log())?);
         Ok(())
@@ -179,12 +179,12 @@ pub(crate) async fn health(admin: SocketAddr, name: &str) -> Result<Option<bool>
     }
 }
 
-/// The program of a service.
-fn program(service: Service) -> Result<PathBuf> {
+/// The folder with the programs of the services.
+pub fn programs() -> Result<&'static Path> {
     static FOLDER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let services = Service::ALL.map(|service| (service.name(), service.name()));
     let folder = FOLDER.get_or_init(|| built(&services).map_err(|error| format!("{error:#}")));
-    Ok(folder.as_ref().map_err(anyhow::Error::msg)?.join(service.name()))
+    Ok(folder.as_ref().map_err(anyhow::Error::msg)?)
 }
 
 /// The command `bookstore`.

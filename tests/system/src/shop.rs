@@ -3,8 +3,10 @@ mod ways;
 use std::{
     collections::HashMap,
     net::SocketAddr,
+    num::NonZero,
     path::Path,
-    sync::{Arc, Weak},
+    sync::{Arc, LazyLock, Weak},
+    thread,
     time::Duration,
 };
 
@@ -12,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use auth::SigningKey;
 use tempfile::TempDir;
 use testkit::{Broker, Certificates, Collector, Database, Gate, Mailbox, empty_database, eventually};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use crate::{
     Answers, Clients, Detour, Options, Replica, Service, directory::Directory, links::Links, papers::Papers,
@@ -26,6 +28,11 @@ const STOP: Duration = Duration::from_secs(30);
 /// Until everything that happened has had its effects everywhere: the broker gives what a killed consumer held to
 /// another one after 30 s.
 const QUIET: Duration = Duration::from_secs(45);
+
+/// As many shops of one process may be open as there are processors, and two where there is one: among more of them each
+/// waits longer than it would have for its turn.
+static ROOM: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(thread::available_parallelism().map_or(2, NonZero::get).max(2)));
 
 /// The services' processes, their databases and their broker. All ends when it is dropped.
 #[derive(Debug)]
@@ -43,6 +50,7 @@ pub struct Shop {
     papers: Papers,
     answers: Answers,
     logs: TempDir,
+    _room: SemaphorePermit<'static>,
 }
 
 impl Shop {
@@ -64,8 +72,9 @@ impl Shop {
         Self::start_with(Options::default()).await
     }
 
-    /// Opens a shop of the test's own, otherwise than usual.
+    /// Opens a shop of the test's own, otherwise than usual, when there is room for it.
     pub async fn start_with(options: Options) -> Result<Self> {
+        let room = ROOM.acquire().await?;
         let logs = tempfile::Builder::new().prefix("bookstore-system-test-").tempdir()?;
         let (broker, mailbox) = (Broker::start().await?, Mailbox::open()?);
         let collector = if options.collector { Some(Collector::start().await?) } else { None };
@@ -138,6 +147,7 @@ impl Shop {
             papers,
             answers,
             logs,
+            _room: room,
         };
         if options.armed.is_empty() {
             shop.all_ready().await?;

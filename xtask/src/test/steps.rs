@@ -3,6 +3,7 @@
 use std::{
     fmt, fs,
     io::{BufRead, BufReader},
+    num::NonZero,
     os::unix::fs::PermissionsExt,
     process::{Command, Stdio},
     thread,
@@ -25,6 +26,13 @@ use super::{alerts, chart, counts::Counts, links, recipe, tilt, tour};
 
 /// Names a Postgres server that tests make their databases on.
 const TEST_DATABASE: &str = "BOOKSTORE_TEST_DATABASE_URL";
+
+/// How many tests of a program run at the same time.
+const TEST_THREADS: &str = "RUST_TEST_THREADS";
+
+/// What is built and tested together. Those of the cluster have a step of their own, in which none is skipped. They want
+/// more of some crates than the others do: what is built with them is built again without.
+const TESTED: [&str; 3] = ["--workspace", "--exclude", "cluster-tests"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Step {
@@ -178,6 +186,11 @@ fn fuzz(interrupt: &Interrupt) -> Result<Outcome> {
     })
 }
 
+/// Builds every program that is tested at once, the services that system tests start among them.
+pub(super) fn build_tested(interrupt: &Interrupt) -> Result<Outcome> {
+    check(cargo().arg("build").args(TESTED).arg("--all-targets"), interrupt)
+}
+
 fn tests(counts: &mut Counts, interrupt: &Interrupt) -> Result<Outcome> {
     // Found or installed once, rather than by many tests at the same time.
     Nats::locate_telling(&|what| say::doing("Server", what))?;
@@ -185,13 +198,14 @@ fn tests(counts: &mut Counts, interrupt: &Interrupt) -> Result<Outcome> {
         Some(_) => None,
         None => Some(TestServer::start()?),
     };
-    // Those of the cluster have a step of their own, in which none is skipped. They want more of some crates than the
-    // others do: what is built with them is built again without.
-    let tested = ["--workspace", "--exclude", "cluster-tests"];
-    // Every program at once, the services that system tests start among them.
-    let built = check(cargo().arg("build").args(tested).arg("--all-targets"), interrupt)?;
+    let built = build_tested(interrupt)?;
     let mut command = cargo();
-    command.arg("test").args(tested).arg("--no-fail-fast");
+    command.arg("test").args(TESTED).arg("--no-fail-fast");
+    if std::env::var_os(TEST_THREADS).is_none() {
+        // Most tests wait more than they compute; of shops, which do not, as many are open as there are processors.
+        let threads = 2 * thread::available_parallelism().map_or(1, NonZero::get);
+        command.env(TEST_THREADS, threads.to_string());
+    }
     if let Some(server) = &own_server {
         command.env(TEST_DATABASE, server.postgres.url("postgres"));
     }
@@ -233,7 +247,13 @@ impl TestServer {
             .permissions(fs::Permissions::from_mode(0o755))
             .tempdir()?;
         // Tests check what the services do, not what the disk does.
-        let settings = [("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off")];
+        let settings = [
+            ("fsync", "off"),
+            ("synchronous_commit", "off"),
+            ("full_page_writes", "off"),
+            // Small databases, about which the planner knows nothing yet: compiling takes longer than it saves.
+            ("jit", "off"),
+        ];
         let postgres = Postgres::locate_telling(&|what| say::doing("Server", what))?.start(
             &data.path().join("data"),
             None,

@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::steps::Outcome;
+use super::steps::{self, Outcome};
 use crate::{
     build,
     local::{self, Local},
@@ -31,15 +31,25 @@ pub(super) fn run(interrupt: &Interrupt) -> Result<Outcome> {
     }
     // For root, Postgres runs under another account, which must get in.
     let data = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir()?;
+    // Those of the tests: built for the tour alone, they would share fewer crates with what else is built.
+    if let failed @ Outcome::Failed(_) = steps::build_tested(interrupt)? {
+        return Ok(failed);
+    }
     // Not the running program: the tests' build may have put another file in its place.
     let programs = build::programs(&["xtask"], interrupt)?;
     let program = programs.get("xtask").context("cargo built no program `xtask`")?;
+    let folder = program.parent().context("a program lies in a folder")?;
     let xtask = |command: &str| {
         let mut xtask = Command::new(program);
         xtask.arg(command).env(local::FOLDER, data.path()).stdin(Stdio::null());
         xtask
     };
-    let mut up = xtask("up").stdout(Stdio::piped()).spawn().context("cannot run `xtask up`")?;
+    let mut up = xtask("up")
+        .arg("--programs")
+        .arg(folder)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot run `xtask up`")?;
     let taken = wait_until_open(&mut up, interrupt).and_then(|()| {
         let readme = fs::read_to_string(local::checkout().join("README.md"))?;
         take(&readme, local::checkout(), &data.path().join("bin"), &data.path().join("account"))
