@@ -128,3 +128,22 @@ fn link(program: &Path, folder: &Path) -> Result<PathBuf> {
     symlink(program, &link).with_context(|| format!("cannot make {}", link.display()))?;
     Ok(link)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_taken_from_a_folder_and_those_that_are_missing_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let has = |name: &str| std::fs::write(folder.path().join(name), "").unwrap();
+        for name in ["identity", "inventory", "payment", "notification", "gateway", "bookstore"] {
+            has(name);
+        }
+        let missing = in_folder(folder.path()).unwrap_err().to_string();
+        assert!(missing.contains(" has no demo, order;"), "{missing}");
+        has("demo");
+        has("order");
+        assert_eq!(in_folder(folder.path()).unwrap()["order"], folder.path().join("order"));
+    }
+}
