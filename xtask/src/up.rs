@@ -144,6 +144,6 @@ mod tests {
         assert!(missing.contains(" has no demo, order;"), "{missing}");
         has("demo");
         has("order");
-        assert_eq!(in_folder(folder.path()).unwrap()["order"], folder.path().join("order"));
+        assert!(in_folder(folder.path()).unwrap()["order"].is_file());
     }
 }
