@@ -9,6 +9,7 @@ use async_nats::{
 };
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
 use prost::DecodeError;
 use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -119,8 +120,12 @@ impl Follower {
     }
 
     /// Follows the stream until `stop`.
-    pub async fn run(mut self, stop: CancellationToken) {
-        stop.run_until_cancelled(Box::pin(self.follow())).await;
+    #[must_use]
+    pub fn run(mut self, stop: CancellationToken) -> BoxFuture<'static, ()> {
+        // Boxed, so that it is compiled in this crate and not in each that runs one.
+        Box::pin(async move {
+            stop.run_until_cancelled(self.follow()).await;
+        })
     }
 
     async fn follow(&mut self) {

@@ -12,7 +12,7 @@ use async_nats::{
 };
 use compare::Comparison;
 use frontier::Frontier;
-use futures::StreamExt as _;
+use futures::{StreamExt as _, future::BoxFuture};
 use publish::Publisher;
 use sea_orm::{DatabaseConnection, DbErr};
 use secrecy::SecretString;
@@ -163,16 +163,20 @@ impl Relay {
 
     /// Publishes until `stop`, and then what was committed before; of all replicas of a service one is active and the
     /// others stand by.
-    pub async fn run(mut self, stop: CancellationToken) {
-        let (drained, end) = (self.drained.take(), CancellationToken::new());
-        let told_to_end = async {
-            stop.cancelled().await;
-            if let Some(drained) = drained {
-                drained.cancelled().await;
-            }
-            end.cancel();
-        };
-        tokio::join!(told_to_end, self.publish_until(&end));
+    #[must_use]
+    pub fn run(mut self, stop: CancellationToken) -> BoxFuture<'static, ()> {
+        // Boxed, so that it is compiled in this crate and not in each that runs one.
+        Box::pin(async move {
+            let (drained, end) = (self.drained.take(), CancellationToken::new());
+            let told_to_end = async {
+                stop.cancelled().await;
+                if let Some(drained) = drained {
+                    drained.cancelled().await;
+                }
+                end.cancel();
+            };
+            tokio::join!(told_to_end, self.publish_until(&end));
+        })
     }
 
     async fn publish_until(&mut self, stop: &CancellationToken) {

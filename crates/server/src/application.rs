@@ -19,6 +19,7 @@ use values::Clock;
 use crate::{Config, Service, SqlMigration, database::Pulse, dependencies::Callees, peer::Peers};
 
 /// A service: its name, its tables, its configuration and how it is put together.
+#[tonic::async_trait]
 pub trait Application: Send + Sync + 'static {
     /// `order`: names the process in logs, traces and messages.
     const NAME: &'static str;
@@ -30,10 +31,7 @@ pub trait Application: Send + Sync + 'static {
     type Config: clap::Parser + AsRef<Config> + Send + Sync + 'static;
 
     /// Puts the service together, once its database is there and migrated.
-    fn build(
-        config: Self::Config,
-        context: &Context,
-    ) -> impl Future<Output = Result<Service, BuildError>> + Send;
+    async fn build(config: Self::Config, context: &Context) -> Result<Service, BuildError>;
 }
 
 /// What a service is put together from.

@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, fmt, future::Future, net::IpAddr, sync::Arc, time::Duration};
 
+use futures::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::time::{Instant, sleep};
@@ -24,6 +25,7 @@ use crate::{
 };
 
 /// A process that answers clients in plaintext, over HTTP/1 and HTTP/2, and calls services.
+#[tonic::async_trait]
 pub trait Front: Send + Sync + 'static {
     /// `gateway`: names the process in logs, traces and messages.
     const NAME: &'static str;
@@ -38,10 +40,7 @@ pub trait Front: Send + Sync + 'static {
     fn asked_traces(config: &Self::Config) -> u32;
 
     /// Puts the process together.
-    fn build(
-        config: Self::Config,
-        context: &FrontContext,
-    ) -> impl Future<Output = Result<FrontService, BuildError>> + Send;
+    async fn build(config: Self::Config, context: &FrontContext) -> Result<FrontService, BuildError>;
 }
 
 /// What a [`Front`] is put together from.
@@ -141,13 +140,45 @@ const WINDOW: u32 = 128 << 10;
 ///
 /// # Errors
 /// It can't start, or a part of it ended by itself.
-pub async fn run_front<F: Front>(
+pub fn run_front<F: Front>(
     config: F::Config,
     listeners: Listeners,
     clock: Clock,
     stop: CancellationToken,
+) -> BoxFuture<'static, Result<(), Error>> {
+    let plan = Plan {
+        name: F::NAME,
+        base: config.as_ref().clone(),
+        build: Box::new(|context| F::build(config, context)),
+    };
+    plan.run(listeners, clock, stop)
+}
+
+/// A [`Front`] whose type is no matter any more.
+struct Plan {
+    name: &'static str,
+    base: Base,
+    build: Box<dyn FnOnce(&FrontContext) -> BoxFuture<'_, Result<FrontService, BuildError>> + Send>,
+}
+
+impl Plan {
+    /// Boxed here, so that it is compiled in this crate.
+    fn run(
+        self,
+        listeners: Listeners,
+        clock: Clock,
+        stop: CancellationToken,
+    ) -> BoxFuture<'static, Result<(), Error>> {
+        Box::pin(run_as_planned(self, listeners, clock, stop))
+    }
+}
+
+async fn run_as_planned(
+    Plan { name, base, build }: Plan,
+    listeners: Listeners,
+    clock: Clock,
+    stop: CancellationToken,
 ) -> Result<(), Error> {
-    let base = config.as_ref().clone();
     let peers = Peers::configured(&base)?;
     let health = Health::new().await;
     let context = FrontContext {
@@ -158,8 +189,8 @@ pub async fn run_front<F: Front>(
         stop: CancellationToken::new(),
         streams_end: CancellationToken::new(),
     };
-    let admin = admin::open(F::NAME, listeners.admin, &health, context.streams_end.clone());
-    let service = F::build(config, &context).await.map_err(|error| Error::Build(error.into_inner()))?;
+    let admin = admin::open(name, listeners.admin, &health, context.streams_end.clone());
+    let service = build(&context).await.map_err(|error| Error::Build(error.into_inner()))?;
     let mut tasks = Tasks::default();
     keep_fresh(&mut tasks, &peers, &context.stop);
     let mut beside = Tasks::default();

@@ -2,6 +2,10 @@
 
 use std::{env, panic, process::ExitCode, time::Duration};
 
+use futures::{
+    FutureExt as _,
+    future::{BoxFuture, ready},
+};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -21,59 +25,73 @@ const FLUSH: Duration = Duration::from_secs(2);
 /// Runs a service until it is told to stop by SIGTERM or SIGINT.
 ///
 /// What keeps it from starting is said on standard error in a line that names the variable.
-pub async fn main<A: Application>() -> ExitCode {
-    // Its callers are processes of the shop.
-    let base = |config: &A::Config| (config.as_ref().base.clone(), None);
-    process(A::NAME, [A::PORT, A::PORT + 1000], base, async |config, listeners, stop| {
-        // On the heap: too large a future for the stack that tools give a thread.
-        Box::pin(run::<A>(config, listeners, Clock::system(), stop)).await
-    })
-    .await
+pub fn main<A: Application>() -> BoxFuture<'static, ExitCode> {
+    match read::<A::Config>(A::NAME, [A::PORT, A::PORT + 1000]) {
+        Ok(config) => {
+            let base = config.as_ref().base.clone();
+            // Its callers are processes of the shop.
+            process(A::NAME, base, None, Box::new(|at, stop| run::<A>(config, at, Clock::system(), stop)))
+        }
+        Err(code) => ready(code).boxed(),
+    }
 }
 
 /// Runs a [`Front`] as [`main`] does a service.
-pub async fn front_main<F: Front>() -> ExitCode {
-    let base = |config: &F::Config| (config.as_ref().clone(), Some(F::asked_traces(config)));
-    process(F::NAME, [F::PORT, F::ADMIN_PORT], base, async |config, listeners, stop| {
-        Box::pin(run_front::<F>(config, listeners, Clock::system(), stop)).await
-    })
-    .await
+pub fn front_main<F: Front>() -> BoxFuture<'static, ExitCode> {
+    match read::<F::Config>(F::NAME, [F::PORT, F::ADMIN_PORT]) {
+        Ok(config) => {
+            let (base, asked) = (config.as_ref().clone(), Some(F::asked_traces(&config)));
+            process(
+                F::NAME,
+                base,
+                asked,
+                Box::new(|at, stop| run_front::<F>(config, at, Clock::system(), stop)),
+            )
+        }
+        Err(code) => ready(code).boxed(),
+    }
 }
 
-async fn process<C: clap::Parser>(
-    name: &'static str,
-    ports: [u16; 2],
-    base: impl Fn(&C) -> (Base, Option<u32>),
-    run: impl AsyncFnOnce(C, Listeners, CancellationToken) -> Result<(), Error>,
-) -> ExitCode {
-    let config: C = match config::read(name, ports, env::args_os(), |name| env::var_os(name)) {
-        Ok(config) => config,
-        Err(Refused::Asked(answer)) => {
+/// The configuration, or how the process ends at once.
+fn read<C: clap::Parser>(name: &'static str, ports: [u16; 2]) -> Result<C, ExitCode> {
+    config::read(name, ports, env::args_os(), |name| env::var_os(name)).map_err(|refused| match refused {
+        Refused::Asked(answer) => {
             let _ = answer.print();
-            return ExitCode::SUCCESS;
+            ExitCode::SUCCESS
         }
-        Err(Refused::Wrong(lines)) => return refuse(&lines.join("\n")),
-    };
-    let (base, asked_traces) = base(&config);
-    let telemetry = match telemetry::init(telemetry_config(name, &base, asked_traces)) {
-        Ok(telemetry) => telemetry,
-        Err(error) => return refuse(&format!("{name}: {}", telemetry_error(&error))),
-    };
-    log_panics();
-    let outcome = async {
-        let listeners = listen(&base).await?;
-        run(config, listeners, told_to_stop()?).await.map_err(|error| error.to_string())
-    }
-    .await;
-    let code = match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(%error, "the service ends");
-            refuse(&format!("{name}: {error}"))
+        Refused::Wrong(lines) => refuse(&lines.join("\n")),
+    })
+}
+
+type Run = Box<dyn FnOnce(Listeners, CancellationToken) -> BoxFuture<'static, Result<(), Error>> + Send>;
+
+fn process(
+    name: &'static str,
+    base: Base,
+    asked_traces: Option<u32>,
+    run: Run,
+) -> BoxFuture<'static, ExitCode> {
+    Box::pin(async move {
+        let telemetry = match telemetry::init(telemetry_config(name, &base, asked_traces)) {
+            Ok(telemetry) => telemetry,
+            Err(error) => return refuse(&format!("{name}: {}", telemetry_error(&error))),
+        };
+        log_panics();
+        let outcome = async {
+            let listeners = listen(&base).await?;
+            run(listeners, told_to_stop()?).await.map_err(|error| error.to_string())
         }
-    };
-    flush(telemetry).await;
-    code
+        .await;
+        let code = match outcome {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                tracing::error!(%error, "the service ends");
+                refuse(&format!("{name}: {error}"))
+            }
+        };
+        flush(telemetry).await;
+        code
+    })
 }
 
 async fn listen(base: &Base) -> Result<Listeners, String> {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use auth::policy::Policies;
+use futures::future::BoxFuture;
 use sea_orm::DbErr;
 use secrecy::ExposeSecret as _;
 use telemetry::rpc::ServerLayer;
@@ -18,7 +19,7 @@ use tower::Layer as _;
 use values::Clock;
 
 use crate::{
-    Application, Config, Context, MigrateError, PeersError, Service, admin,
+    Application, BuildError, Config, Context, MigrateError, PeersError, Service, SqlMigration, admin,
     call::{Calls, known_methods},
     config::Base,
     database, dead_letters,
@@ -93,21 +94,57 @@ pub(crate) const ADMIN_DRAIN: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// The service can't start, or a part of it ended by itself.
-pub async fn run<A: Application>(
+pub fn run<A: Application>(
     config: A::Config,
     listeners: Listeners,
     clock: Clock,
     stop: CancellationToken,
+) -> BoxFuture<'static, Result<(), Error>> {
+    let plan = Plan {
+        name: A::NAME,
+        migrations: A::MIGRATIONS,
+        config: config.as_ref().clone(),
+        build: Box::new(|context| A::build(config, context)),
+    };
+    plan.run(listeners, clock, stop)
+}
+
+/// An [`Application`] whose type is no matter any more.
+struct Plan {
+    name: &'static str,
+    migrations: &'static [SqlMigration],
+    config: Config,
+    build: Box<dyn FnOnce(&Context) -> BoxFuture<'_, Result<Service, BuildError>> + Send>,
+}
+
+impl Plan {
+    /// Boxed in a function without parameters, all servers are one type that is compiled in this crate. As a part of a
+    /// generic future each program would have a copy of its own, down to HTTP/2.
+    fn run(
+        self,
+        listeners: Listeners,
+        clock: Clock,
+        stop: CancellationToken,
+    ) -> BoxFuture<'static, Result<(), Error>> {
+        Box::pin(run_as_planned(self, listeners, clock, stop))
+    }
+}
+
+async fn run_as_planned(
+    plan: Plan,
+    listeners: Listeners,
+    clock: Clock,
+    stop: CancellationToken,
 ) -> Result<(), Error> {
-    let common = config.as_ref().clone();
+    let common = plan.config.clone();
     let peers = Peers::configured(&common.base)?;
-    let context = connect::<A>(&common, clock, peers.clone()).await?;
+    let context = connect(plan.name, &common, clock, peers.clone()).await?;
     let contract = Policies::of(proto::FILE_DESCRIPTOR_SET)?;
     let measured = ServerLayer::new(known_methods()?);
     let health = Health::new().await;
     let calls = Calls::new(&health, context.clock.clone(), context.streams_end.clone())?;
 
-    let admin = admin::open(A::NAME, listeners.admin, &health, context.streams_end.clone());
+    let admin = admin::open(plan.name, listeners.admin, &health, context.streams_end.clone());
     let bounded = Shed::new(calls.clone(), common.base.max_concurrent_calls, &contract);
     let grpc = Port::open(
         listeners.grpc,
@@ -121,7 +158,7 @@ pub async fn run<A: Application>(
     let mut rpcs = Vec::new();
     let mut tasks = Tasks::default();
     let serve = async {
-        let service = start::<A>(config, &context).await?;
+        let service = start(plan, &context).await?;
         let letters = context.dead_letters.clone();
         let service = service.rpc(dead_letters::service(letters.clone())).task(
             "dead letters",
@@ -180,14 +217,13 @@ pub async fn run<A: Application>(
     outcome
 }
 
-async fn connect<A: Application>(config: &Config, clock: Clock, peers: Peers) -> Result<Context, Error> {
-    let (db, pulse) = database::connect(&config.database_url, A::NAME, config.database_pool)
-        .await
-        .map_err(Error::Database)?;
+async fn connect(name: &'static str, config: &Config, clock: Clock, peers: Peers) -> Result<Context, Error> {
+    let (db, pulse) =
+        database::connect(&config.database_url, name, config.database_pool).await.map_err(Error::Database)?;
     let (nats, reconnects) =
-        events::connect(config.nats_url.expose_secret(), config.nats_roots.as_deref(), A::NAME).await?;
+        events::connect(config.nats_url.expose_secret(), config.nats_roots.as_deref(), name).await?;
     Ok(Context {
-        name: A::NAME,
+        name,
         stream_replicas: config.stream_replicas,
         peers,
         callees: Callees::new(&config.base),
@@ -249,10 +285,10 @@ pub(crate) fn keep_fresh(tasks: &mut Tasks, peers: &Peers, stop: &CancellationTo
 const REREAD: Duration = Duration::from_secs(5);
 
 /// Migrates and connects, however long the database takes to come, and puts the service together.
-async fn start<A: Application>(config: A::Config, context: &Context) -> Result<Service, Error> {
+async fn start(plan: Plan, context: &Context) -> Result<Service, Error> {
     let mut pauses = DATABASE_POLL.into_iter();
     let mut pause = Duration::ZERO;
-    while let Err(error) = migrate(&context.database_url, A::MIGRATIONS).await {
+    while let Err(error) = migrate(&context.database_url, plan.migrations).await {
         let MigrateError::Down(cause) = error else { return Err(Error::Migrate(error)) };
         if pause.is_zero() {
             tracing::warn!(database = %database::shown(&context.database_url), %cause, "waiting for the database");
@@ -262,5 +298,5 @@ async fn start<A: Application>(config: A::Config, context: &Context) -> Result<S
     }
     // On a busy machine the first connections may take longer than a statement waits for one.
     database::patiently(|| database::warm(&context.db), |_| true).await.map_err(Error::Database)?;
-    A::build(config, context).await.map_err(|error| Error::Build(error.into_inner()))
+    (plan.build)(context).await.map_err(|error| Error::Build(error.into_inner()))
 }

@@ -52,6 +52,7 @@ const LONGEST_CALL: Duration = Duration::from_hours(1);
 #[derive(Clone, Copy, Debug)]
 pub struct Gateway;
 
+#[tonic::async_trait]
 impl Front for Gateway {
     const NAME: &'static str = "gateway";
     const PORT: u16 = 8080;

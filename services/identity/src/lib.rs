@@ -32,6 +32,7 @@ pub use config::{Config, FirstAdmin};
 #[derive(Debug)]
 pub struct Identity;
 
+#[tonic::async_trait]
 impl Application for Identity {
     const NAME: &'static str = "identity";
     const PORT: u16 = 50051;

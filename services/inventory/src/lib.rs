@@ -25,6 +25,7 @@ use crate::events::{
 #[derive(Clone, Copy, Debug)]
 pub struct Inventory;
 
+#[tonic::async_trait]
 impl Application for Inventory {
     const NAME: &'static str = "inventory";
     const PORT: u16 = 50052;

@@ -47,6 +47,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct Notification;
 
+#[tonic::async_trait]
 impl Application for Notification {
     const NAME: &'static str = "notification";
     const PORT: u16 = 50055;

@@ -42,6 +42,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct Order;
 
+#[tonic::async_trait]
 impl Application for Order {
     const NAME: &'static str = "order";
     const PORT: u16 = 50053;

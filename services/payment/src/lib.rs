@@ -26,6 +26,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct Payment;
 
+#[tonic::async_trait]
 impl Application for Payment {
     const NAME: &'static str = "payment";
     const PORT: u16 = 50054;

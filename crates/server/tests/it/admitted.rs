@@ -162,6 +162,7 @@ async fn every_error_has_a_reason_and_names_the_request() -> Result<()> {
 /// Serves what the contract doesn't have.
 struct Undeclared;
 
+#[tonic::async_trait]
 impl Application for Undeclared {
     const NAME: &'static str = "shop";
     const PORT: u16 = 50059;

@@ -50,6 +50,7 @@ impl AsRef<Config> for CashierConfig {
     }
 }
 
+#[tonic::async_trait]
 impl Application for Cashier {
     const NAME: &'static str = "payment";
     const PORT: u16 = 50058;

@@ -35,6 +35,7 @@ struct Door;
 static BEGUN: LazyLock<Arc<Notify>> = LazyLock::new(Arc::default);
 static FINISH: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new);
 
+#[tonic::async_trait]
 impl Front for Door {
     const NAME: &'static str = "door";
     const PORT: u16 = 50060;

@@ -69,6 +69,7 @@ pub(crate) struct Desk {
 
 pub(crate) struct Shop;
 
+#[tonic::async_trait]
 impl Application for Shop {
     const NAME: &'static str = "shop";
     const PORT: u16 = 50059;
