@@ -28,6 +28,7 @@ use tracing::Instrument as _;
 use crate::{args::Args, failure::Failure, output::Output, trace::Trace};
 
 /// Does what the command line says.
+#[tokio::main]
 pub async fn main() -> ExitCode {
     let typed = Args::command().get_matches();
     let args = Args::from_arg_matches(&typed).unwrap_or_else(|error| error.exit());

@@ -175,6 +175,6 @@ async fn place_one(customer: &Customer, demand: &Demand, dice: &mut StdRng, due:
     }
     let chosen: Vec<(&Book, i32)> = chosen.into_iter().map(|at| (&books[at], 1)).collect();
     let request = customer.order_of(&Uuid::now_v7().to_string(), &chosen);
-    let answer = customer.try_place(request).await?.context("PlaceOrder")?;
+    let answer = customer.try_place_once(request).await?.context("PlaceOrder")?;
     Ok(Placed { order_id: answer.order_id, due, answered: Instant::now(), held_back: Duration::ZERO })
 }

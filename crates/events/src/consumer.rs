@@ -1,7 +1,7 @@
 mod attach;
 mod batch;
+mod desk;
 mod held;
-mod process;
 mod pull;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -10,12 +10,17 @@ use async_nats::{
     Client,
     jetstream::{self, Context},
 };
+use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use sea_orm::DatabaseConnection;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{attach::find_stream, held::Held};
-use self::{held::Session, pull::Puller};
+use self::{
+    desk::{Desk, DeskOf},
+    held::Session,
+    pull::{Detached, Puller},
+};
 use crate::{Event, Handler, Reconnects, answered, connection::is_connected, inbox, metrics};
 
 /// How a consumer takes its messages.
@@ -60,14 +65,21 @@ impl ConsumerConfig {
 
 /// Until the broker is asked again for what it doesn't have yet.
 const RETRY: Duration = Duration::from_millis(500);
+/// How many batches are handled at once: while one is in its transaction, the other makes its calls. Only a full one
+/// begins beside another, so that transactions become larger with the load before they become more.
+const SIDE_BY_SIDE: usize = 2;
 /// How often old rows of the inbox are deleted.
 const DELETE_EXPIRED: Duration = Duration::from_hours(1);
 /// How many statements may do so before messages are handled again.
 const DELETE_AT_ONCE: usize = 10;
 
 /// Takes one kind of event from the broker and hands it to a [`Handler`], in every replica of a service.
-pub struct Consumer<H> {
-    handler: Arc<H>,
+pub struct Consumer(Intake);
+
+/// What takes messages from the broker, whatever they are: one type for all handlers.
+struct Intake {
+    kind: Kind,
+    desk: Box<dyn Desk>,
     config: ConsumerConfig,
     db: DatabaseConnection,
     nats: Client,
@@ -75,22 +87,41 @@ pub struct Consumer<H> {
     reconnects: Reconnects,
 }
 
-impl<H: Handler> Consumer<H> {
+/// What a [`Handler`] says of itself.
+#[derive(Clone, Copy)]
+struct Kind {
+    durable: &'static str,
+    subject: &'static str,
+    linger: Duration,
+}
+
+impl Consumer {
     /// A consumer that does nothing until [`Self::run`].
     #[must_use]
-    pub fn new(
+    pub fn new<H: Handler>(
         handler: Arc<H>,
         config: ConsumerConfig,
         db: DatabaseConnection,
         nats: Client,
         reconnects: Reconnects,
     ) -> Self {
+        let kind =
+            Kind { durable: H::DURABLE, subject: <H::Event as Event>::SUBJECT, linger: H::LINGER };
+        let desk = Box::new(DeskOf { handler, config: config.clone(), db: db.clone() });
         let jetstream = jetstream::new(nats.clone());
-        Self { handler, config, db, nats, jetstream, reconnects }
+        Self(Intake { kind, desk, config, db, nats, jetstream, reconnects })
     }
 
     /// Handles messages until `stop`; then ends after what it holds was handled or given back.
-    pub async fn run(mut self, stop: CancellationToken) {
+    #[must_use]
+    pub fn run(self, stop: CancellationToken) -> BoxFuture<'static, ()> {
+        // Boxed, so that it is compiled in this crate and not in each that runs one.
+        Box::pin(self.0.run(stop))
+    }
+}
+
+impl Intake {
+    async fn run(mut self, stop: CancellationToken) {
         let mut waiting = VecDeque::new();
         let mut is_told = false;
         while !stop.is_cancelled() {
@@ -106,10 +137,12 @@ impl<H: Handler> Consumer<H> {
                     }
                 }
                 Ok(None) => {}
-                Err(error) if is_told => tracing::debug!(consumer = H::DURABLE, %error, "cannot consume yet"),
+                Err(error) if is_told => {
+                    tracing::debug!(consumer = self.kind.durable, %error, "cannot consume yet")
+                }
                 Err(error) => {
                     is_told = true;
-                    tracing::warn!(consumer = H::DURABLE, %error, "cannot consume now");
+                    tracing::warn!(consumer = self.kind.durable, %error, "cannot consume now");
                 }
             }
             tokio::select! {
@@ -147,7 +180,7 @@ impl<H: Handler> Consumer<H> {
                         Err(detached) => Err(detached),
                     };
                     if let Err(reason) = processed {
-                        tracing::info!(consumer = H::DURABLE, %reason, "asks anew");
+                        tracing::info!(consumer = self.kind.durable, %reason, "asks anew");
                         return puller.into_waiting();
                     }
                     if !puller.is_live() {
@@ -158,16 +191,67 @@ impl<H: Handler> Consumer<H> {
         }
     }
 
+    /// Handles `messages`, and beside them what fills another batch meanwhile; when it returns the broker was told of
+    /// each, or will deliver it again.
+    async fn process(
+        &self,
+        messages: Vec<Held>,
+        puller: &mut Puller,
+        stop: &CancellationToken,
+    ) -> Result<(), Detached> {
+        let third = self.config.ack_wait / 3;
+        let mut keep = interval_at(Instant::now() + third, third);
+        keep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut batches = FuturesUnordered::from_iter([self.handle_kept(messages, stop)]);
+        let mut outcome = Ok(());
+        // Then the consumer is compared with its stream.
+        let until = Instant::now() + self.config.check;
+        loop {
+            let goes_on =
+                outcome.is_ok() && !stop.is_cancelled() && puller.is_live() && Instant::now() < until;
+            tokio::select! {
+                handled = batches.next() => if handled.is_none() {
+                    return outcome;
+                },
+                batch = puller.full_batch(), if goes_on && batches.len() < SIDE_BY_SIDE => match batch {
+                    Ok(batch) => batches.push(self.handle_kept(batch, stop)),
+                    Err(error) => outcome = Err(error),
+                },
+                _ = keep.tick() => puller.keep_waiting().await,
+            }
+        }
+    }
+
+    /// Handles `messages`, and tells the broker meanwhile that they are not forgotten.
+    async fn handle_kept(&self, messages: Vec<Held>, stop: &CancellationToken) {
+        let held = messages.clone();
+        let mut work = self.desk.handle_all(messages, stop);
+        let third = self.config.ack_wait / 3;
+        let mut keep = interval_at(Instant::now() + third, third);
+        keep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = &mut work => return,
+                _ = keep.tick() => {
+                    for message in &held {
+                        // Of no effect for those that the broker has heard of.
+                        message.keep().await;
+                    }
+                }
+            }
+        }
+    }
+
     /// Whether the durable consumer stands where it may.
     async fn is_sound(&self) -> bool {
-        match attach::check(&self.jetstream, &self.config, H::DURABLE).await {
+        match attach::check(&self.jetstream, &self.config, self.kind.durable).await {
             Ok(Some(behind)) => {
-                metrics::METRICS.behind.record(behind, &metrics::consumer(H::DURABLE));
+                metrics::METRICS.behind.record(behind, &metrics::consumer(self.kind.durable));
                 true
             }
             Ok(None) => false,
             Err(error) => {
-                tracing::warn!(consumer = H::DURABLE, %error, "cannot compare the consumer with its stream");
+                tracing::warn!(consumer = self.kind.durable, %error, "cannot compare the consumer with its stream");
                 false
             }
         }
@@ -197,12 +281,12 @@ impl<H: Handler> Consumer<H> {
         if !is_connected(&self.nats) {
             return Ok(None);
         }
-        let subject = <H::Event as Event>::SUBJECT;
-        let consumer = attach::attach(&self.jetstream, &self.config, H::DURABLE, subject).await?;
+        let Kind { durable, subject, linger } = self.kind;
+        let consumer = attach::attach(&self.jetstream, &self.config, durable, subject).await?;
         let Some(consumer) = consumer else { return Ok(None) };
         let waiting = std::mem::take(waiting);
         let max_batch = self.config.max_batch;
-        Puller::new(&self.nats, &self.jetstream, consumer, session, max_batch, H::LINGER, waiting)
+        Puller::new(&self.nats, &self.jetstream, consumer, session, max_batch, linger, waiting)
             .await
             .map(Some)
     }

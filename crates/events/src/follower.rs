@@ -124,7 +124,7 @@ impl Follower {
     pub fn run(mut self, stop: CancellationToken) -> BoxFuture<'static, ()> {
         // Boxed, so that it is compiled in this crate and not in each that runs one.
         Box::pin(async move {
-            stop.run_until_cancelled(self.follow()).await;
+            stop.run_until_cancelled(Box::pin(self.follow())).await;
         })
     }
 

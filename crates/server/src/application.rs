@@ -11,6 +11,7 @@ use std::{
 };
 
 use events::{Consumer, ConsumerConfig, DeadLetters, Handler, Relay, RelayConfig};
+use futures::future::BoxFuture;
 use sea_orm::DatabaseConnection;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +34,9 @@ pub trait Application: Send + Sync + 'static {
     /// Puts the service together, once its database is there and migrated.
     async fn build(config: Self::Config, context: &Context) -> Result<Service, BuildError>;
 }
+
+/// Puts together what runs in a `C`, once.
+pub(crate) type Build<C, S> = Box<dyn FnOnce(&C) -> BoxFuture<'_, Result<S, BuildError>> + Send>;
 
 /// What a service is put together from.
 #[derive(Clone, Debug)]

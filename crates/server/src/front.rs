@@ -14,6 +14,7 @@ use values::Clock;
 
 use crate::{
     BuildError, Error, Listeners, admin,
+    application::Build,
     config::Base,
     dependencies::{self, Callees},
     health::Health,
@@ -158,7 +159,7 @@ pub fn run_front<F: Front>(
 struct Plan {
     name: &'static str,
     base: Base,
-    build: Box<dyn FnOnce(&FrontContext) -> BoxFuture<'_, Result<FrontService, BuildError>> + Send>,
+    build: Build<FrontContext, FrontService>,
 }
 
 impl Plan {

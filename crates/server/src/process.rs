@@ -2,10 +2,7 @@
 
 use std::{env, panic, process::ExitCode, time::Duration};
 
-use futures::{
-    FutureExt as _,
-    future::{BoxFuture, ready},
-};
+use futures::future::BoxFuture;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -25,31 +22,26 @@ const FLUSH: Duration = Duration::from_secs(2);
 /// Runs a service until it is told to stop by SIGTERM or SIGINT.
 ///
 /// What keeps it from starting is said on standard error in a line that names the variable.
-pub fn main<A: Application>() -> BoxFuture<'static, ExitCode> {
-    match read::<A::Config>(A::NAME, [A::PORT, A::PORT + 1000]) {
-        Ok(config) => {
-            let base = config.as_ref().base.clone();
-            // Its callers are processes of the shop.
-            process(A::NAME, base, None, Box::new(|at, stop| run::<A>(config, at, Clock::system(), stop)))
-        }
-        Err(code) => ready(code).boxed(),
-    }
+pub async fn main<A: Application>() -> ExitCode {
+    let config = match read::<A::Config>(A::NAME, [A::PORT, A::PORT + 1000]) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    let base = config.as_ref().base.clone();
+    let run = |listeners, stop| run::<A>(config, listeners, Clock::system(), stop);
+    // Its callers are processes of the shop: none asks for traces.
+    process(A::NAME, base, None, Box::new(run)).await
 }
 
 /// Runs a [`Front`] as [`main`] does a service.
-pub fn front_main<F: Front>() -> BoxFuture<'static, ExitCode> {
-    match read::<F::Config>(F::NAME, [F::PORT, F::ADMIN_PORT]) {
-        Ok(config) => {
-            let (base, asked) = (config.as_ref().clone(), Some(F::asked_traces(&config)));
-            process(
-                F::NAME,
-                base,
-                asked,
-                Box::new(|at, stop| run_front::<F>(config, at, Clock::system(), stop)),
-            )
-        }
-        Err(code) => ready(code).boxed(),
-    }
+pub async fn front_main<F: Front>() -> ExitCode {
+    let config = match read::<F::Config>(F::NAME, [F::PORT, F::ADMIN_PORT]) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    let (base, asked_traces) = (config.as_ref().clone(), Some(F::asked_traces(&config)));
+    let run = |listeners, stop| run_front::<F>(config, listeners, Clock::system(), stop);
+    process(F::NAME, base, asked_traces, Box::new(run)).await
 }
 
 /// The configuration, or how the process ends at once.
@@ -65,6 +57,7 @@ fn read<C: clap::Parser>(name: &'static str, ports: [u16; 2]) -> Result<C, ExitC
 
 type Run = Box<dyn FnOnce(Listeners, CancellationToken) -> BoxFuture<'static, Result<(), Error>> + Send>;
 
+/// Boxed here, so that it is compiled in this crate and not in each program.
 fn process(
     name: &'static str,
     base: Base,

@@ -19,7 +19,8 @@ use tower::Layer as _;
 use values::Clock;
 
 use crate::{
-    Application, BuildError, Config, Context, MigrateError, PeersError, Service, SqlMigration, admin,
+    Application, Config, Context, MigrateError, PeersError, Service, SqlMigration, admin,
+    application::Build,
     call::{Calls, known_methods},
     config::Base,
     database, dead_letters,
@@ -114,7 +115,7 @@ struct Plan {
     name: &'static str,
     migrations: &'static [SqlMigration],
     config: Config,
-    build: Box<dyn FnOnce(&Context) -> BoxFuture<'_, Result<Service, BuildError>> + Send>,
+    build: Build<Context, Service>,
 }
 
 impl Plan {

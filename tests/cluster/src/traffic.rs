@@ -152,7 +152,7 @@ fn come_back(error: &anyhow::Error) -> Option<Duration> {
 }
 
 async fn place(customer: &Customer, request: PlaceOrderRequest) -> Result<Order> {
-    Ok(customer.try_place(request).await??)
+    Ok(customer.try_place_once(request).await??)
 }
 
 /// One call to each service in turn.

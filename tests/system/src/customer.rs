@@ -4,7 +4,7 @@ mod shipping;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use proto::{
     identity::v1::{
         AuthenticateUserRequest, AuthenticateUserResponse, CreateAddressRequest, CreateUserRequest,
@@ -12,7 +12,7 @@ use proto::{
     },
     types::v1::Money,
 };
-use testkit::{as_user, eventually};
+use testkit::as_user;
 use tonic::{Code, Request, Response, Status};
 use uuid::Uuid;
 
@@ -60,11 +60,9 @@ impl Customer {
             password: PASSWORD.to_owned(),
             display_name: "Ada Lovelace".to_owned(),
         };
-        let user = answered("CreateUser", async || {
-            Ok(clients.identity().create_user(request.clone()).await.map(Response::into_inner))
-        })
-        .await?;
-        let mut customer = Self::sign_in_in_the_end(clients, &email).await?;
+        let call = async |request| clients.identity().create_user(request).await;
+        let user = clients.ask(|| Ok(Request::new(request.clone())), call).await?.context("CreateUser")?;
+        let mut customer = Self::sign_in(clients, &email, PASSWORD).await?;
         anyhow::ensure!(customer.user_id == user.user_id, "signed in as somebody else");
         let address = CreateAddressRequest {
             request_id: new_request_id(),
@@ -75,11 +73,8 @@ impl Customer {
             postal_code: "SW1Y 4JH".to_owned(),
             country_code: "GB".to_owned(),
         };
-        let address = answered("CreateAddress", async || {
-            let request = customer.request(address.clone())?;
-            Ok(customer.clients.identity().create_address(request).await.map(Response::into_inner))
-        });
-        customer.address_id = address.await?.address_id;
+        let call = async |request| customer.clients.identity().create_address(request).await;
+        customer.address_id = customer.ask(address, call).await?.context("CreateAddress")?.address_id;
         if minor_units > 0 {
             customer.top_up(minor_units).await?;
         }
@@ -89,18 +84,9 @@ impl Customer {
     /// Signs in somebody who is registered.
     pub async fn sign_in(clients: Clients, email: &str, password: &str) -> Result<Self> {
         let request = AuthenticateUserRequest { email: email.to_owned(), password: password.to_owned() };
-        let session = clients.identity().authenticate_user(request).await.context("AuthenticateUser")?;
-        Self::of(clients, email, session.into_inner())
-    }
-
-    /// As [`Customer::sign_in`], with everybody's password, trying again while the shop is broken or busy.
-    pub(crate) async fn sign_in_in_the_end(clients: Clients, email: &str) -> Result<Self> {
-        let request = AuthenticateUserRequest { email: email.to_owned(), password: PASSWORD.to_owned() };
-        let session = answered("AuthenticateUser", async || {
-            let answer = clients.identity().authenticate_user(request.clone()).await;
-            Ok(answer.map(Response::into_inner))
-        });
-        let session = session.await?;
+        let call = async |request| clients.identity().authenticate_user(request).await;
+        let session = clients.ask(|| Ok(Request::new(request.clone())), call).await?;
+        let session = session.context("AuthenticateUser")?;
         Self::of(clients, email, session)
     }
 
@@ -136,7 +122,8 @@ impl Customer {
         &self.token
     }
 
-    /// Asks until there is an answer: the same request each time, should the shop be broken for a while.
+    /// Asks until there is an answer: the same request each time, should the shop be broken for a while, or busy. So does
+    /// everything here that asks, but for what says that it asks once.
     pub async fn ask<Q: Clone, A>(
         &self,
         message: Q,
@@ -148,24 +135,6 @@ impl Customer {
     /// A request of this customer's.
     pub fn request<T>(&self, message: T) -> Result<Request<T>> {
         as_user(&self.token, message)
-    }
-}
-
-/// The answer to a call that is repeated while it fails in passing.
-async fn answered<T>(what: &str, mut call: impl AsyncFnMut() -> Result<Result<T, Status>>) -> Result<T> {
-    let mut last = None;
-    let answer = eventually(what, END, async || match call().await {
-        Ok(Err(status)) if is_passing(&status) => {
-            last = Some(status);
-            tokio::time::sleep(PAUSE).await;
-            None
-        }
-        answer => Some(answer),
-    })
-    .await;
-    match answer {
-        Ok(answer) => Ok(answer?.with_context(|| what.to_owned())?),
-        Err(timeout) => bail!("{timeout}; last answer: {last:?}"),
     }
 }
 

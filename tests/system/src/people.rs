@@ -1,12 +1,12 @@
 use anyhow::Result;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::{Customer, Seller, Shop, variables::ADMIN_EMAIL};
+use crate::{Customer, PASSWORD, Seller, Shop, variables::ADMIN_EMAIL};
 
 impl Shop {
     /// Who runs the shop.
     pub async fn admin(&self) -> Result<Customer> {
-        Customer::sign_in_in_the_end(self.clients()?, ADMIN_EMAIL).await
+        Customer::sign_in(self.clients()?, ADMIN_EMAIL, PASSWORD).await
     }
 
     /// Somebody new with so much in the wallet.

@@ -12,7 +12,7 @@ use testkit::eventually;
 
 use crate::{
     Clients, Customer,
-    customer::{EUR, new_request_id},
+    customer::{EUR, PASSWORD, new_request_id},
 };
 
 /// Somebody with a shop.
@@ -42,7 +42,7 @@ impl Seller {
     pub async fn register(clients: Clients, admin: &Customer) -> Result<Self> {
         let owner = Customer::register(clients.clone(), 0).await?;
         admin.grant(&owner.user_id, "shop_owner").await?;
-        let session = Customer::sign_in_in_the_end(clients.clone(), &owner.email).await?;
+        let session = Customer::sign_in(clients.clone(), &owner.email, PASSWORD).await?;
         let owner = Customer { address_id: owner.address_id, ..session };
         let request = RegisterShopRequest {
             request_id: new_request_id(),
@@ -96,14 +96,16 @@ impl Seller {
             reason: "counted".to_owned(),
             change: Some(adjust_stock_request::Change::OnHand(on_hand)),
         };
-        self.clients.inventory().adjust_stock(self.owner.request(request)?).await.context("AdjustStock")?;
+        let call = async |request| self.clients.inventory().adjust_stock(request).await;
+        self.owner.ask(request, call).await?.context("AdjustStock")?;
         Ok(())
     }
 
     /// Copies on the shelf, and how many of them are reserved.
     pub async fn stock(&self, book: &Book) -> Result<(i64, i64)> {
-        let request = self.owner.request(GetStockRequest { offer_id: book.offer_id.clone() })?;
-        let stock = self.clients.inventory().get_stock(request).await.context("GetStock")?.into_inner();
+        let request = GetStockRequest { offer_id: book.offer_id.clone() };
+        let call = async |request| self.clients.inventory().get_stock(request).await;
+        let stock = self.owner.ask(request, call).await?.context("GetStock")?;
         Ok(Self::counted(&stock))
     }
 

@@ -30,7 +30,7 @@ async fn what_was_sold_outlives_the_release_until_its_data_is_given_up() -> Resu
     let shop = Shop::install(&["demo.enabled=false"]).await?;
     let book = shop.seller().await?.add_book(100, 10).await?;
     let customers = shop.customers(1, 1_000).await?;
-    let order_id = customers[0].place_in_the_end(&book, 1).await?.order_id;
+    let order_id = customers[0].place(&book, 1).await?.order_id;
     customers[0].ended(&order_id).await?;
 
     shop.helm().uninstall().await?;

@@ -27,7 +27,7 @@ async fn a_chart_without_values_takes_an_order_within_a_minute_is_small_and_pass
     let clients = shop.clients()?;
     let customer = Customer::register(clients.clone(), 100_000).await?;
     let book = any_book(&clients).await?;
-    let order = customer.place_in_the_end(&book, 1).await?;
+    let order = customer.place(&book, 1).await?;
     assert_eq!(customer.ended(&order.order_id).await?.state(), OrderState::Confirmed);
     let first_order = began.elapsed();
     println!("the first order is confirmed {:.1} s after helm install", first_order.as_secs_f64());

@@ -23,12 +23,12 @@ async fn comes_back(component: &str) -> Result<()> {
     let ordering = async {
         let mut placed = Vec::new();
         for _ in 0..40 {
-            placed.push(customer.place_in_the_end(&book, 1).await?.order_id);
+            placed.push(customer.place(&book, 1).await?.order_id);
         }
         anyhow::Ok(placed)
     };
     let (placed, ()) = tokio::try_join!(ordering, shop.replace(component))?;
-    let after = customer.place_in_the_end(&book, 1).await?.order_id;
+    let after = customer.place(&book, 1).await?.order_id;
     for order_id in placed.iter().chain([&after]) {
         let order = customer.ended(order_id).await?;
         ensure!(order.state() == OrderState::Confirmed, "{order:?}");

@@ -6,7 +6,7 @@ use proto::payment::v1::{
 use testkit::eventually;
 use tonic::{Code, Status};
 
-use super::{Customer, END, answered, euros, new_request_id};
+use super::{Customer, END, euros, new_request_id};
 
 /// A card that always pays.
 const GOOD_CARD: &str = "tok_visa";
@@ -15,44 +15,32 @@ impl Customer {
     /// Keeps a card, by what the simulated gateway calls it.
     pub async fn add_card(&self, token: &str) -> Result<Card> {
         let request = AddCardRequest { request_id: new_request_id(), token: token.to_owned() };
-        answered(&format!("AddCard {token}"), async || {
-            let answer = self.clients.payment().add_card(self.request(request.clone())?).await;
-            Ok(answer.map(tonic::Response::into_inner))
-        })
-        .await
+        let call = async |request| self.clients.payment().add_card(request).await;
+        self.ask(request, call).await?.with_context(|| format!("AddCard {token}"))
     }
 
-    /// Puts money into the wallet, from a new card, trying again while the shop is broken or busy.
+    /// Puts money into the wallet, from a new card.
     pub async fn top_up(&self, minor_units: i64) -> Result<()> {
         let card = self.add_card(GOOD_CARD).await?;
-        let request = Self::top_up_of(minor_units, &card.card_id);
-        answered("TopUp", async || {
-            let answer = self.clients.payment().top_up(self.request(request.clone())?).await;
-            Ok(answer.map(tonic::Response::into_inner))
-        })
-        .await?;
+        self.try_top_up(minor_units, &card.card_id).await?.context("TopUp")?;
         Ok(())
     }
 
     /// Puts money into the wallet; says what the shop said.
     pub async fn try_top_up(&self, minor_units: i64, card_id: &str) -> Result<Result<LedgerEntry, Status>> {
-        let request = Self::top_up_of(minor_units, card_id);
-        let answer = self.clients.payment().top_up(self.request(request)?).await;
-        Ok(answer.map(tonic::Response::into_inner))
-    }
-
-    fn top_up_of(minor_units: i64, card_id: &str) -> TopUpRequest {
-        TopUpRequest {
+        let request = TopUpRequest {
             request_id: new_request_id(),
             amount: Some(euros(minor_units)),
             card_id: card_id.to_owned(),
-        }
+        };
+        self.ask(request, async |request| self.clients.payment().top_up(request).await).await
     }
 
     /// What the wallet holds.
     pub async fn balance(&self) -> Result<i64> {
-        let request = self.request(GetBalanceRequest { currency_code: String::new() })?;
-        let balance = self.clients.payment().get_balance(request).await.context("GetBalance")?.into_inner();
+        let request = GetBalanceRequest { currency_code: String::new() };
+        let call = async |request| self.clients.payment().get_balance(request).await;
+        let balance = self.ask(request, call).await?.context("GetBalance")?;
         Ok(balance.balance.context("no balance")?.minor_units)
     }
 
@@ -67,9 +55,9 @@ impl Customer {
     /// The payment of an order; `None` if there is none.
     pub async fn payment(&self, order_id: &str) -> Result<Option<Payment>> {
         let payment = Some(get_payment_request::Payment::OrderId(order_id.to_owned()));
-        let request = self.request(GetPaymentRequest { payment })?;
-        match self.clients.payment().get_payment(request).await {
-            Ok(payment) => Ok(Some(payment.into_inner())),
+        let call = async |request| self.clients.payment().get_payment(request).await;
+        match self.ask(GetPaymentRequest { payment }, call).await? {
+            Ok(payment) => Ok(Some(payment)),
             Err(status) if status.code() == Code::NotFound => Ok(None),
             Err(status) => Err(status).context("GetPayment"),
         }
@@ -83,8 +71,7 @@ impl Customer {
             amount: Some(euros(minor_units)),
             note: String::new(),
         };
-        let answer = self.clients.payment().refund_payment(self.request(request)?).await;
-        Ok(answer.map(tonic::Response::into_inner))
+        self.ask(request, async |request| self.clients.payment().refund_payment(request).await).await
     }
 
     /// Waits until so much of an order has been given back, as the order knows.

@@ -6,7 +6,7 @@ use proto::order::v1::{
 use testkit::eventually;
 use tonic::{Code, Status};
 
-use super::{Customer, END, answered, new_request_id};
+use super::{Customer, END, new_request_id};
 use crate::Book;
 
 impl Customer {
@@ -28,6 +28,11 @@ impl Customer {
 
     /// Places an order; says what the shop said.
     pub async fn try_place(&self, request: PlaceOrderRequest) -> Result<Result<Order, Status>> {
+        self.ask(request, async |request| self.clients.order().place_order(request).await).await
+    }
+
+    /// As [`Customer::try_place`], once, whatever comes of it.
+    pub async fn try_place_once(&self, request: PlaceOrderRequest) -> Result<Result<Order, Status>> {
         let answer = self.clients.order().place_order(self.request(request)?).await;
         Ok(answer.map(tonic::Response::into_inner))
     }
@@ -37,37 +42,23 @@ impl Customer {
         self.try_place(self.order_of(&new_request_id(), &[(book, quantity)])).await?.context("PlaceOrder")
     }
 
-    /// As [`Customer::place`], trying again while the shop is broken: the same request each time.
-    pub async fn place_in_the_end(&self, book: &Book, quantity: i32) -> Result<Order> {
-        let request = self.order_of(&new_request_id(), &[(book, quantity)]);
-        answered("PlaceOrder", async || self.try_place(request.clone()).await).await
-    }
-
     /// Cancels an order.
     pub async fn cancel(&self, order_id: &str) -> Result<Order> {
-        self.try_cancel(&new_request_id(), order_id).await?.context("CancelOrder")
-    }
-
-    /// As [`Customer::cancel`], trying again while the shop is broken: the same request each time.
-    pub async fn cancel_in_the_end(&self, order_id: &str) -> Result<Order> {
-        let request_id = new_request_id();
-        answered("CancelOrder", async || self.try_cancel(&request_id, order_id).await).await
-    }
-
-    async fn try_cancel(&self, request_id: &str, order_id: &str) -> Result<Result<Order, Status>> {
         let request = CancelOrderRequest {
-            request_id: request_id.to_owned(),
+            request_id: new_request_id(),
             order_id: order_id.to_owned(),
             note: "changed my mind".to_owned(),
         };
-        let answer = self.clients.order().cancel_order(self.request(request)?).await;
-        Ok(answer.map(tonic::Response::into_inner))
+        let call = async |request| self.clients.order().cancel_order(request).await;
+        self.ask(request, call).await?.context("CancelOrder")
     }
 
     /// The order as it is now.
     pub async fn order(&self, order_id: &str) -> Result<Order> {
-        let request = self.request(GetOrderRequest { order_id: order_id.to_owned() })?;
-        Ok(self.clients.order().get_order(request).await.context("GetOrder")?.into_inner())
+        let request = GetOrderRequest { order_id: order_id.to_owned() };
+        self.ask(request, async |request| self.clients.order().get_order(request).await)
+            .await?
+            .context("GetOrder")
     }
 
     /// The order once it is no longer PENDING.

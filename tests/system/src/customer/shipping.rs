@@ -26,8 +26,7 @@ impl Customer {
             tracking_number,
             ..Default::default()
         };
-        let answer = self.clients.order().update_order_status(self.request(request)?).await;
-        Ok(answer.map(tonic::Response::into_inner))
+        self.ask(request, async |request| self.clients.order().update_order_status(request).await).await
     }
 
     /// Tells that a shop's parcel was sent, and that it has arrived.
@@ -51,8 +50,7 @@ impl Customer {
             items: vec![OrderItem { offer_id: book.offer_id.clone(), quantity }],
             ..Default::default()
         };
-        let answer = self.clients.order().request_return(self.request(request)?).await;
-        Ok(answer.map(tonic::Response::into_inner))
+        self.ask(request, async |request| self.clients.order().request_return(request).await).await
     }
 
     /// Says yes or no to a return.
@@ -64,7 +62,7 @@ impl Customer {
             restock,
             answer: String::new(),
         };
-        let answer = self.clients.order().resolve_return(self.request(request)?).await;
-        Ok(answer.context("ResolveReturn")?.into_inner())
+        let call = async |request| self.clients.order().resolve_return(request).await;
+        self.ask(request, call).await?.context("ResolveReturn")
     }
 }

@@ -95,12 +95,12 @@ async fn a_database_that_hangs_is_a_database_that_is_down() -> Result<()> {
     shop.gate(Service::Order)?.stall();
     let asked = Instant::now();
     let request = customer.order_of("hanging", &[(&book, 1)]);
-    let refusal = customer.try_place(request.clone()).await?.unwrap_err();
+    let refusal = customer.try_place_once(request.clone()).await?.unwrap_err();
     assert_unavailable(&refusal, asked.elapsed(), "PlaceOrder")?;
 
     shop.gate(Service::Order)?.open();
     let order = testkit::eventually("an order", Duration::from_secs(10), async || {
-        customer.try_place(request.clone()).await.ok()?.ok()
+        customer.try_place_once(request.clone()).await.ok()?.ok()
     })
     .await?;
     assert_eq!(customer.ended(&order.order_id).await?.state(), OrderState::Confirmed);
@@ -119,14 +119,14 @@ async fn orders_that_met_a_missing_database_end_when_it_is_back() -> Result<()> 
     shop.gate(Service::Order)?.close();
     let request = customer.order_of("while-it-was-down", &[(&book, 1)]);
     let asked = Instant::now();
-    let refusal = customer.try_place(request.clone()).await?.unwrap_err();
+    let refusal = customer.try_place_once(request.clone()).await?.unwrap_err();
     assert_unavailable(&refusal, asked.elapsed(), "PlaceOrder")?;
     shop.gate(Service::Order)?.open();
     shop.gate(Service::Payment)?.open();
 
     assert_eq!(customer.ended(&order_id).await?.state(), OrderState::Confirmed);
     let second = testkit::eventually("an order", Duration::from_secs(10), async || {
-        customer.try_place(request.clone()).await.ok()?.ok()
+        customer.try_place_once(request.clone()).await.ok()?.ok()
     })
     .await?;
     assert_eq!(customer.ended(&second.order_id).await?.state(), OrderState::Confirmed);

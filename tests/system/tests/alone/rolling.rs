@@ -3,10 +3,11 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Result, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use proto::{
+    identity::v1::AuthenticateUserRequest,
     inventory::v1::{GetBookDetailsRequest, get_book_details_request},
     order::v1::OrderState,
 };
-use system_tests::{Load, Options, Shop};
+use system_tests::{Load, Options, PASSWORD, Shop, new_request_id};
 
 use crate::machine;
 
@@ -43,7 +44,8 @@ async fn no_call_fails_and_no_order_is_lost_while_every_replica_is_restarted() -
             let (customers, book, placed) = (customers.clone(), book.clone(), placed.clone());
             async move {
                 let buyer = number % CUSTOMERS;
-                let order_id = customers[buyer].place(&book, 1).await?.order_id;
+                let request = customers[buyer].order_of(&new_request_id(), &[(&book, 1)]);
+                let order_id = customers[buyer].try_place_once(request).await??.order_id;
                 placed.lock().unwrap().push((buyer, order_id.clone()));
                 let last = customers[buyer].watched_to_its_end(&order_id).await?;
                 ensure!(last.state() == OrderState::Confirmed, "{last:?}");
@@ -52,10 +54,12 @@ async fn no_call_fails_and_no_order_is_lost_while_every_replica_is_restarted() -
         }
     });
     let sign_ins = Load::start(SIGN_INS, {
-        let customers = customers.clone();
+        let (clients, customers) = (clients.clone(), customers.clone());
         move |number| {
-            let customers = customers.clone();
-            async move { customers[number % CUSTOMERS].signed_in_again().await.map(drop) }
+            let (email, password) = (customers[number % CUSTOMERS].email.clone(), PASSWORD.to_owned());
+            let request = AuthenticateUserRequest { email, password };
+            let mut identity = clients.identity();
+            async move { Ok(identity.authenticate_user(request).await.map(drop)?) }
         }
     });
     reads.goes_on(100).await?;

@@ -33,7 +33,7 @@ async fn a_deadline_holds_through_three_hops() -> Result<()> {
     .await?;
 
     shop.resume(Service::Inventory).await?;
-    let order = customer.place_in_the_end(&book, 1).await?;
+    let order = customer.place(&book, 1).await?;
     customer.ended(&order.order_id).await?;
     shop.check(&[first, order.order_id]).await
 }

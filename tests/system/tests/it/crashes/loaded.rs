@@ -44,7 +44,7 @@ async fn orders_survive_the_death_of(service: Service) -> Result<()> {
     let answered = AtomicUsize::new(0);
     let buying = stream::iter(0..ORDERS)
         .map(async |number| {
-            let order = customers[number % CUSTOMERS].place_in_the_end(&book, 1).await;
+            let order = customers[number % CUSTOMERS].place(&book, 1).await;
             answered.fetch_add(1, Ordering::Relaxed);
             order.map(|order| (number % CUSTOMERS, order.order_id))
         })

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use prost::bytes::{Buf, BufMut};
-use system_tests::{Door, Service};
+use system_tests::{Door, Service, is_passing};
 use tokio::time::{sleep, timeout};
 use tonic::{
     Request, Status, Streaming,
@@ -12,11 +12,10 @@ use tonic::{
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     metadata::{KeyAndValueRef, MetadataMap},
 };
-use tonic_types::StatusExt as _;
 
-/// No call of the matrix waits for anything but password checks.
+/// No call of the matrix waits for anything but password checks, and for a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Until a caller who has password checks under way asks again.
+/// Until a caller asks again who has password checks under way, or met a shop that was briefly busy.
 const TURN: Duration = Duration::from_millis(100);
 
 /// Passes messages as they are.
@@ -85,18 +84,14 @@ pub(crate) async fn call(
             let mut again = Request::new(request.get_ref().clone());
             *again.metadata_mut() = request.metadata().clone();
             let reply = exchange(door.clone(), again, path).await?;
-            if !is_in_the_queue(&reply.status) {
+            // A matter of time, not of rights.
+            if !is_passing(&reply.status) {
                 return Ok(reply);
             }
             sleep(TURN).await;
         }
     };
     timeout(PATIENCE, exchange).await.with_context(|| format!("{path} does not end"))?
-}
-
-/// Whether the caller's other password checks are not over yet: a matter of time, not of rights.
-fn is_in_the_queue(status: &Status) -> bool {
-    status.get_details_error_info().is_some_and(|info| info.reason == "TOO_MANY_PASSWORD_CHECKS")
 }
 
 async fn exchange(door: Door, request: Request<Vec<u8>>, path: &str) -> Result<Reply> {

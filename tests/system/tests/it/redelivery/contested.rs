@@ -133,12 +133,12 @@ async fn neither_strangers_nor_second_relays_nor_a_lost_tail_keep_an_order_from_
     let trading = stream::iter(0..ORDERS)
         .map(async |number| {
             let customer = &customers[number % customers.len()];
-            let order_id = customer.place_in_the_end(book, 1).await?.order_id;
+            let order_id = customer.place(book, 1).await?.order_id;
             answered.fetch_add(1, Ordering::Relaxed);
             let mut order = customer.ended(&order_id).await?;
             ensure!(order.state() == OrderState::Confirmed, "{order:?}");
             if number.is_multiple_of(3) {
-                order = customer.cancel_in_the_end(&order_id).await?;
+                order = customer.cancel(&order_id).await?;
                 ensure!(order.state() == OrderState::Cancelled, "{order:?}");
             }
             anyhow::Ok(order_id)

@@ -151,9 +151,9 @@ impl History {
         let placed: Vec<String> = stream::iter(0..orders)
             .map(async |number| {
                 let customer = &self.customers[number % self.customers.len()];
-                let order_id = customer.place_in_the_end(&self.book, 1).await?.order_id;
+                let order_id = customer.place(&self.book, 1).await?.order_id;
                 anyhow::ensure!(customer.ended(&order_id).await?.state() == OrderState::Confirmed);
-                customer.cancel_in_the_end(&order_id).await?;
+                customer.cancel(&order_id).await?;
                 anyhow::Ok(order_id)
             })
             .buffer_unordered(AT_ONCE)
@@ -169,7 +169,7 @@ impl History {
         let customer = &self.customers[0];
         let card_id = customer.add_card("tok_visa").await?.card_id;
         let withdrawal = WithdrawRequest { request_id: new_request_id(), amount: Some(euros(700)), card_id };
-        clients.payment().withdraw(customer.request(withdrawal)?).await?;
+        customer.ask(withdrawal, async |request| clients.payment().withdraw(request).await).await??;
         move_house(&self.shop, customer, "Cambridge").await?;
         rename(&self.shop, customer, "Ada King").await?;
 
@@ -178,11 +178,13 @@ impl History {
             let (shop_id, user_id) = (shop_id.clone(), who.user_id.clone());
             let (role, of) = (ShopRole::Staff.into(), (shop_id.clone(), user_id.clone()));
             let add = AddShopMemberRequest { shop_id, user_id, role };
-            clients.inventory().add_shop_member(owner.request(add)?).await?;
+            owner.ask(add, async |request| clients.inventory().add_shop_member(request).await).await??;
             if !stays {
                 let (shop_id, user_id) = of;
                 let remove = RemoveShopMemberRequest { shop_id, user_id };
-                clients.inventory().remove_shop_member(owner.request(remove)?).await?;
+                owner
+                    .ask(remove, async |request| clients.inventory().remove_shop_member(request).await)
+                    .await??;
             }
         }
         self.import().await?;
@@ -227,7 +229,8 @@ pub(super) async fn move_house(shop: &Shop, customer: &Customer, city: &str) -> 
         update_mask: Some(prost_types::FieldMask { paths: vec!["city".to_owned()] }),
         ..Default::default()
     };
-    shop.clients()?.identity().update_address(customer.request(request)?).await?;
+    let clients = shop.clients()?;
+    customer.ask(request, async |request| clients.identity().update_address(request).await).await??;
     Ok(())
 }
 
@@ -238,13 +241,15 @@ pub(super) async fn rename(shop: &Shop, customer: &Customer, name: &str) -> Resu
         update_mask: Some(prost_types::FieldMask { paths: vec!["display_name".to_owned()] }),
         ..Default::default()
     };
-    shop.clients()?.identity().update_user(customer.request(request)?).await?;
+    let clients = shop.clients()?;
+    customer.ask(request, async |request| clients.identity().update_user(request).await).await??;
     Ok(())
 }
 
 /// The account is deleted, whatever is under way.
 pub(super) async fn leave(shop: &Shop, customer: &Customer) -> Result<()> {
     let request = DeleteUserRequest { user_id: String::new(), current_password: PASSWORD.to_owned() };
-    shop.clients()?.identity().delete_user(customer.request(request)?).await?;
+    let clients = shop.clients()?;
+    customer.ask(request, async |request| clients.identity().delete_user(request).await).await??;
     Ok(())
 }

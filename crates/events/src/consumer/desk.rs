@@ -1,16 +1,13 @@
 //! What is done with messages: together, alone, or given up. Nothing is let go of while a database is down.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use futures::{StreamExt as _, stream::FuturesUnordered};
-use sea_orm::TransactionTrait as _;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use futures::future::BoxFuture;
+use sea_orm::{DatabaseConnection, TransactionTrait as _};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Consumer, Held,
-    pull::{Detached, Puller},
-};
+use super::{ConsumerConfig, Held};
 use crate::{
     Delivery, HandleError, Handler, answered, attempts, dead_letters, delivery::Undecodable, inbox, metrics,
 };
@@ -18,10 +15,6 @@ use crate::{
 /// Until what is held is tried again: the first time, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-
-/// How many batches are handled at once: while one is in its transaction, the other makes its calls. Only a full one
-/// begins beside another, so that transactions become larger with the load before they become more.
-const SIDE_BY_SIDE: usize = 2;
 
 /// What is handled at one go.
 enum Work<E> {
@@ -40,59 +33,26 @@ impl<E> Work<E> {
     }
 }
 
-impl<H: Handler> Consumer<H> {
-    /// Handles `messages`, and beside them what fills another batch meanwhile; when it returns the broker was told of
-    /// each, or will deliver it again.
-    pub(super) async fn process(
-        &self,
-        messages: Vec<Held>,
-        puller: &mut Puller,
-        stop: &CancellationToken,
-    ) -> Result<(), Detached> {
-        let third = self.config.ack_wait / 3;
-        let mut keep = interval_at(Instant::now() + third, third);
-        keep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut batches = FuturesUnordered::from_iter([self.handle_kept(messages, stop)]);
-        let mut outcome = Ok(());
-        // Then the consumer is compared with its stream.
-        let until = Instant::now() + self.config.check;
-        loop {
-            let goes_on =
-                outcome.is_ok() && !stop.is_cancelled() && puller.is_live() && Instant::now() < until;
-            tokio::select! {
-                handled = batches.next() => if handled.is_none() {
-                    return outcome;
-                },
-                batch = puller.full_batch(), if goes_on && batches.len() < SIDE_BY_SIDE => match batch {
-                    Ok(batch) => batches.push(self.handle_kept(batch, stop)),
-                    Err(error) => outcome = Err(error),
-                },
-                _ = keep.tick() => puller.keep_waiting().await,
-            }
-        }
-    }
+/// Where messages are handled.
+pub(super) trait Desk: Send + Sync {
+    /// When it returns the broker was told of each of `messages`, or will deliver it again.
+    fn handle_all<'a>(&'a self, messages: Vec<Held>, stop: &'a CancellationToken) -> BoxFuture<'a, ()>;
+}
 
-    /// Handles `messages`, and tells the broker meanwhile that they are not forgotten.
-    async fn handle_kept(&self, messages: Vec<Held>, stop: &CancellationToken) {
-        let held = messages.clone();
-        let work = self.handle_all(messages, stop);
-        tokio::pin!(work);
-        let third = self.config.ack_wait / 3;
-        let mut keep = interval_at(Instant::now() + third, third);
-        keep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = &mut work => return,
-                _ = keep.tick() => {
-                    for message in &held {
-                        // Of no effect for those that the broker has heard of.
-                        message.keep().await;
-                    }
-                }
-            }
-        }
-    }
+/// The desk of a [`Handler`].
+pub(super) struct DeskOf<H> {
+    pub(super) handler: Arc<H>,
+    pub(super) config: ConsumerConfig,
+    pub(super) db: DatabaseConnection,
+}
 
+impl<H: Handler> Desk for DeskOf<H> {
+    fn handle_all<'a>(&'a self, messages: Vec<Held>, stop: &'a CancellationToken) -> BoxFuture<'a, ()> {
+        Box::pin(self.handle_all(messages, stop))
+    }
+}
+
+impl<H: Handler> DeskOf<H> {
     async fn handle_all(&self, messages: Vec<Held>, stop: &CancellationToken) {
         let mut work = sort(messages);
         let mut pause = FIRST_PAUSE;
