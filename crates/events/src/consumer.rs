@@ -105,8 +105,7 @@ impl Consumer {
         nats: Client,
         reconnects: Reconnects,
     ) -> Self {
-        let kind =
-            Kind { durable: H::DURABLE, subject: <H::Event as Event>::SUBJECT, linger: H::LINGER };
+        let kind = Kind { durable: H::DURABLE, subject: <H::Event as Event>::SUBJECT, linger: H::LINGER };
         let desk = Box::new(DeskOf { handler, config: config.clone(), db: db.clone() });
         let jetstream = jetstream::new(nats.clone());
         Self(Intake { kind, desk, config, db, nats, jetstream, reconnects })
@@ -138,7 +137,7 @@ impl Intake {
                 }
                 Ok(None) => {}
                 Err(error) if is_told => {
-                    tracing::debug!(consumer = self.kind.durable, %error, "cannot consume yet")
+                    tracing::debug!(consumer = self.kind.durable, %error, "cannot consume yet");
                 }
                 Err(error) => {
                     is_told = true;
