@@ -10,7 +10,7 @@ use tower::ServiceExt as _;
 
 use crate::{
     health::Health,
-    listen::{IDLE, Port, Terms},
+    listen::{IDLE, Port, Terms, answers},
 };
 
 /// What was built. Told by whoever builds: asking git here would build everything again after each commit.
@@ -56,8 +56,8 @@ pub(crate) fn open(
         age: None,
         streams_end,
     };
-    let answers = router(service, health);
-    Port::open(listener, terms, answers.map_request(|request: Request<Incoming>| request.map(Body::new)))
+    let router = router(service, health).map_request(|request: Request<Incoming>| request.map(Body::new));
+    Port::open(listener, terms, answers(router))
 }
 
 fn readyz(health: &Health) -> (StatusCode, &'static str) {

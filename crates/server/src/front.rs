@@ -18,7 +18,7 @@ use crate::{
     config::Base,
     dependencies::{self, Callees},
     health::Health,
-    listen::{Port, Share, Spared, Terms},
+    listen::{Answers, Port, Share, Spared, Terms},
     peer::Peers,
     run::{ADMIN_DRAIN, keep_fresh, terms},
     service::Task,
@@ -82,8 +82,6 @@ impl FrontContext {
         self.callees.client(callee, target, policy, &self.peers)
     }
 }
-
-type Answers = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
 
 /// What a [`Front`] answers, and what it does meanwhile.
 pub struct FrontService {

@@ -8,15 +8,16 @@ mod room;
 
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
+use bytes::Bytes;
 use http::{Request, Response};
-use http_body::Body;
 use hyper::body::Incoming;
 use tokio::{
     net::{TcpListener, TcpStream},
     time::{Instant, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::Service;
+use tonic::body::Body;
+use tower::{Service, ServiceExt as _, util::BoxCloneSyncService};
 
 pub use body::OneMessage;
 pub(crate) use connection::IDLE;
@@ -27,11 +28,26 @@ pub(crate) use room::{Share, Spared};
 /// After a failure to accept that isn't one connection's: no file descriptors left, as a rule.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// What a port is answered with: of one type, so that all ports together have one HTTP, not one each.
+pub(crate) type Answers = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
+
+/// Of any service.
+pub(crate) fn answers<S, B>(service: S) -> Answers
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    BoxCloneSyncService::new(service.map_response(|answer: Response<B>| answer.map(Body::new)))
+}
+
 /// What every request carries of the connection that it came over.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
     /// Who showed a certificate for it.
     pub(crate) peer: Option<auth::Peer>,
+    /// Where it comes from, if no certificate tells who that is.
+    pub(crate) client: Option<SocketAddr>,
     /// Whether it comes from this machine's own network, as a mesh's proxy beside the process does.
     pub(crate) is_local: bool,
 }
@@ -77,12 +93,7 @@ pub(crate) struct Port {
 
 impl Port {
     /// Answers HTTP/2, and in plaintext HTTP/1 beside it, with `service`.
-    pub(crate) fn open<S, B>(listener: TcpListener, terms: Terms, service: S) -> Self
-    where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-        B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
-    {
+    pub(crate) fn open(listener: TcpListener, terms: Terms, service: Answers) -> Self {
         let port = Self {
             connections: TaskTracker::new(),
             drain: CancellationToken::new(),

@@ -26,7 +26,7 @@ use crate::{
     database, dead_letters,
     dependencies::{self, Callees},
     health::Health,
-    listen::{Age, IDLE, Port, Terms},
+    listen::{Age, IDLE, Port, Terms, answers},
     measures,
     migrate::migrate,
     peer::{Identified, Peers},
@@ -150,7 +150,7 @@ async fn run_as_planned(
     let grpc = Port::open(
         listeners.grpc,
         terms("grpc", CONNECTIONS, &common.base, &peers, &context.streams_end),
-        Identified::new(measured.layer(bounded), peers.clone()),
+        answers(Identified::new(measured.layer(bounded), peers.clone())),
     );
     let mut beside = Tasks::default();
     keep_fresh(&mut beside, &peers, &context.drained);

@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
+use axum::extract::ConnectInfo;
 use http::{Request, Response};
-use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -21,10 +21,11 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
 use tower::Service;
 
 use super::{
-    Age, Origin, Terms,
+    Age, Answers, Origin, Terms,
     body::{Ending, Use},
     metrics,
 };
@@ -47,14 +48,19 @@ pub(crate) const IDLE: Duration = Duration::from_mins(2);
 /// Until a connection that was told to end is cut, once it has nothing to do any more.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// A connection, encrypted or not.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
 /// Answers requests until the connection ends.
-pub(super) async fn serve<I, S, B>(io: I, origin: Origin, terms: &Terms, service: S, drain: CancellationToken)
-where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
-{
+pub(super) async fn serve(
+    stream: Box<dyn Stream>,
+    origin: Origin,
+    terms: &Terms,
+    service: Answers,
+    drain: CancellationToken,
+) {
     let _open = Open::count(terms.name);
     // Ends with the connection's age what a stop ends for all.
     let streams_end = terms.streams_end.child_token();
@@ -62,7 +68,8 @@ where
     let service =
         Answered { inner: service, origin, used: Arc::clone(&used), streams_end: streams_end.clone() };
     let builder = builder(terms);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(io), TowerToHyperService::new(service)));
+    let mut connection =
+        pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
 
     let mut phase = Phase::Open;
     let mut next = pin!(sleep_until(Instant::now()));
@@ -155,19 +162,15 @@ fn builder(terms: &Terms) -> Builder<TokioExecutor> {
 
 /// Tells each request where it came from, and each answer when it must end.
 #[derive(Clone)]
-struct Answered<S> {
-    inner: S,
+struct Answered {
+    inner: Answers,
     origin: Origin,
     used: Arc<Use>,
     streams_end: CancellationToken,
 }
 
-impl<S, B> Service<Request<Incoming>> for Answered<S>
-where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
-    S::Future: Send + 'static,
-{
-    type Response = Response<Ending<B>>;
+impl Service<Request<Incoming>> for Answered {
+    type Response = Response<Ending<Body>>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
@@ -177,6 +180,9 @@ where
 
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
         let used = self.used.begin();
+        if let Some(client) = self.origin.client {
+            request.extensions_mut().insert(ConnectInfo(client));
+        }
         request.extensions_mut().insert(self.origin.clone());
         let answer = self.inner.call(request);
         let streams_end = self.streams_end.clone();
@@ -211,10 +217,9 @@ mod tests {
         io::{DuplexStream, duplex},
         task::JoinHandle,
     };
-    use tonic::body::Body;
     use tower::service_fn;
 
-    use super::*;
+    use super::{super::answers, *};
 
     const SILENCE: Duration = Duration::from_secs(15);
 
@@ -231,10 +236,11 @@ mod tests {
             age: None,
             streams_end: CancellationToken::new(),
         };
-        let service = service_fn(async |_| Ok::<_, Infallible>(Response::new(Body::empty())));
-        let origin = Origin { peer: None, is_local: false };
-        let served =
-            tokio::spawn(async move { serve(far, origin, &terms, service, CancellationToken::new()).await });
+        let service = answers(service_fn(async |_| Ok::<_, Infallible>(Response::new(Body::empty()))));
+        let origin = Origin { peer: None, client: None, is_local: false };
+        let served = tokio::spawn(async move {
+            serve(Box::new(far), origin, &terms, service, CancellationToken::new()).await;
+        });
         (near, served)
     }
 

@@ -1,11 +1,7 @@
 //! From a connection to who is at its other end.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use axum::extract::ConnectInfo;
-use http::{Request, Response};
-use http_body::Body;
-use hyper::body::Incoming;
 use tokio::{
     net::TcpStream,
     sync::Semaphore,
@@ -13,9 +9,8 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
-use tower::{Service, ServiceExt as _};
 
-use super::{Origin, Terms, connection, metrics};
+use super::{Answers, Origin, Terms, connection, metrics};
 
 /// How long a handshake may take, the wait for its turn included.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -40,28 +35,16 @@ impl Handshakes {
 }
 
 /// Answers a connection until it ends.
-pub(super) async fn answer<S, B>(
+pub(super) async fn answer(
     stream: TcpStream,
     handshakes: Option<Handshakes>,
     terms: Terms,
-    service: S,
+    service: Answers,
     drain: CancellationToken,
-) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
-{
+) {
     let Some(Handshakes { acceptor, turns }) = handshakes else {
-        // Whoever is not told by a certificate is told by the address, if at all.
-        let client = stream.peer_addr().ok().map(ConnectInfo);
-        let service = service.map_request(move |mut request: Request<Incoming>| {
-            if let Some(client) = client {
-                request.extensions_mut().insert(client);
-            }
-            request
-        });
-        let origin = Origin { peer: None, is_local: is_local(&stream) };
-        return connection::serve(stream, origin, &terms, service, drain).await;
+        let origin = Origin { peer: None, client: stream.peer_addr().ok(), is_local: is_local(&stream) };
+        return connection::serve(Box::new(stream), origin, &terms, service, drain).await;
     };
     let shaken = timeout_at(Instant::now() + LIMIT, async {
         // Who says nothing takes no turn from those who do.
@@ -72,8 +55,8 @@ pub(super) async fn answer<S, B>(
     .await;
     let refused = match shaken {
         Ok(Ok(stream)) => {
-            let origin = Origin { peer: peer(&stream), is_local: false };
-            return connection::serve(stream, origin, &terms, service, drain).await;
+            let origin = Origin { peer: peer(&stream), client: None, is_local: false };
+            return connection::serve(Box::new(stream), origin, &terms, service, drain).await;
         }
         Ok(Err(error)) => error,
         Err(_) => format!("not finished within {LIMIT:?}"),
