@@ -14,7 +14,7 @@ use crate::{
     local::Local,
     process::{self, Interrupt},
     say,
-    test::{Counts, Outcome, counted},
+    test::{Counts, Outcome, runner},
     tools,
 };
 
@@ -107,12 +107,20 @@ fn on(place: &Place, args: &Args, counts: &mut Counts, interrupt: &Interrupt) ->
         ("BOOKSTORE_TEST_TAG", tag.into()),
         ("BOOKSTORE_HELM", tools::HELM.program()?.into_os_string()),
     ];
-    let mut tests = cargo();
-    // One after the other: they measure, and a node has few cores.
-    tests.args(["test", "--package", PACKAGE, "--no-fail-fast", "--"]);
-    tests.args(["--include-ignored", "--test-threads=1", "--show-output"]).args(&args.tests);
-    tests.envs(environment.clone()).envs(place.kubeconfig());
-    let outcome = counted(&mut tests, counts, interrupt);
+    let tests = |only: &[String]| {
+        let mut tests = cargo();
+        tests.args(["test", "--package", PACKAGE, "--no-fail-fast", "--"]);
+        // One after the other: they measure, and a node has few cores.
+        tests.args(["--include-ignored", "--test-threads=1", "--show-output"]);
+        if only.is_empty() {
+            tests.args(&args.tests);
+        } else {
+            tests.arg("--exact").args(only);
+        }
+        tests.envs(environment.clone()).envs(place.kubeconfig());
+        tests
+    };
+    let outcome = runner::run(tests, counts, interrupt);
     say::doing("Sweeping", "what the tests have left");
     let mut sweep = cargo();
     sweep.args(["run", "--quiet", "--package", PACKAGE, "--bin", SWEEP]);

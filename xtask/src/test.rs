@@ -5,6 +5,7 @@ mod chart;
 mod counts;
 mod links;
 mod recipe;
+pub(crate) mod runner;
 mod steps;
 mod tilt;
 mod tour;
@@ -21,10 +22,7 @@ use clap::ValueEnum;
 use crate::process::{Interrupt, Interrupted};
 
 use self::steps::Step;
-pub(crate) use self::{
-    counts::Counts,
-    steps::{Outcome, counted},
-};
+pub(crate) use self::{counts::Counts, steps::Outcome};
 
 /// What to check.
 #[derive(clap::Args)]

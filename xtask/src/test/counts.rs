@@ -5,7 +5,7 @@ use std::fmt;
 /// How many tests there were, over all test programs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
-    passed: u64,
+    pub(crate) passed: u64,
     pub(crate) failed: u64,
     skipped: u64,
 }

@@ -1,15 +1,8 @@
 //! The steps of `cargo xtask test`, in the order they run: what is quick to fail comes first.
 
-use std::{
-    fmt, fs,
-    io::{BufRead, BufReader},
-    num::NonZero,
-    os::unix::fs::PermissionsExt,
-    process::{Command, Stdio},
-    thread,
-};
+use std::{fmt, fs, num::NonZero, os::unix::fs::PermissionsExt, process::Command, thread};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::ValueEnum;
 use localservers::{Nats, Postgres};
 use tempfile::TempDir;
@@ -22,7 +15,7 @@ use crate::{
     tools::{self, Missing},
 };
 
-use super::{alerts, chart, counts::Counts, links, recipe, tilt, tour};
+use super::{alerts, chart, counts::Counts, links, recipe, runner, tilt, tour};
 
 /// Names a Postgres server that tests make their databases on.
 const TEST_DATABASE: &str = "BOOKSTORE_TEST_DATABASE_URL";
@@ -199,37 +192,24 @@ fn tests(counts: &mut Counts, interrupt: &Interrupt) -> Result<Outcome> {
         None => Some(TestServer::start()?),
     };
     let built = build_tested(interrupt)?;
-    let mut command = cargo();
-    command.arg("test").args(TESTED).arg("--no-fail-fast");
-    if std::env::var_os(TEST_THREADS).is_none() {
-        // Most tests wait more than they compute; of shops, which do not, as many are open as there are processors.
-        let threads = 2 * thread::available_parallelism().map_or(1, NonZero::get);
-        command.env(TEST_THREADS, threads.to_string());
-    }
-    if let Some(server) = &own_server {
-        command.env(TEST_DATABASE, server.postgres.url("postgres"));
-    }
-    let tested = counted(&mut command, counts, interrupt)?;
-    Ok(if matches!(built, Outcome::Passed) { tested } else { built })
-}
-
-/// Runs a test command; its output passes through and is counted.
-pub(crate) fn counted(command: &mut Command, counts: &mut Counts, interrupt: &Interrupt) -> Result<Outcome> {
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot run cargo")?;
-    let output = BufReader::new(child.stdout.take().context("cargo has no output")?);
-    let reader = thread::spawn(move || {
-        let mut counts = Counts::default();
-        for line in output.split(b'\n').map_while(Result::ok) {
-            let line = String::from_utf8_lossy(&line);
-            println!("{line}");
-            counts.read(&line);
+    let command = |only: &[String]| {
+        let mut command = cargo();
+        command.arg("test").args(TESTED).arg("--no-fail-fast");
+        if std::env::var_os(TEST_THREADS).is_none() {
+            // Most tests wait more than they compute; of shops, which do not, as many are open as there are processors.
+            let threads = 2 * thread::available_parallelism().map_or(1, NonZero::get);
+            command.env(TEST_THREADS, threads.to_string());
         }
-        counts
-    });
-    let status = process::wait(&mut child, interrupt)?;
-    counts.add(&reader.join().map_err(|_| anyhow::anyhow!("reading the tests' output failed"))?);
-    Ok(if status.success() { Outcome::Passed } else { Outcome::Failed(status.to_string()) })
+        if let Some(server) = &own_server {
+            command.env(TEST_DATABASE, server.postgres.url("postgres"));
+        }
+        if !only.is_empty() {
+            command.args(["--", "--exact", "--test-threads=1"]).args(only);
+        }
+        command
+    };
+    let tested = runner::run(command, counts, interrupt)?;
+    Ok(if matches!(built, Outcome::Passed) { tested } else { built })
 }
 
 /// One Postgres for all test programs; each test makes databases of its own there.
