@@ -44,12 +44,31 @@ pub(crate) fn run(
         }
         let names: Vec<String> = report.failed.iter().map(|failed| failed.name.clone()).collect();
         let most = report.failed.iter().map(|failed| failed.withheld).fold(0.0, f64::max);
-        let why = format!("the host withheld up to {:.0} % of the processors", 100.0 * most);
-        say::doing("Again", format_args!("{}, which failed while {why}", names.join(", ")));
+        say::doing("Again", format_args!("{}, which failed while {}", names.join(", "), told(most)));
         report.then(once(&mut command(&names), interrupt)?);
     }
     counts.add(&report.counts);
     Ok(if report.has_passed { Outcome::Passed } else { Outcome::Failed("tests failed".to_owned()) })
+}
+
+/// Runs what has no tests that could be run again one by one: all of it again.
+pub(super) fn whole(run: impl Fn() -> Result<Outcome>) -> Result<Outcome> {
+    for _ in 0..AGAIN {
+        let host = Host::watch();
+        let outcome = run()?;
+        let withheld = worst(&host.looks);
+        match &outcome {
+            Outcome::Failed(why) if withheld >= MUCH => {
+                say::doing("Again", format_args!("{why}, while {}", told(withheld)));
+            }
+            _ => return Ok(outcome),
+        }
+    }
+    run()
+}
+
+fn told(withheld: f64) -> String {
+    format!("the host withheld up to {:.0} % of the processors", 100.0 * withheld)
 }
 
 /// What came of a run.
