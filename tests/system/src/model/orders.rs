@@ -47,7 +47,12 @@ impl Model {
         let sold = answers.iter().filter(|(_, _, answer)| answer.is_ok()).count();
         let (available, sold) =
             (self.available(offer), copies * i64::try_from(sold).map_err(|_| Fault(String::new()))?);
-        if available.most < sold {
+        // Of who may lack the money the copies may be free again before the last of them asks.
+        let price = copies * self.prices[offer];
+        let poor = |customer: usize| self.balance(customer).least < price;
+        let again = answers.iter().filter(|(_, customer, answer)| answer.is_ok() && poor(*customer)).count();
+        let again = copies * i64::try_from(again).map_err(|_| Fault(String::new()))?;
+        if available.most + again < sold {
             return fault(format!("{sold} of offer {offer} were sold at once of {available}"));
         }
         for (attempt, customer, answer) in answers {

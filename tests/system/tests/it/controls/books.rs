@@ -127,7 +127,7 @@ async fn an_order_that_was_made_twice_is_caught(ground: &Ground, customer: &Cust
 async fn die_after_the_commit(ground: &Ground, customer: &Customer) -> Result<String> {
     ground.shop.arm(Service::Order, "order.place.commit.after").await?;
     let request = customer.order_of(&new_request_id(), &[(&ground.book, 1)]);
-    assert!(customer.try_place(request.clone()).await?.is_err());
+    assert!(customer.try_place_once(request.clone()).await?.is_err());
     ground.shop.falls(Service::Order).await?;
     ground.shop.without(Service::Order, &[]).await?;
     let order_id = customer.ask(request, async |request| {
