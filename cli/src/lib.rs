@@ -27,7 +27,11 @@ use tracing::Instrument as _;
 
 use crate::{args::Args, failure::Failure, output::Output, trace::Trace};
 
-/// Does what the command line says.
+/// Does what the command line says. Compiled here, with all that it awaits, and not again in the program.
+///
+/// # Panics
+/// The system has no threads left to give.
+#[must_use]
 #[tokio::main]
 pub async fn main() -> ExitCode {
     let typed = Args::command().get_matches();
