@@ -120,19 +120,22 @@ fn on(place: &Place, args: &Args, counts: &mut Counts, interrupt: &Interrupt) ->
         tests.envs(environment.clone()).envs(place.kubeconfig());
         tests
     };
-    let outcome = runner::run(tests, counts, interrupt);
-    say::doing("Sweeping", "what the tests have left");
-    let mut sweep = cargo();
-    sweep.args(["run", "--quiet", "--package", PACKAGE, "--bin", SWEEP]);
-    sweep.envs(environment).envs(place.kubeconfig());
-    if matches!(outcome, Ok(Outcome::Failed(_))) {
-        sweep.args(["--", "--tell"]);
-    }
-    // Whoever interrupts the tests still wants the cluster back.
-    let swept = process::run(&mut sweep, &Interrupt::default())?;
-    let outcome = outcome?;
-    ensure!(swept.success(), "what the tests made is still in the cluster");
-    Ok(outcome)
+    let sweep = |tell: bool| {
+        say::doing("Sweeping", "what the tests have left");
+        let mut sweep = cargo();
+        sweep.args(["run", "--quiet", "--package", PACKAGE, "--bin", SWEEP]);
+        sweep.envs(environment.clone()).envs(place.kubeconfig());
+        if tell {
+            sweep.args(["--", "--tell"]);
+        }
+        // Whoever interrupts the tests still wants the cluster back.
+        let swept = process::run(&mut sweep, &Interrupt::default())?;
+        ensure!(swept.success(), "what the tests made is still in the cluster");
+        Ok(())
+    };
+    let outcome = runner::run(tests, || sweep(true), counts, interrupt);
+    sweep(matches!(outcome, Ok(Outcome::Failed(_))))?;
+    outcome
 }
 
 /// Our images, and the others where the cluster can't pull them.

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use crate::local::{Local, Taken};
 
 /// Everything that `up` makes. Installed servers are kept elsewhere and stay.
-const WIPED: [&str; 6] = ["postgres", "nats", "mail", "secrets", "logs", "bin"];
+const WIPED: [&str; 7] = ["postgres", "nats", "mail", "jaeger", "secrets", "logs", "bin"];
 
 pub(crate) fn run() -> Result<ExitCode> {
     let local = Local::open()?;

@@ -1,6 +1,6 @@
 mod attach;
 mod batch;
-mod desk;
+mod dispatch;
 mod held;
 mod pull;
 
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{attach::find_stream, held::Held};
 use self::{
-    desk::{Desk, DeskOf},
+    dispatch::{Dispatch, Dispatcher},
     held::Session,
     pull::{Detached, Puller},
 };
@@ -74,12 +74,9 @@ const DELETE_EXPIRED: Duration = Duration::from_hours(1);
 const DELETE_AT_ONCE: usize = 10;
 
 /// Takes one kind of event from the broker and hands it to a [`Handler`], in every replica of a service.
-pub struct Consumer(Intake);
-
-/// What takes messages from the broker, whatever they are: one type for all handlers.
-struct Intake {
+pub struct Consumer {
     kind: Kind,
-    desk: Box<dyn Desk>,
+    dispatcher: Box<dyn Dispatch>,
     config: ConsumerConfig,
     db: DatabaseConnection,
     nats: Client,
@@ -106,21 +103,19 @@ impl Consumer {
         reconnects: Reconnects,
     ) -> Self {
         let kind = Kind { durable: H::DURABLE, subject: <H::Event as Event>::SUBJECT, linger: H::LINGER };
-        let desk = Box::new(DeskOf { handler, config: config.clone(), db: db.clone() });
+        let dispatcher = Box::new(Dispatcher { handler, config: config.clone(), db: db.clone() });
         let jetstream = jetstream::new(nats.clone());
-        Self(Intake { kind, desk, config, db, nats, jetstream, reconnects })
+        Self { kind, dispatcher, config, db, nats, jetstream, reconnects }
     }
 
     /// Handles messages until `stop`; then ends after what it holds was handled or given back.
     #[must_use]
     pub fn run(self, stop: CancellationToken) -> BoxFuture<'static, ()> {
         // Boxed, so that it is compiled in this crate and not in each that runs one.
-        Box::pin(self.0.run(stop))
+        Box::pin(self.consume_until(stop))
     }
-}
 
-impl Intake {
-    async fn run(mut self, stop: CancellationToken) {
+    async fn consume_until(mut self, stop: CancellationToken) {
         let mut waiting = VecDeque::new();
         let mut is_told = false;
         while !stop.is_cancelled() {
@@ -224,7 +219,7 @@ impl Intake {
     /// Handles `messages`, and tells the broker meanwhile that they are not forgotten.
     async fn handle_kept(&self, messages: Vec<Held>, stop: &CancellationToken) {
         let held = messages.clone();
-        let mut work = self.desk.handle_all(messages, stop);
+        let mut work = self.dispatcher.dispatch(messages, stop);
         let third = self.config.ack_wait / 3;
         let mut keep = interval_at(Instant::now() + third, third);
         keep.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -10,7 +10,7 @@ use tower::ServiceExt as _;
 
 use crate::{
     health::Health,
-    listen::{IDLE, Port, Terms, answers},
+    listen::{IDLE, Port, Terms, http_service},
 };
 
 /// What was built. Told by whoever builds: asking git here would build everything again after each commit.
@@ -57,7 +57,7 @@ pub(crate) fn open(
         streams_end,
     };
     let router = router(service, health).map_request(|request: Request<Incoming>| request.map(Body::new));
-    Port::open(listener, terms, answers(router))
+    Port::open(listener, terms, http_service(router))
 }
 
 fn readyz(health: &Health) -> (StatusCode, &'static str) {

@@ -18,7 +18,7 @@ use crate::{
     config::Base,
     dependencies::{self, Callees},
     health::Health,
-    listen::{Answers, Port, Share, Spared, Terms},
+    listen::{HttpService, Port, Share, Spared, Terms},
     peer::Peers,
     run::{ADMIN_DRAIN, keep_fresh, terms},
     service::Task,
@@ -85,7 +85,7 @@ impl FrontContext {
 
 /// What a [`Front`] answers, and what it does meanwhile.
 pub struct FrontService {
-    answers: Answers,
+    answers: HttpService,
     spares: Spared,
     tasks: Vec<Task>,
 }

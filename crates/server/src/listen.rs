@@ -29,10 +29,10 @@ pub(crate) use room::{Share, Spared};
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a port is answered with: of one type, so that all ports together have one HTTP, not one each.
-pub(crate) type Answers = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
+pub(crate) type HttpService = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
 
 /// Of any service.
-pub(crate) fn answers<S, B>(service: S) -> Answers
+pub(crate) fn http_service<S, B>(service: S) -> HttpService
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
@@ -93,7 +93,7 @@ pub(crate) struct Port {
 
 impl Port {
     /// Answers HTTP/2, and in plaintext HTTP/1 beside it, with `service`.
-    pub(crate) fn open(listener: TcpListener, terms: Terms, service: Answers) -> Self {
+    pub(crate) fn open(listener: TcpListener, terms: Terms, service: HttpService) -> Self {
         let port = Self {
             connections: TaskTracker::new(),
             drain: CancellationToken::new(),

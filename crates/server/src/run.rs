@@ -26,7 +26,7 @@ use crate::{
     database, dead_letters,
     dependencies::{self, Callees},
     health::Health,
-    listen::{Age, IDLE, Port, Terms, answers},
+    listen::{Age, IDLE, Port, Terms, http_service},
     measures,
     migrate::migrate,
     peer::{Identified, Peers},
@@ -119,8 +119,8 @@ struct Plan {
 }
 
 impl Plan {
-    /// Boxed in a function without parameters, all servers are one type that is compiled in this crate. As a part of a
-    /// generic future each program would have a copy of its own, down to HTTP/2.
+    /// Boxed in a function without type parameters, the servers of all services are one type that is compiled in this
+    /// crate. As a part of a generic future each program would have a copy of its own, down to HTTP/2.
     fn run(
         self,
         listeners: Listeners,
@@ -132,25 +132,24 @@ impl Plan {
 }
 
 async fn run_as_planned(
-    plan: Plan,
+    Plan { name, migrations, config: common, build }: Plan,
     listeners: Listeners,
     clock: Clock,
     stop: CancellationToken,
 ) -> Result<(), Error> {
-    let common = plan.config.clone();
     let peers = Peers::configured(&common.base)?;
-    let context = connect(plan.name, &common, clock, peers.clone()).await?;
+    let context = connect(name, &common, clock, peers.clone()).await?;
     let contract = Policies::of(proto::FILE_DESCRIPTOR_SET)?;
     let measured = ServerLayer::new(known_methods()?);
     let health = Health::new().await;
     let calls = Calls::new(&health, context.clock.clone(), context.streams_end.clone())?;
 
-    let admin = admin::open(plan.name, listeners.admin, &health, context.streams_end.clone());
+    let admin = admin::open(name, listeners.admin, &health, context.streams_end.clone());
     let bounded = Shed::new(calls.clone(), common.base.max_concurrent_calls, &contract);
     let grpc = Port::open(
         listeners.grpc,
         terms("grpc", CONNECTIONS, &common.base, &peers, &context.streams_end),
-        answers(Identified::new(measured.layer(bounded), peers.clone())),
+        http_service(Identified::new(measured.layer(bounded), peers.clone())),
     );
     let mut beside = Tasks::default();
     keep_fresh(&mut beside, &peers, &context.drained);
@@ -159,7 +158,7 @@ async fn run_as_planned(
     let mut rpcs = Vec::new();
     let mut tasks = Tasks::default();
     let serve = async {
-        let service = start(plan, &context).await?;
+        let service = start(migrations, build, &context).await?;
         let letters = context.dead_letters.clone();
         let service = service.rpc(dead_letters::service(letters.clone())).task(
             "dead letters",
@@ -286,10 +285,14 @@ pub(crate) fn keep_fresh(tasks: &mut Tasks, peers: &Peers, stop: &CancellationTo
 const REREAD: Duration = Duration::from_secs(5);
 
 /// Migrates and connects, however long the database takes to come, and puts the service together.
-async fn start(plan: Plan, context: &Context) -> Result<Service, Error> {
+async fn start(
+    migrations: &[SqlMigration],
+    build: Build<Context, Service>,
+    context: &Context,
+) -> Result<Service, Error> {
     let mut pauses = DATABASE_POLL.into_iter();
     let mut pause = Duration::ZERO;
-    while let Err(error) = migrate(&context.database_url, plan.migrations).await {
+    while let Err(error) = migrate(&context.database_url, migrations).await {
         let MigrateError::Down(cause) = error else { return Err(Error::Migrate(error)) };
         if pause.is_zero() {
             tracing::warn!(database = %database::shown(&context.database_url), %cause, "waiting for the database");
@@ -299,5 +302,5 @@ async fn start(plan: Plan, context: &Context) -> Result<Service, Error> {
     }
     // On a busy machine the first connections may take longer than a statement waits for one.
     database::patiently(|| database::warm(&context.db), |_| true).await.map_err(Error::Database)?;
-    (plan.build)(context).await.map_err(|error| Error::Build(error.into_inner()))
+    build(context).await.map_err(|error| Error::Build(error.into_inner()))
 }

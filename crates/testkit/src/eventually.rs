@@ -19,7 +19,13 @@ pub async fn eventually<T>(
 ) -> Result<T> {
     let patience = Patience::of(within);
     loop {
-        if let Some(seen) = probe().await {
+        let seen = tokio::select! {
+            biased;
+            seen = probe() => seen,
+            // Also of a look that takes too long.
+            () = patience.end() => None,
+        };
+        if let Some(seen) = seen {
             return Ok(seen);
         }
         if patience.is_over() {

@@ -11,7 +11,7 @@ use proto::{
 };
 use testkit::eventually;
 use tonic::{
-    Request, Response, Status,
+    Response, Status,
     body::Body,
     transport::{Channel, Endpoint},
 };
@@ -63,19 +63,15 @@ impl Clients {
         Self { door: straight(channel), answers: Answers::default() }
     }
 
-    /// Asks until there is an answer: the same request each time, should the shop be broken for a while.
-    pub(crate) async fn ask<Q, A>(
+    /// What the shop says to `what` in the end: the same call each time, should it be broken for a while, or busy.
+    pub async fn answered<A>(
         &self,
-        request: impl Fn() -> Result<Request<Q>>,
-        call: impl AsyncFn(Request<Q>) -> Result<Response<A>, Status>,
+        what: &str,
+        call: impl AsyncFn() -> Result<Response<A>, Status>,
     ) -> Result<Result<A, Status>> {
         let mut last = None;
-        let answer = eventually(std::any::type_name::<Q>(), END, async || {
-            let request = match request() {
-                Ok(request) => request,
-                Err(error) => return Some(Err(error)),
-            };
-            let answer = call(request).await;
+        let answer = eventually(what, END, async || {
+            let answer = call().await;
             self.answers.note(&answer);
             match answer {
                 Err(status) if is_passing(&status) => {
@@ -83,11 +79,11 @@ impl Clients {
                     tokio::time::sleep(PAUSE).await;
                     None
                 }
-                answer => Some(Ok(answer.map(Response::into_inner))),
+                answer => Some(answer.map(Response::into_inner)),
             }
         })
         .await;
-        answer.with_context(|| format!("last answer: {last:?}"))?
+        answer.with_context(|| format!("last answer: {last:?}"))
     }
 
     /// To anything: what the clients below are made of.

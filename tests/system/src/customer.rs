@@ -60,8 +60,8 @@ impl Customer {
             password: PASSWORD.to_owned(),
             display_name: "Ada Lovelace".to_owned(),
         };
-        let call = async |request| clients.identity().create_user(request).await;
-        let user = clients.ask(|| Ok(Request::new(request.clone())), call).await?.context("CreateUser")?;
+        let create = async || clients.identity().create_user(request.clone()).await;
+        let user = clients.answered("CreateUser", create).await?.context("CreateUser")?;
         let mut customer = Self::sign_in(clients, &email, PASSWORD).await?;
         anyhow::ensure!(customer.user_id == user.user_id, "signed in as somebody else");
         let address = CreateAddressRequest {
@@ -84,9 +84,8 @@ impl Customer {
     /// Signs in somebody who is registered.
     pub async fn sign_in(clients: Clients, email: &str, password: &str) -> Result<Self> {
         let request = AuthenticateUserRequest { email: email.to_owned(), password: password.to_owned() };
-        let call = async |request| clients.identity().authenticate_user(request).await;
-        let session = clients.ask(|| Ok(Request::new(request.clone())), call).await?;
-        let session = session.context("AuthenticateUser")?;
+        let sign_in = async || clients.identity().authenticate_user(request.clone()).await;
+        let session = clients.answered("AuthenticateUser", sign_in).await?.context("AuthenticateUser")?;
         Self::of(clients, email, session)
     }
 
@@ -122,14 +121,18 @@ impl Customer {
         &self.token
     }
 
-    /// Asks until there is an answer: the same request each time, should the shop be broken for a while, or busy. So does
-    /// everything here that asks, but for what says that it asks once.
+    /// What the shop says in the end: the same request each time, should it be broken for a while, or busy. Whatever here
+    /// asks does so by this, but for watching, and what says that it asks once.
     pub async fn ask<Q: Clone, A>(
         &self,
         message: Q,
         call: impl AsyncFn(Request<Q>) -> Result<Response<A>, Status>,
     ) -> Result<Result<A, Status>> {
-        self.clients.ask(|| self.request(message.clone()), call).await
+        let ask = async || {
+            let request = self.request(message.clone());
+            call(request.map_err(|error| Status::invalid_argument(error.to_string()))?).await
+        };
+        self.clients.answered(std::any::type_name::<Q>(), ask).await
     }
 
     /// A request of this customer's.

@@ -21,7 +21,7 @@ const ADMIN: u16 = 51051;
 pub(crate) const IMAGES: [Image; 10] = [
     Image::service("identity", "Users, sessions, roles and addresses of the bookstore", &[GRPC, ADMIN]),
     Image::service("inventory", "Shops, books, stock and reservations of the bookstore", &[GRPC, ADMIN]),
-    Image::service("order", "Carts, orders, shipments and returns of the bookstore", &[GRPC, ADMIN]),
+    Image::service("order", "Orders, shipments and returns of the bookstore", &[GRPC, ADMIN]),
     Image::service("payment", "Wallets, cards, captures and refunds of the bookstore", &[GRPC, ADMIN]),
     Image::service("notification", "Mails of the bookstore", &[GRPC, ADMIN]),
     Image::service("gateway", "The one door to the bookstore", &[HTTP, ADMIN]),

@@ -8,9 +8,16 @@ pub(crate) struct Counts {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
     skipped: u64,
+    /// How often something was run again, because it was late on a machine that was kept from its processors.
+    pub(crate) again: u64,
 }
 
 impl Counts {
+    /// How many ended, in whatever way.
+    pub(crate) const fn total(&self) -> u64 {
+        self.passed + self.failed + self.skipped
+    }
+
     /// Takes note of a line like `test result: ok. 7 passed; 0 failed; 1 ignored; 0 measured; …`.
     pub(crate) fn read(&mut self, line: &str) {
         let Some((_, result)) = line.split_once("test result: ") else { return };
@@ -53,12 +60,14 @@ impl Counts {
         self.passed += more.passed;
         self.failed += more.failed;
         self.skipped += more.skipped;
+        self.again += more.again;
     }
 }
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)?;
+        if self.again > 0 { write!(f, ", {} run again", self.again) } else { Ok(()) }
     }
 }
 
@@ -86,7 +95,7 @@ mod tests {
         let passed = counts.read_suites(
             "### Chart\n\nCharts:      1 passed, 1 total\nTests:       1 failed, 40 passed, 41 total\n",
         );
-        assert_eq!((passed, counts), (40, Counts { passed: 40, failed: 1, skipped: 0 }));
+        assert_eq!((passed, counts), (40, Counts { passed: 40, failed: 1, ..Counts::default() }));
     }
 
     #[test]
@@ -95,6 +104,6 @@ mod tests {
         counts.read(
             "no newline heretest result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out",
         );
-        assert_eq!(counts, Counts { passed: 1, failed: 0, skipped: 0 });
+        assert_eq!(counts, Counts { passed: 1, ..Counts::default() });
     }
 }

@@ -8,7 +8,8 @@ use std::{
 use anyhow::{Context as _, Result};
 
 /// Pages outside the folder of documentation.
-const PAGES: [&str; 3] = ["README.md", "CONTRIBUTING.md", "data/README.md"];
+const PAGES: [&str; 5] =
+    ["README.md", "CONTRIBUTING.md", "bench/README.md", "data/README.md", "deploy/helm/bookstore/README.md"];
 
 /// The links that lead nowhere, with the pages that have them. Those into the web are not followed.
 pub(super) fn dead(checkout: &Path) -> Result<Vec<String>> {
@@ -98,8 +99,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| fs::write(folder.path().join(path), text).unwrap();
         fs::create_dir_all(folder.path().join("docs/adr")).unwrap();
-        fs::create_dir(folder.path().join("data")).unwrap();
         for page in PAGES {
+            fs::create_dir_all(folder.path().join(page).parent().unwrap()).unwrap();
             write(page, "");
         }
         write("README.md", "[here](docs/adr) [web](https://example.com) [gone](docs/gone.md)");

@@ -115,7 +115,7 @@ impl Step {
             Self::Dependencies => dependencies(interrupt),
             Self::Tests => tests(counts, interrupt),
             Self::Fuzz => fuzz(interrupt),
-            Self::Tour => runner::whole(|| tour::run(interrupt)),
+            Self::Tour => runner::whole(|| tour::run(interrupt), counts),
             Self::Recipe => recipe::run(interrupt),
             Self::Release => release::programs(interrupt).map(|_| Outcome::Passed),
             Self::Cluster => where_possible(cluster_test::step(counts, interrupt)),
@@ -208,7 +208,7 @@ fn tests(counts: &mut Counts, interrupt: &Interrupt) -> Result<Outcome> {
         }
         command
     };
-    let tested = runner::run(command, counts, interrupt)?;
+    let tested = runner::run(command, || Ok(()), counts, interrupt)?;
     Ok(if matches!(built, Outcome::Passed) { tested } else { built })
 }
 

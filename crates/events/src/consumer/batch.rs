@@ -7,7 +7,7 @@ use sea_orm::{DatabaseTransaction, DbErr, TransactionTrait as _};
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
-use super::desk::DeskOf;
+use super::dispatch::Dispatcher;
 use crate::{Delivery, HandleError, Handler, Verdict, answered, attempts, dead_letters, inbox, metrics};
 
 type Batch<H> = Vec<Delivery<<H as Handler>::Event>>;
@@ -19,7 +19,7 @@ const CONFLICTS: usize = 3;
 /// After how long a message comes again whose call to another service had no answer, at most.
 const NO_ANSWER: Duration = Duration::from_secs(5);
 
-impl<H: Handler> DeskOf<H> {
+impl<H: Handler> Dispatcher<H> {
     /// Handles deliveries together. What is returned couldn't be handled for no fault of its own: to be held.
     pub(super) async fn handle(&self, batch: Batch<H>) -> Batch<H> {
         let span = tracing::info_span!(

@@ -161,7 +161,7 @@ async fn an_empty_answer_is_unavailable_at_once() -> Result<()> {
         let retry = status.get_details_retry_info().and_then(|info| info.retry_delay);
         assert!(retry.is_some_and(|delay| !delay.is_zero()), "when to come back: {status}");
     }
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(1), "took {:?}", began.elapsed());
     Ok(())
 }
 

@@ -25,7 +25,7 @@ use tonic::body::Body;
 use tower::Service;
 
 use super::{
-    Age, Answers, Origin, Terms,
+    Age, HttpService, Origin, Terms,
     body::{Ending, Use},
     metrics,
 };
@@ -58,7 +58,7 @@ pub(super) async fn serve(
     stream: Box<dyn Stream>,
     origin: Origin,
     terms: &Terms,
-    service: Answers,
+    service: HttpService,
     drain: CancellationToken,
 ) {
     let _open = Open::count(terms.name);
@@ -163,7 +163,7 @@ fn builder(terms: &Terms) -> Builder<TokioExecutor> {
 /// Tells each request where it came from, and each answer when it must end.
 #[derive(Clone)]
 struct Answered {
-    inner: Answers,
+    inner: HttpService,
     origin: Origin,
     used: Arc<Use>,
     streams_end: CancellationToken,
@@ -219,7 +219,7 @@ mod tests {
     };
     use tower::service_fn;
 
-    use super::{super::answers, *};
+    use super::{super::http_service, *};
 
     const SILENCE: Duration = Duration::from_secs(15);
 
@@ -236,7 +236,7 @@ mod tests {
             age: None,
             streams_end: CancellationToken::new(),
         };
-        let service = answers(service_fn(async |_| Ok::<_, Infallible>(Response::new(Body::empty()))));
+        let service = http_service(service_fn(async |_| Ok::<_, Infallible>(Response::new(Body::empty()))));
         let origin = Origin { peer: None, client: None, is_local: false };
         let served = tokio::spawn(async move {
             serve(Box::new(far), origin, &terms, service, CancellationToken::new()).await;

@@ -10,7 +10,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
-use super::{Answers, Origin, Terms, connection, metrics};
+use super::{HttpService, Origin, Terms, connection, metrics};
 
 /// How long a handshake may take, the wait for its turn included.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -39,7 +39,7 @@ pub(super) async fn answer(
     stream: TcpStream,
     handshakes: Option<Handshakes>,
     terms: Terms,
-    service: Answers,
+    service: HttpService,
     drain: CancellationToken,
 ) {
     let Some(Handshakes { acceptor, turns }) = handshakes else {

@@ -196,7 +196,7 @@ async fn a_deadline_is_told_to_the_service_and_kept() -> Result<()> {
 
     let (_, ended) = timeout(SOON, raw::whole(response)).await??;
     assert_eq!(raw::code(&ended), Code::DeadlineExceeded);
-    assert!(began.elapsed() >= Duration::from_millis(290), "{:?}", began.elapsed());
+    assert!(began.elapsed() >= Duration::from_millis(290), "took {:?}", began.elapsed());
     assert!(told(&stub)? <= Duration::from_millis(300));
     Ok(())
 }
@@ -284,7 +284,7 @@ async fn a_service_that_is_not_there_is_unavailable_at_once() -> Result<()> {
     let refused = door.orders()?.get_order_status(GetOrderStatusRequest::default()).await.unwrap_err();
 
     assert_eq!(refused.code(), Code::Unavailable);
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "took {:?}", began.elapsed());
     Ok(())
 }
 

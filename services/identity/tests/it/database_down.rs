@@ -36,7 +36,7 @@ async fn without_its_database_identity_says_so_within_a_second_and_recovers_by_i
             took.push(start.elapsed());
         }
         // The quickest: a machine busy with other tests may be slow once.
-        assert!(took.iter().min() < Some(&Duration::from_secs(1)), "{took:?}");
+        assert!(took.iter().min() < Some(&Duration::from_secs(1)), "took {took:?}");
         assert_unavailable(client.create_user(registration("r-1", "grace@example.org")).await)?;
         assert_unavailable(client.create_address(as_user(&ada.token, address("a-1"))?).await)?;
         client.get_jwks(GetJwksRequest {}).await.context("keys need no database")?;

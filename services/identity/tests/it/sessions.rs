@@ -108,7 +108,7 @@ async fn another_replica_refuses_the_session_within_a_second_and_so_does_one_tha
         ended.push(token);
     }
     // The quickest: a machine busy with other tests may be slow once.
-    assert!(took.iter().min() < Some(&Duration::from_secs(1)), "{took:?}");
+    assert!(took.iter().min() < Some(&Duration::from_secs(1)), "took {took:?}");
 
     let late = desk.replica().await?;
     for token in ended {

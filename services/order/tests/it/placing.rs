@@ -150,7 +150,7 @@ async fn an_inventory_that_hangs_costs_the_caller_its_deadline_and_leaves_nothin
     let status = shop.pending_refused(&reader).await?;
 
     assert_eq!(status.code(), Code::DeadlineExceeded);
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(10), "took {:?}", began.elapsed());
     assert_eq!(shop.number("SELECT count(*) FROM orders").await?, 0);
     assert_eq!(shop.number("SELECT count(*) FROM outbox").await?, 0);
     Ok(())

@@ -25,7 +25,7 @@ async fn without_its_database_the_service_says_so_and_recovers_by_itself() -> Re
         let status = shop.client.clone().get_balance(request).await.expect_err("an answer");
         assert_eq!(status.code(), Code::Unavailable);
         assert!(status.get_details_retry_info().context("no RetryInfo")?.retry_delay.is_some());
-        assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_millis(1500), "took {:?}", began.elapsed());
     }
     let status = shop.top_up(&reader, "meanwhile", euros(1_00)).await?.expect_err("booked");
     assert_eq!(status.code(), Code::Unavailable);

@@ -1,4 +1,7 @@
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use proto::order::v1::{self as wire, CancelReason, OrderState, PaymentState};
 use tonic::Code;
@@ -47,12 +50,7 @@ impl Model {
         let sold = answers.iter().filter(|(_, _, answer)| answer.is_ok()).count();
         let (available, sold) =
             (self.available(offer), copies * i64::try_from(sold).map_err(|_| Fault(String::new()))?);
-        // Of who may lack the money the copies may be free again before the last of them asks.
-        let price = copies * self.prices[offer];
-        let poor = |customer: usize| self.balance(customer).least < price;
-        let again = answers.iter().filter(|(_, customer, answer)| answer.is_ok() && poor(*customer)).count();
-        let again = copies * i64::try_from(again).map_err(|_| Fault(String::new()))?;
-        if available.most + again < sold {
+        if available.most + copies * self.unpaid(offer, copies, answers) < sold {
             return fault(format!("{sold} of offer {offer} were sold at once of {available}"));
         }
         for (attempt, customer, answer) in answers {
@@ -69,6 +67,22 @@ impl Model {
             }
         }
         Ok(())
+    }
+
+    /// For how many of these orders the money may be missing: their copies may be free again before the last is placed.
+    fn unpaid(
+        &self,
+        offer: usize,
+        copies: i64,
+        answers: &[(usize, usize, Result<wire::Order, Refusal>)],
+    ) -> i64 {
+        let mut placed = BTreeMap::<usize, i64>::new();
+        for (_, customer, _) in answers.iter().filter(|(_, _, answer)| answer.is_ok()) {
+            *placed.entry(*customer).or_default() += 1;
+        }
+        let price = copies * self.prices[offer];
+        let paid = |customer| self.balance(customer).least.max(0) / price;
+        placed.into_iter().map(|(customer, orders)| (orders - paid(customer)).max(0)).sum()
     }
 
     fn opened(

@@ -68,6 +68,32 @@ fn more_than_there_is_cannot_be_sold() {
     assert!(fault.0.contains("were sold of"), "{fault}");
 }
 
+/// These customers place such an order at once, and all are told that it is placed; whether that may be.
+fn rush((offer, quantity): (usize, i32), customers: &[usize]) -> Result<(), super::Fault> {
+    let placed = |(attempt, customer): (usize, &usize)| {
+        (attempt, *customer, Ok(order(attempt, (offer, quantity), OrderState::Pending)))
+    };
+    let answers: Vec<_> = customers.iter().enumerate().map(placed).collect();
+    model().rushed(offer, quantity.into(), SOON, &answers)
+}
+
+#[test]
+fn no_rush_sells_more_than_there_is() {
+    assert_eq!(OFFERS[0].2, 12);
+    rush((0, 2), &[0, 1, 2, 0, 1, 2]).expect("all of it");
+
+    let fault = rush((0, 2), &[0, 1, 2, 0, 1, 2, 3]).expect_err("everybody can pay");
+    assert!(fault.0.contains("were sold at once of"), "{fault}");
+}
+
+#[test]
+fn copies_of_who_cannot_pay_twice_are_sold_again() {
+    assert_eq!((OFFERS[5], OFFERS[4], WALLET), ((1, 4_000, 20), (1, 990, 5), 20_000));
+    rush((5, 4), &[0, 0, 1, 1, 2, 2]).expect("each wallet pays one");
+
+    assert!(rush((4, 4), &[0; 6]).is_err(), "of six orders one is not paid, and the shelf has one");
+}
+
 #[test]
 fn what_is_there_is_sold() {
     let mut model = model();

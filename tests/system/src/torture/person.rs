@@ -9,7 +9,7 @@ use proto::{
     order::v1::{GetOrderRequest, OrderState, PlaceOrderRequest},
     payment::v1::{AddCardRequest, TopUpRequest},
 };
-use tonic::{Code, Request, Status};
+use tonic::{Code, Status};
 use uuid::Uuid;
 
 use crate::{Clients, Customer, PASSWORD, euros, new_request_id};
@@ -42,8 +42,8 @@ impl Person {
             password: PASSWORD.to_owned(),
             display_name: name.clone(),
         };
-        let call = async |request| clients.identity().create_user(request).await;
-        let user = clients.ask(|| Ok(Request::new(request.clone())), call).await?.context("CreateUser")?;
+        let create = async || clients.identity().create_user(request.clone()).await;
+        let user = clients.answered("CreateUser", create).await?.context("CreateUser")?;
         let session = signed_in(clients, &email).await?.context("AuthenticateUser")?;
         let customer = Customer {
             clients: clients.clone(),
@@ -124,6 +124,6 @@ impl Person {
 
 async fn signed_in(clients: &Clients, email: &str) -> Result<Result<AuthenticateUserResponse, Status>> {
     let request = AuthenticateUserRequest { email: email.to_owned(), password: PASSWORD.to_owned() };
-    let call = async |request| clients.identity().authenticate_user(request).await;
-    clients.ask(|| Ok(Request::new(request.clone())), call).await
+    let call = async || clients.identity().authenticate_user(request.clone()).await;
+    clients.answered("AuthenticateUser", call).await
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use proto::{events::v1::ListRequest, order::v1::GetOrderRequest};
-use system_tests::{Clients, Customer, Load, Options, Service, Shop};
+use system_tests::{Clients, Customer, Load, Options, Service, Shop, new_request_id};
 use testkit::{Certificates, TRUST_DOMAIN, eventually};
 use tonic::Code;
 
@@ -46,7 +46,8 @@ async fn no_call_fails_while_certificates_and_authorities_are_replaced() -> Resu
         load.goes_on(300).await?;
     }
     // What the others do with the orders, over connections of their own.
-    let placed = customer.place(&book, 1).await?.order_id;
+    let request = customer.order_of(&new_request_id(), &[(&book, 1)]);
+    let placed = customer.try_place_once(request).await?.context("PlaceOrder")?.order_id;
     customer.ended(&placed).await?;
     println!("{} calls", load.answered());
     assert_eq!(load.end().await?, Vec::<String>::new());

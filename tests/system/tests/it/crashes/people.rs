@@ -15,7 +15,7 @@ use system_tests::{Customer, PASSWORD, new_request_id};
 use testkit::eventually;
 use tonic::Code;
 
-use super::scene::{SOON, Scene, answered, becomes, told};
+use super::scene::{SOON, Scene, becomes, told};
 
 /// Addresses and names change, and orders that wait hear of it.
 pub(crate) async fn moves(scene: &Scene<'_>) -> Result<()> {
@@ -76,7 +76,8 @@ pub(crate) async fn sessions(scene: &Scene<'_>) -> Result<()> {
     let first = session(scene, &customer, PASSWORD).await?.context("AuthenticateUser")?;
     let refresh = async |id: &str, token: &str| {
         let request = RefreshTokenRequest { request_id: id.to_owned(), refresh_token: token.to_owned() };
-        answered("RefreshToken", async || scene.clients.identity().refresh_token(request.clone()).await).await
+        let call = async || scene.clients.identity().refresh_token(request.clone()).await;
+        scene.clients.answered("RefreshToken", call).await
     };
     let second = refresh("once", &first.1).await?.context("RefreshToken")?;
     let again = refresh("once", &first.1).await?.context("RefreshToken again")?;
@@ -102,7 +103,7 @@ pub(crate) async fn sessions(scene: &Scene<'_>) -> Result<()> {
         scene.clients.identity().logout(request).await
     };
     // Who was not told that it worked, and repeats it, has no session any more.
-    if let Err(status) = answered("Logout", leaving).await? {
+    if let Err(status) = scene.clients.answered("Logout", leaving).await? {
         assert_eq!(status.code(), Code::Unauthenticated, "{status:?}");
     }
     is_out(scene, &new.0).await
@@ -115,10 +116,9 @@ async fn session(
     password: &str,
 ) -> Result<Result<(String, String), tonic::Status>> {
     let request = AuthenticateUserRequest { email: customer.email.clone(), password: password.to_owned() };
-    let answer = answered("AuthenticateUser", async || {
-        scene.clients.identity().authenticate_user(request.clone()).await
-    });
-    Ok(answer.await?.map(|session| (session.access_token, session.refresh_token)))
+    let call = async || scene.clients.identity().authenticate_user(request.clone()).await;
+    let answer = scene.clients.answered("AuthenticateUser", call).await?;
+    Ok(answer.map(|session| (session.access_token, session.refresh_token)))
 }
 
 /// Waits until order, which knows of sessions only what it hears, refuses a token.

@@ -2,15 +2,13 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use proto::order::v1::{Order, OrderState, PlaceOrderRequest};
-use system_tests::{Book, Clients, Customer, Seller, Shop, is_passing};
+use system_tests::{Book, Clients, Customer, Seller, Shop};
 use testkit::eventually;
-use tokio::time::{Duration, sleep};
+use tokio::time::Duration;
 use tonic::{Request, Response, Status};
 
 /// Until something that happened elsewhere has its effect, however often somebody dies on the way.
 pub(crate) const SOON: Duration = Duration::from_mins(2);
-/// Between two tries.
-const PAUSE: Duration = Duration::from_millis(100);
 /// What a book costs.
 pub(crate) const PRICE: i64 = 1_000;
 
@@ -88,19 +86,4 @@ pub(crate) async fn told<Q: Clone, A>(
     call: impl AsyncFn(Request<Q>) -> Result<Response<A>, Status>,
 ) -> Result<A> {
     customer.ask(message, call).await?.with_context(|| std::any::type_name::<Q>())
-}
-
-/// What somebody whom nobody knows is told in the end.
-pub(crate) async fn answered<A>(
-    what: &str,
-    call: impl AsyncFn() -> Result<Response<A>, Status>,
-) -> Result<Result<A, Status>> {
-    eventually(what, SOON, async || match call().await {
-        Err(status) if is_passing(&status) => {
-            sleep(PAUSE).await;
-            None
-        }
-        answer => Some(answer.map(Response::into_inner)),
-    })
-    .await
 }

@@ -17,7 +17,7 @@ use system_tests::{Customer, Service, euros, new_request_id};
 use testkit::eventually;
 use tonic::{Request, Status};
 
-use super::scene::{SOON, Scene, answered, told};
+use super::scene::{SOON, Scene, told};
 
 /// Everything that a shop owner does but for parcels.
 pub(crate) async fn keeps_shop(scene: &Scene<'_>) -> Result<()> {
@@ -112,9 +112,9 @@ pub(crate) async fn imports(scene: &Scene<'_>) -> Result<()> {
         let pieces: Request<_> = pieces.map_err(|error| Status::aborted(error.to_string()))?;
         scene.clients.inventory().import_catalogue(pieces).await
     };
-    let first = answered("ImportCatalogue", import).await?.context("ImportCatalogue")?;
+    let first = scene.clients.answered("ImportCatalogue", import).await?.context("ImportCatalogue")?;
     ensure!(taken(&first) == ROWS && first.rejected == 0, "{first:?}");
-    let again = answered("ImportCatalogue", import).await?.context("ImportCatalogue again")?;
+    let again = scene.clients.answered("ImportCatalogue", import).await?.context("ImportCatalogue again")?;
     ensure!((taken(&again), again.rejected) == (ROWS, 0), "{again:?}");
     Ok(())
 }
@@ -131,11 +131,12 @@ pub(crate) async fn reserves(scene: &Scene<'_>) -> Result<()> {
         let key = format!("{}/{}", scene.admin.user_id, new_request_id());
         let request = ReserveStockRequest { key, lines: lines.clone() };
         let reserve = async || order.inventory().reserve_stock(request.clone()).await;
-        let id = answered("ReserveStock", reserve).await?.context("ReserveStock")?.reservation_id;
+        let id = order.answered("ReserveStock", reserve).await?.context("ReserveStock")?.reservation_id;
         if is_released {
             let request = ReleaseReservationRequest { reservation_id: id };
             let release = async || order.inventory().release_reservation(request.clone()).await;
-            let released = answered("ReleaseReservation", release).await?.context("ReleaseReservation")?;
+            let released =
+                order.answered("ReleaseReservation", release).await?.context("ReleaseReservation")?;
             assert_eq!(released.state(), ReservationState::Released);
         } else {
             let id: values::ReservationId = id.parse()?;
@@ -153,7 +154,7 @@ pub(crate) async fn reserves(scene: &Scene<'_>) -> Result<()> {
                     Err(Status::unavailable("not held"))
                 }
             };
-            answered("ReserveStock again", again).await?.context("ReserveStock again")?;
+            order.answered("ReserveStock again", again).await?.context("ReserveStock again")?;
             scene.shop.database(Service::Inventory)?.execute(&lapse).await?;
         }
     }

@@ -33,27 +33,27 @@ impl<E> Work<E> {
     }
 }
 
-/// Where messages are handled.
-pub(super) trait Desk: Send + Sync {
+/// Hands messages to a [`Handler`] whose type is no matter any more.
+pub(super) trait Dispatch: Send + Sync {
     /// When it returns the broker was told of each of `messages`, or will deliver it again.
-    fn handle_all<'a>(&'a self, messages: Vec<Held>, stop: &'a CancellationToken) -> BoxFuture<'a, ()>;
+    fn dispatch<'a>(&'a self, messages: Vec<Held>, stop: &'a CancellationToken) -> BoxFuture<'a, ()>;
 }
 
-/// The desk of a [`Handler`].
-pub(super) struct DeskOf<H> {
+/// Hands messages to `handler`.
+pub(super) struct Dispatcher<H> {
     pub(super) handler: Arc<H>,
     pub(super) config: ConsumerConfig,
     pub(super) db: DatabaseConnection,
 }
 
-impl<H: Handler> Desk for DeskOf<H> {
-    fn handle_all<'a>(&'a self, messages: Vec<Held>, stop: &'a CancellationToken) -> BoxFuture<'a, ()> {
-        Box::pin(self.handle_all(messages, stop))
+impl<H: Handler> Dispatch for Dispatcher<H> {
+    fn dispatch<'a>(&'a self, messages: Vec<Held>, stop: &'a CancellationToken) -> BoxFuture<'a, ()> {
+        Box::pin(self.work_off(messages, stop))
     }
 }
 
-impl<H: Handler> DeskOf<H> {
-    async fn handle_all(&self, messages: Vec<Held>, stop: &CancellationToken) {
+impl<H: Handler> Dispatcher<H> {
+    async fn work_off(&self, messages: Vec<Held>, stop: &CancellationToken) {
         let mut work = sort(messages);
         let mut pause = FIRST_PAUSE;
         while let Some(next) = work.pop_front() {
