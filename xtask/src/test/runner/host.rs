@@ -42,6 +42,13 @@ impl Host {
         host
     }
 
+    /// One that has just stolen everything.
+    #[cfg(test)]
+    pub(super) fn thief() -> Self {
+        let (end, _) = mpsc::channel();
+        Self { looks: Arc::new(Mutex::new(vec![(Instant::now(), 1.0)])), _end: end }
+    }
+
     /// Whether so much was stolen lately that who is late may be so for the host's sake.
     pub(super) fn stole_much(&self) -> bool {
         let looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);

@@ -114,7 +114,8 @@ impl Failed {
     }
 
     fn read(&mut self, line: &str) {
-        self.ends |= line.starts_with("Error: ") || line.contains("' panicked at ");
+        self.ends |=
+            line.starts_with("Error: ") || (line.starts_with("thread '") && line.contains(" panicked at "));
         let line = line.to_lowercase();
         if line.contains(BROKEN) {
             self.why = Why::Broken;
