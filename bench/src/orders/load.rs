@@ -1,4 +1,5 @@
 use std::{
+    error::Error as _,
     fmt,
     sync::{
         Arc,
@@ -175,6 +176,11 @@ async fn place_one(customer: &Customer, demand: &Demand, dice: &mut StdRng, due:
     }
     let chosen: Vec<(&Book, i32)> = chosen.into_iter().map(|at| (&books[at], 1)).collect();
     let request = customer.order_of(&Uuid::now_v7().to_string(), &chosen);
-    let answer = customer.try_place_once(request).await?.context("PlaceOrder")?;
+    let mut answer = customer.try_place_once(request.clone()).await?;
+    // Every few minutes the gateway asks for a new connection, and tonic's channel does not send again what met that.
+    if answer.as_ref().is_err_and(|status| status.source().is_some()) {
+        answer = customer.try_place_once(request).await?;
+    }
+    let answer = answer.context("PlaceOrder")?;
     Ok(Placed { order_id: answer.order_id, due, answered: Instant::now(), held_back: Duration::ZERO })
 }

@@ -15,6 +15,9 @@ use crate::Broker;
 
 /// How long the broker may take to acknowledge hundreds of messages on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How many messages are on their way to the broker at once: the client sends no more than 5,000 whose answer nobody has
+/// waited for.
+const UNDER_WAY: usize = 500;
 /// What a publisher tells the broker of the place where it wants a message.
 const PLACE: [&str; 2] = ["Nats-Expected-Last-Sequence", "Nats-Expected-Stream"];
 /// By which the broker knows a message that comes again.
@@ -106,15 +109,17 @@ impl Broker {
     pub async fn put(&self, messages: &[Stored]) -> Result<Vec<u64>> {
         let mut jetstream = self.jetstream().await?;
         jetstream.set_timeout(PATIENCE);
-        let mut answers = Vec::with_capacity(messages.len());
-        for message in messages.iter().map(Stored::anywhere) {
-            let (subject, headers) = (message.subject.clone(), message.headers.clone());
-            let sent = jetstream.publish_with_headers(subject, headers, message.payload.clone()).await;
-            answers.push(sent.with_context(|| message.subject.clone())?);
-        }
-        let mut places = Vec::with_capacity(answers.len());
-        for answer in answers {
-            places.push(answer.await?.sequence);
+        let mut places = Vec::with_capacity(messages.len());
+        for some in messages.chunks(UNDER_WAY) {
+            let mut answers = Vec::with_capacity(some.len());
+            for message in some.iter().map(Stored::anywhere) {
+                let (subject, headers) = (message.subject.clone(), message.headers.clone());
+                let sent = jetstream.publish_with_headers(subject, headers, message.payload.clone()).await;
+                answers.push(sent.with_context(|| message.subject.clone())?);
+            }
+            for answer in answers {
+                places.push(answer.await?.sequence);
+            }
         }
         Ok(places)
     }
