@@ -106,10 +106,16 @@ struct Kitchen {
 impl Kitchen {
     /// Makes the copy hold what `tree` does; leaves alone what it holds already, so that cargo finds it unchanged.
     fn lay_out(&self, tree: &Tree) -> Result<()> {
-        for path in files(&self.copy)? {
+        let present = Contents::of(&self.copy)?;
+        for path in present.files {
             if !tree.contains_key(&path) {
                 fs::remove_file(self.copy.join(path))?;
             }
+        }
+        // Cargo takes what is left of a package's folder for the package. The innermost go first; those that hold something
+        // stay.
+        for folder in present.folders.iter().rev() {
+            let _ = fs::remove_dir(self.copy.join(folder));
         }
         for (path, contents) in tree {
             let path = self.copy.join(path);
@@ -165,20 +171,49 @@ impl Kitchen {
     }
 }
 
-/// The files in a folder and below it, if it is there.
-fn files(folder: &Path) -> Result<BTreeSet<PathBuf>> {
-    let (mut found, mut folders) = (BTreeSet::new(), vec![PathBuf::new()]);
-    while let Some(inner) = folders.pop() {
-        let Ok(entries) = fs::read_dir(folder.join(&inner)) else { continue };
-        for entry in entries {
-            let entry = entry?;
-            let path = inner.join(entry.file_name());
-            if entry.file_type()?.is_dir() {
-                folders.push(path);
-            } else {
-                found.insert(path);
+/// What is in a folder and below it, if it is there.
+#[derive(Default)]
+struct Contents {
+    files: BTreeSet<PathBuf>,
+    /// Each before those in it.
+    folders: Vec<PathBuf>,
+}
+
+impl Contents {
+    fn of(folder: &Path) -> Result<Self> {
+        let (mut found, mut unread) = (Self::default(), vec![PathBuf::new()]);
+        while let Some(inner) = unread.pop() {
+            let Ok(entries) = fs::read_dir(folder.join(&inner)) else { continue };
+            for entry in entries {
+                let entry = entry?;
+                let path = inner.join(entry.file_name());
+                if entry.file_type()?.is_dir() {
+                    found.folders.push(path.clone());
+                    unread.push(path);
+                } else {
+                    found.files.insert(path);
+                }
             }
         }
+        Ok(found)
     }
-    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_of_a_package_that_is_gone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [copy, programs, build] = ["copy", "programs", "build"].map(|name| folder.path().join(name));
+        let kitchen = Kitchen { copy: copy.clone(), programs, build };
+        let tree = |paths: &[&str]| -> Tree { paths.iter().map(|path| (path.into(), Vec::new())).collect() };
+        kitchen.lay_out(&tree(&["crates/gone/src/lib.rs", "crates/kept/src/lib.rs"])).expect("laid out");
+
+        kitchen.lay_out(&tree(&["crates/kept/src/lib.rs"])).expect("laid out");
+
+        assert!(copy.join("crates/kept/src/lib.rs").exists());
+        assert!(!copy.join("crates/gone").exists());
+    }
 }
