@@ -24,7 +24,6 @@ use crate::{
 
 /// How often at most.
 const AGAIN: usize = 3;
-const ROBBED: &str = "late while the host stole the processors";
 
 /// Runs the tests of a command, which is told the names of those to run if they are not all; its output passes through.
 /// Before any is run again, what the others have left is tidied up.
@@ -48,27 +47,12 @@ fn run_on(
     let mut report = once(&mut command(&[]), &host, interrupt)?;
     for _ in 0..AGAIN {
         let Some(names) = report.robbed() else { break };
-        say::doing("Again", format_args!("{}, {ROBBED}", names.join(", ")));
+        say::doing("Again", format_args!("{}, late while the host stole the processors", names.join(", ")));
         tidy()?;
         report.then(once(&mut command(&names), &host, interrupt)?);
     }
     counts.add(&report.counts);
     Ok(report.outcome())
-}
-
-/// Runs what has no tests that could be run again one by one: all of it again.
-pub(super) fn whole(run: impl Fn() -> Result<Outcome>, counts: &mut Counts) -> Result<Outcome> {
-    let host = Host::watch();
-    for _ in 0..AGAIN {
-        match run()? {
-            Outcome::Failed(why) if host.stole_much() => {
-                say::doing("Again", format_args!("{why}, {ROBBED}"));
-                counts.again += 1;
-            }
-            outcome => return Ok(outcome),
-        }
-    }
-    run()
 }
 
 fn once(command: &mut Command, host: &Arc<Host>, interrupt: &Interrupt) -> Result<Report> {

@@ -115,7 +115,7 @@ impl Step {
             Self::Dependencies => dependencies(interrupt),
             Self::Tests => tests(counts, interrupt),
             Self::Fuzz => fuzz(interrupt),
-            Self::Tour => runner::whole(|| tour::run(interrupt), counts),
+            Self::Tour => tour::run(interrupt),
             Self::Recipe => recipe::run(interrupt),
             Self::Release => release::programs(interrupt).map(|_| Outcome::Passed),
             Self::Cluster => where_possible(cluster_test::step(counts, interrupt)),

@@ -4,10 +4,11 @@ use std::{collections::HashSet, process::ExitStatus};
 
 use crate::test::{Counts, Outcome};
 
-/// What tells, in a failed test's last words, that something took too long or was not answered.
-const LATE: [&str; 5] = ["in vain", "unavailable", "deadline", "timed out", "took"];
-/// What tells, anywhere in its output, that the shop broke a promise, which nobody does for lack of time.
-const BROKEN: &str = "violation";
+/// What tells, in a failed test's last words, that something was not done in time or not answered.
+const LATE: [&str; 5] = ["in vain", "unavailable", "deadline expired", "deadlineexceeded", "timed out"];
+/// What tells, anywhere in its output, that the shop broke a promise or that something was not as it must be, be there
+/// time or not. The latter are the words of `assert!` and `assert_eq!` that say nothing of their own.
+const BROKEN: [&str; 3] = ["violation", "assertion `", "assertion failed"];
 
 /// What came of a run.
 #[derive(Default)]
@@ -117,12 +118,23 @@ impl Failed {
         self.ends |=
             line.starts_with("Error: ") || (line.starts_with("thread '") && line.contains(" panicked at "));
         let line = line.to_lowercase();
-        if line.contains(BROKEN) {
+        let has = |words: &[&str]| words.iter().any(|word| line.contains(word));
+        if has(&BROKEN) {
             self.why = Why::Broken;
-        } else if self.ends && self.why == Why::Untold && LATE.iter().any(|word| line.contains(word)) {
+        } else if self.ends && self.why == Why::Untold && (has(&LATE) || took_time(&line)) {
             self.why = Why::Late;
         }
     }
+}
+
+/// Whether a line says how long something took: `took 1.5s`, `took [300ms, 2s]`; not `took: DELETE FROM payments`.
+fn took_time(line: &str) -> bool {
+    line.split("took ").skip(1).filter_map(|rest| rest.split_whitespace().next()).any(|word| {
+        let word = word.trim_matches(['[', ']', ',', '.']);
+        let number =
+            ["ns", "µs", "ms", "s"].iter().find_map(|unit| word.strip_suffix(unit)?.parse::<f64>().ok());
+        number.is_some()
+    })
 }
 
 /// Of a line like `running 8 tests`.
@@ -183,6 +195,7 @@ mod tests {
             WAITED,
             "Error: PlaceOrder\n\nCaused by:\n    code: 'The service is currently unavailable', message: \"\"",
             "\nthread 'b' (71) panicked at tests/it/hops.rs:27:5:\nit took 2.3s",
+            "\nthread 'b' (71) panicked at tests/it/sessions.rs:111:5:\ntook [1.2s, 950.1ms]",
         ] {
             let robbed = read(&b_fails(late), true, 101).robbed();
             assert_eq!(robbed, Some(vec!["b".to_owned()]), "{late}");
@@ -200,6 +213,10 @@ mod tests {
             "Error: after 30s there are 2 violations:\nshelves: 21 of 20 copies were sold; the service was unavailable",
             "2 violations\nError: waited 30s in vain: they end",
             "\nthread 'b' (71) panicked at tests/it/buying.rs:9:5:\nassertion `left == right` failed\n  left: 21\n right: 20",
+            "\nthread 'b' (71) panicked at tests/it/calls.rs:9:5:\nassertion `left == right` failed\n  left: Ok\n right: Unavailable",
+            "\nthread 'b' (71) panicked at tests/it/calls.rs:9:5:\nassertion failed: status.code() == Code::Unavailable",
+            "Error: the database took: DELETE FROM transfers",
+            "Error: the second replica took 0.613 of the calls",
             // What it printed before is not why it failed.
             "unavailable, once\nError: the wallet holds 3, not 5",
         ] {
