@@ -106,13 +106,17 @@ impl Scene {
         no_storm(outage, &self.traffic.heard_since(began), &attempts)
     }
 
-    /// Waits until nothing has failed for a while, and all was answered about as soon as `usually`.
+    /// Waits until nothing has failed for a while, all was answered about as soon as `usually`, and nobody still waits for
+    /// what may yet be refused.
     async fn becomes_calm(&self, from: Instant, usually: Option<Duration>) -> Result<Calm> {
         eventually("all is calm", CALM, async || {
             let since = Instant::now().checked_sub(WINDOW).filter(|since| *since >= from)?;
+            // Looked at first: who is answered meanwhile is heard.
+            let nobody_waits = self.traffic.longest_wait() <= FAST;
             let heard = self.traffic.heard_since(since);
             let all_answer = Ask::ALL.iter().all(|ask| heard.iter().any(|heard| heard.ask == *ask));
-            if !all_answer || heard.iter().any(|heard| heard.refusal.is_some()) {
+            let is_refused = heard.iter().any(|heard| heard.refusal.is_some());
+            if !nobody_waits || !all_answer || is_refused {
                 return None;
             }
             let median = median(heard.iter().map(|heard| heard.took))?;

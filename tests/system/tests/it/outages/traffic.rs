@@ -1,6 +1,7 @@
 //! Customers who go on asking, whatever happens to the shop, and what they hear.
 
 use std::{
+    collections::BTreeSet,
     error::Error as _,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -23,7 +24,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 const CUSTOMERS: usize = 8;
 
 /// What customers do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Ask {
     Place,
     Book,
@@ -110,6 +111,8 @@ struct Market {
     /// An order to ask after.
     order_id: String,
     heard: Mutex<Vec<Heard>>,
+    /// Who has no answer yet, and since when.
+    waiting: Mutex<BTreeSet<(Instant, Ask, usize)>>,
     /// The buyer and the order.
     placed: Mutex<Vec<(usize, String)>>,
 }
@@ -125,6 +128,7 @@ impl Traffic {
             book,
             order_id: order_id.clone(),
             heard: Mutex::default(),
+            waiting: Mutex::default(),
             placed: Mutex::new(vec![(0, order_id)]),
         });
         let loads = Ask::ALL.map(|ask| {
@@ -137,6 +141,11 @@ impl Traffic {
     /// What was heard from a moment on, whenever it was asked.
     pub(super) fn heard_since(&self, moment: Instant) -> Vec<Heard> {
         lock(&self.market.heard).iter().filter(|heard| heard.ended() >= moment).cloned().collect()
+    }
+
+    /// How long whoever has waited longest is now without an answer.
+    pub(super) fn longest_wait(&self) -> Duration {
+        lock(&self.market.waiting).first().map_or(Duration::ZERO, |(began, ..)| began.elapsed())
     }
 
     /// Ends it, and waits until every order that the shop has taken is confirmed.
@@ -163,6 +172,7 @@ impl Market {
         let buyer = number % self.customers.len();
         let customer = &self.customers[buyer];
         let began = Instant::now();
+        lock(&self.waiting).insert((began, ask, number));
         let outcome = match ask {
             Ask::Place => {
                 let request = customer.order_of(&new_request_id(), &[(&self.book, 1)]);
@@ -192,6 +202,7 @@ impl Market {
         if !heard.never_left() {
             lock(&self.heard).push(heard);
         }
+        lock(&self.waiting).remove(&(began, ask, number));
         Ok(())
     }
 }
