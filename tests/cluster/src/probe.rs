@@ -12,7 +12,7 @@ use crate::{Shop, cluster::until, pods};
 
 const READY: Duration = Duration::from_mins(1);
 /// Who is let in is so at once; packets of who isn't are dropped.
-const CONNECT: &str = r#"timeout 3 bash -c '</dev/tcp/$0/$1' "$1" "$2""#;
+const CONNECT: &str = r#"timeout 6 bash -c '</dev/tcp/$0/$1' "$1" "$2""#;
 
 /// A pod in a shop's namespace that tries to connect.
 pub struct Probe {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use testkit::eventually;
 use tokio::{
     sync::Semaphore,
@@ -19,6 +19,8 @@ use tokio::{
 const AT_ONCE: u32 = 16;
 /// Until so many calls more have been answered.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// What `DEADLINE_EXCEEDED` says of itself.
+const LATE: &str = "Deadline expired";
 
 /// Calls that go on while something happens to the shop.
 #[derive(Debug)]
@@ -69,6 +71,21 @@ impl Load {
     #[must_use]
     pub fn failures(&self) -> Vec<String> {
         self.tally.failures.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits for the calls that are under way; none may have failed, of all.
+    ///
+    /// # Errors
+    /// Some were not answered in time, and that is all.
+    ///
+    /// # Panics
+    /// Others have failed, too.
+    pub async fn succeeds(self) -> Result<()> {
+        let failures = self.end().await?;
+        let late = failures.iter().filter(|failure| failure.contains(LATE)).count();
+        ensure!(late == 0 || late < failures.len(), "{late} calls were late:\n{}", failures.join("\n"));
+        assert_eq!(failures, Vec::<String>::new());
+        Ok(())
     }
 
     /// Waits for the calls that are under way; says which failed, of all.

@@ -339,29 +339,27 @@ impl Shop {
     }
 
     async fn check_scope(&self, scope: &verify::Scope, excepted: &[verify::Check]) -> Result<()> {
-        let mut last = Vec::new();
-        let quiet = eventually("no violation", QUIET, async || {
-            last = match self.look(scope).await {
-                Ok(report) => report
-                    .violations()
-                    .iter()
-                    .filter(|found| !excepted.contains(&found.check))
-                    .map(ToString::to_string)
-                    .collect(),
-                Err(error) => vec![format!("{error:#}")],
-            };
-            last.is_empty().then_some(())
-        });
-        if quiet.await.is_err() {
-            let count = last.len();
-            last.truncate(30);
-            bail!(
-                "after {QUIET:?} there are {count} violations:\n{}\n{}",
-                last.join("\n"),
-                self.keep_logs().display()
-            );
+        let (mut violations, mut unanswered) = (Vec::new(), None);
+        let quiet = eventually("all is as it must be", QUIET, async || {
+            let report = self.look(scope).await.map_err(|error| unanswered = Some(error)).ok()?;
+            violations = report
+                .violations()
+                .iter()
+                .filter(|found| !excepted.contains(&found.check))
+                .map(ToString::to_string)
+                .collect();
+            violations.is_empty().then_some(())
+        })
+        .await;
+        let Err(waited) = quiet else { return Ok(()) };
+        let logs = self.keep_logs();
+        let count = violations.len();
+        if count == 0 {
+            // Nobody could look.
+            return Err(unanswered.unwrap_or(waited).context(logs.display().to_string()));
         }
-        Ok(())
+        violations.truncate(30);
+        bail!("after {QUIET:?} there are {count} violations:\n{}\n{}", violations.join("\n"), logs.display())
     }
 
     /// Where the services write what they have to say.

@@ -13,7 +13,8 @@ use proto::{
     order::v1::{GetOrderRequest, PlaceOrderRequest},
     payment::v1::{GetBalanceRequest, GetPaymentRequest, Payment, get_payment_request},
 };
-use tokio::time::{Instant, sleep};
+use testkit::eventually;
+use tokio::time::Instant;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -22,8 +23,6 @@ use crate::{
     model::{Action, By, CARDS, CUSTOMERS, Fault, Model, OFFERS, Patience, Quiet, ROOMS, Refusal, WALLET},
 };
 
-/// Between two looks.
-const PAUSE: Duration = Duration::from_millis(100);
 /// How many of the last steps a fault tells.
 const TOLD: usize = 25;
 /// How far back a rest looks at orders: nobody does anything to older ones.
@@ -147,16 +146,19 @@ impl Street {
 
     /// Waits until all is quiet and as the model says, looking at so many of the last orders.
     pub async fn rest(&mut self, recent: usize) -> Result<()> {
-        let deadline = Instant::now() + self.quiet;
-        loop {
-            let quiet = self.seen(recent).await?;
-            match self.model.settle(self.now(), &quiet) {
-                Ok(()) => break,
-                Err(fault) if Instant::now() >= deadline => {
-                    bail!("after {:?}: {}", self.quiet, self.told(&fault))
-                }
-                Err(_) => sleep(PAUSE).await,
-            }
+        let (patience, mut last) = (self.quiet, None);
+        let quiet = eventually("all is quiet", patience, async || {
+            let quiet = match self.seen(recent).await {
+                Ok(quiet) => quiet,
+                Err(error) => return Some(Err(error)),
+            };
+            last = self.model.settle(self.now(), &quiet).err();
+            last.is_none().then_some(Ok(()))
+        })
+        .await;
+        match (quiet, last) {
+            (Err(_), Some(fault)) => bail!("after {patience:?}: {}", self.told(&fault)),
+            (quiet, _) => quiet??,
         }
         self.past.push_back(format!("{:>7.3} s  all is quiet", self.now().as_secs_f64()));
         Ok(())

@@ -9,7 +9,6 @@ mod report;
 use std::{
     io::{BufRead, BufReader},
     process::{Command, Stdio},
-    sync::Arc,
     thread,
 };
 
@@ -33,39 +32,37 @@ pub(crate) fn run(
     counts: &mut Counts,
     interrupt: &Interrupt,
 ) -> Result<Outcome> {
-    run_on(Host::watch(), command, tidy, counts, interrupt)
+    run_on(&Host::watch(), command, tidy, counts, interrupt)
 }
 
 fn run_on(
-    host: Host,
+    host: &Host,
     command: impl Fn(&[String]) -> Command,
     tidy: impl Fn() -> Result<()>,
     counts: &mut Counts,
     interrupt: &Interrupt,
 ) -> Result<Outcome> {
-    let host = Arc::new(host);
-    let mut report = once(&mut command(&[]), &host, interrupt)?;
+    let mut report = once(&mut command(&[]), interrupt)?;
     for _ in 0..AGAIN {
-        let Some(names) = report.robbed() else { break };
+        let Some(names) = report.robbed(|moment| host.stole_much_before(moment)) else { break };
         say::doing("Again", format_args!("{}, late while the host stole the processors", names.join(", ")));
         tidy()?;
-        report.then(once(&mut command(&names), &host, interrupt)?);
+        report.then(once(&mut command(&names), interrupt)?);
     }
     counts.add(&report.counts);
     Ok(report.outcome())
 }
 
-fn once(command: &mut Command, host: &Arc<Host>, interrupt: &Interrupt) -> Result<Report> {
+fn once(command: &mut Command, interrupt: &Interrupt) -> Result<Report> {
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot run cargo")?;
     let output = BufReader::new(child.stdout.take().context("cargo has no output")?);
-    let host = Arc::clone(host);
     let reader = thread::spawn(move || {
         let mut report = Report::default();
         for line in output.split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line);
             println!("{line}");
-            report.read(&line, || host.stole_much());
+            report.read(&line);
         }
         report
     });
@@ -83,7 +80,7 @@ mod tests {
 
     /// Runs two tests, of which `b` waits in vain, and `b` alone, which then passes. Outcome, counts, and how often was
     /// tidied up.
-    fn run_late_test(host: Host) -> (Outcome, String, u32) {
+    fn run_late_test(host: &Host) -> (Outcome, String, u32) {
         const BOTH: &str = "echo 'running 2 tests'; echo 'test a ... ok'; echo 'test b ... FAILED';
             echo '---- b stdout ----'; echo 'Error: waited 30s in vain: an answer';
             echo 'test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out'; exit 101";
@@ -106,7 +103,7 @@ mod tests {
 
     #[test]
     fn who_was_robbed_is_run_again() {
-        let (outcome, counts, tidied) = run_late_test(Host::thief());
+        let (outcome, counts, tidied) = run_late_test(&Host::stealing(1.0));
 
         assert!(matches!(outcome, Outcome::Passed));
         assert_eq!((counts.as_str(), tidied), ("2 passed, 0 failed, 0 skipped, 1 run again", 1));
@@ -114,7 +111,7 @@ mod tests {
 
     #[test]
     fn what_fails_on_a_machine_that_has_its_time_is_not_run_again() {
-        let (outcome, counts, tidied) = run_late_test(Host::watch());
+        let (outcome, counts, tidied) = run_late_test(&Host::stealing(0.01));
 
         assert!(matches!(outcome, Outcome::Failed(_)));
         assert_eq!((counts.as_str(), tidied), ("1 passed, 1 failed, 0 skipped", 0));

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use async_nats::HeaderMap;
 use events::{HandleError, Verdict};
 use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
@@ -35,9 +35,15 @@ async fn a_failing_batch_is_retried_by_halves_until_one_message_is_to_blame() ->
     let _consumer = shop.start_consumer(&recorder, quick()).await?;
     shop.handled_are(7).await?;
     let batches = recorder.batches();
-    assert_eq!(batches[0].len(), 8, "{batches:?}");
-    assert_eq!(batches[1], ["a", "b", "c", "bad"]);
-    assert_eq!(batches[2], ["a", "b"]);
+    // Those before it may have been a batch of their own.
+    let mut failing = batches.iter().skip_while(|batch| !batch.iter().any(|order| order == "bad"));
+    let mut batch = failing.next().context("bad was never handled")?;
+    assert!(batch.len() > 1, "{batches:?}");
+    while batch.len() > 1 && batch.iter().any(|order| order == "bad") {
+        let half = failing.next().context("the half is missing")?;
+        assert_eq!(half[..], batch[..batch.len() / 2], "{batches:?}");
+        batch = half;
+    }
     Ok(())
 }
 
@@ -247,7 +253,7 @@ async fn an_outage_of_the_database_holds_messages_and_counts_nothing() -> Result
     options.acquire_timeout(short).connect_timeout(short).test_before_acquire(false);
     let db = sea_orm::Database::connect(options).await?;
     let recorder = Recorder::plain();
-    let short = events::ConsumerConfig { ack_wait: Duration::from_millis(600), ..quick() };
+    let short = events::ConsumerConfig { ack_wait: Duration::from_secs(3), ..quick() };
     let _consumer = shop.start_consumer_on(db, &recorder, short).await?;
     publish(&shop.broker, "a", 1, &placed("a")).await?;
     shop.handled_are(1).await?;
@@ -262,7 +268,7 @@ async fn an_outage_of_the_database_holds_messages_and_counts_nothing() -> Result
     publish(&shop.broker, "c", 1, &placed("c")).await?;
     // Well beyond the time after which a message that nobody keeps is delivered again.
     let since = tokio::time::Instant::now();
-    eventually("some time", SOON, async || (since.elapsed() > Duration::from_secs(3)).then_some(())).await?;
+    eventually("some time", SOON, async || (since.elapsed() > Duration::from_secs(9)).then_some(())).await?;
     let info = stream.consumer_info("test_order_placed").await?;
     assert_eq!(info.num_redelivered, 0, "held with signs of life");
     assert_eq!(shop.number("SELECT count(*) FROM delivery_attempts").await?, 0);

@@ -74,7 +74,7 @@ async fn refusals_do_not_open_it() -> Result<()> {
 async fn a_service_that_answers_nothing_is_left_alone() -> Result<()> {
     let server = Replica::start().await?;
     server.reply(Reply::Never, Duration::ZERO);
-    let client = client(&[server.address], Policy { timeout: Duration::from_millis(300), ..patient() })?;
+    let client = client(&[server.address], Policy { timeout: Duration::from_secs(2), ..patient() })?;
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..25 {
         let mut client = client.clone();

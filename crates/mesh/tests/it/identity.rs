@@ -11,7 +11,11 @@ use tokio_rustls::TlsAcceptor;
 use tonic::Code;
 use values::Clock;
 
-use crate::{load::call_for, patient, replica::Replica};
+use crate::{
+    load::{call_for, turn},
+    patient,
+    replica::{Replica, Reply},
+};
 
 const LIFE: Duration = Duration::from_hours(1);
 
@@ -112,7 +116,11 @@ async fn who_has_an_identity_calls_nobody_in_plaintext() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endpoint_that_stops_in_good_order_fails_no_call_under_tls() -> Result<()> {
     let house = House::new()?;
+    let _turn = turn().await;
     let (stopped, well) = (house.replica("payment").await?, house.replica("payment").await?);
+    for replica in [&stopped, &well] {
+        replica.reply(Reply::Ok, Duration::from_millis(20));
+    }
     let target = Target::Ipv4(vec![stopped.address, well.address]);
     let identity = house.identity("order")?;
     let client = PaymentServiceClient::new(Client::new("payment", &target, patient(), Some(&identity)));

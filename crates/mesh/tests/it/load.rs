@@ -2,6 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
+use anyhow::{Result, bail, ensure};
 use mesh::Client;
 use proto::{
     identity::v1::{AuthenticateUserRequest, identity_service_client::IdentityServiceClient},
@@ -14,8 +15,15 @@ use tokio::{
 };
 use tonic::Status;
 
+use crate::replica::Replica;
+
 /// Calls per second.
 const RATE: u32 = 500;
+/// What an answer takes where endpoints are to be found alike: a machine that stalls them for a few milliseconds makes
+/// none of them look slow.
+pub(crate) const LONGER_THAN_A_STALL: Duration = Duration::from_millis(50);
+/// Who stands still for a moment is avoided for a while: it may take some turns until calls go where they must.
+pub(crate) const TURNS: usize = 5;
 
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
@@ -29,6 +37,43 @@ static TURN: Mutex<()> = Mutex::const_new(());
 /// Waits for the turn of a test that measures; dropped, it is the next one's.
 pub(crate) async fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().await
+}
+
+/// Calls for so long, in vain never; says how many calls were made, and how many each endpoint got of them.
+pub(crate) async fn spread(
+    client: &PaymentServiceClient<Client>,
+    duration: Duration,
+    endpoints: &[&Replica],
+) -> Result<(usize, Vec<usize>)> {
+    let calls = || endpoints.iter().map(|endpoint| endpoint.calls());
+    let before: Vec<_> = calls().collect();
+    let outcome = call_for(client, duration).await;
+    ensure!(outcome.failed.is_empty(), "{:?}", outcome.failed.first());
+    Ok((outcome.made, calls().zip(before).map(|(after, before)| after - before).collect()))
+}
+
+/// Calls in turns until the spread of one is right.
+pub(crate) async fn spreads(
+    client: &PaymentServiceClient<Client>,
+    duration: Duration,
+    endpoints: &[&Replica],
+    is_right: impl Fn(usize, &[usize]) -> bool,
+) -> Result<()> {
+    let mut seen = Vec::new();
+    while seen.len() < TURNS {
+        let (made, got) = spread(client, duration, endpoints).await?;
+        if is_right(made, &got) {
+            return Ok(());
+        }
+        seen.push((made, got));
+    }
+    bail!("calls made, and what each endpoint got of them, turn by turn: {seen:?}")
+}
+
+/// Whether each of them got what is due to it, give or take so many percent.
+pub(crate) fn is_even(made: usize, got: &[usize], percent: usize) -> bool {
+    let even = |calls: &usize| (100 * calls * got.len()).abs_diff(100 * made) <= percent * made;
+    got.iter().all(even)
 }
 
 /// Calls an idempotent method for so long, and waits for the last answer.

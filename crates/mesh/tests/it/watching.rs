@@ -11,7 +11,7 @@ use tonic::Code;
 use crate::{
     cluster::{Cluster, Pod, payment},
     eventually,
-    load::{call_for, turn},
+    load::{LONGER_THAN_A_STALL, call_for, is_even, spreads, turn},
     replica::{Replica, Reply},
 };
 
@@ -61,8 +61,7 @@ async fn calls_spread_evenly_over_those_who_come_and_none_is_lost_when_they_go()
     let cluster = Cluster::start().await?;
     let all = replicas(3).await?;
     for replica in &all {
-        // Longer than the stalls of a busy machine.
-        replica.reply(Reply::Ok, Duration::from_millis(50));
+        replica.reply(Reply::Ok, LONGER_THAN_A_STALL);
     }
     scale(&cluster, &[&all[0]]);
     let client = payment(cluster.kubernetes())?;
@@ -71,13 +70,8 @@ async fn calls_spread_evenly_over_those_who_come_and_none_is_lost_when_they_go()
 
     scale(&cluster, &all.iter().collect::<Vec<_>>());
     eventually("all are connected", || all.iter().all(|replica| replica.open() > 0)).await;
-    let before: Vec<_> = all.iter().map(Replica::calls).collect();
-    let outcome = call_for(&client, 3 * SECOND).await;
-    assert!(outcome.failed.is_empty(), "{:?}", outcome.failed.first());
-    let shares =
-        all.iter().zip(before).map(|(replica, before)| (replica.calls() - before) * 300 / outcome.made);
-    let shares: Vec<_> = shares.collect();
-    assert!(shares.iter().all(|share| (80..=120).contains(share)), "percent of an even share: {shares:?}");
+    let each: Vec<_> = all.iter().collect();
+    spreads(&client, 3 * SECOND, &each, |made, got| is_even(made, got, 20)).await?;
 
     let load = tokio::spawn(async move { call_for(&client, 2 * SECOND).await });
     let seen = all[2].calls();
@@ -239,12 +233,8 @@ async fn calls_stay_in_their_zone_while_it_can_take_them() -> Result<()> {
     let client = payment(cluster.kubernetes_at(place))?;
     call_for(&client, SECOND / 2).await;
     eventually("all are connected", || all.iter().all(|replica| replica.open() > 0)).await;
-    let before = all[0].calls();
-    let outcome = call_for(&client, SECOND).await;
-    assert!(outcome.failed.is_empty(), "{:?}", outcome.failed.first());
-    let further = all[0].calls() - before;
     // Two of three are more than the half that is due to one of two zones.
-    assert!(further * 20 < outcome.made, "{further} of {} calls left the zone", outcome.made);
+    spreads(&client, SECOND, &[&all[0]], |made, further| further[0] * 20 < made).await?;
 
     for near in all.drain(1..) {
         near.kill();
@@ -268,10 +258,7 @@ async fn a_zone_with_too_few_endpoints_gives_some_calls_away() -> Result<()> {
     let client = payment(cluster.kubernetes_at(place))?;
     call_for(&client, SECOND / 2).await;
     eventually("all are connected", || all.iter().all(|replica| replica.open() > 0)).await;
-    let before = all[0].calls();
-    let outcome = call_for(&client, 2 * SECOND).await;
-    assert!(outcome.failed.is_empty(), "{:?}", outcome.failed.first());
-    let near = (all[0].calls() - before) * 100 / outcome.made;
-    assert!((40..=60).contains(&near), "{near} percent of the calls, where it is due two quarters of them");
-    Ok(())
+    // Two quarters of the calls are due to it.
+    let is_due = |made: usize, near: &[usize]| (made * 2 / 5..=made * 3 / 5).contains(&near[0]);
+    spreads(&client, 2 * SECOND, &[&all[0]], is_due).await
 }

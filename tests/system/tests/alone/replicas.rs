@@ -1,6 +1,6 @@
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use proto::inventory::v1::{GetBookDetailsRequest, get_book_details_request};
 use system_tests::{Book, Load, Options, Replica, Service, Shop};
 use testkit::eventually;
@@ -18,6 +18,8 @@ const FIRST: Replica = Service::Inventory.replica(0);
 const SECOND: Replica = Service::Inventory.replica(1);
 /// The names of a shop are good for a second.
 const NOTICED: Duration = Duration::from_secs(1 + 5);
+/// Whom nobody calls for so many seconds, longer than a name is good for, has left, and is not just avoided.
+const STILL: u32 = 2;
 /// A service's calls by method.
 const CALLS: &str = "rpc_server_duration_seconds_count";
 const READS: &str = r#"rpc_method="GetBookDetails""#;
@@ -27,13 +29,8 @@ async fn replicas_that_are_well_share_the_calls_and_those_that_come_and_go_are_n
     let _machine = machine().await;
     let (shop, load) = shop_under_load(RATE).await?;
 
-    let before = reads(&shop).await?;
-    load.goes_on(4_000).await?;
-    let after = reads(&shop).await?;
-    let share = (after[1] - before[1]) / (after[0] + after[1] - before[0] - before[1]);
-    assert!((0.4..=0.6).contains(&share), "the second replica took {share:.3} of the calls");
-
-    let removed = leaves(&shop, &load).await?;
+    let share = share_becomes(&shop, &load, 4_000, 0.4..=0.6).await?;
+    let removed = leaves(&shop, &load, RATE).await?;
     let before = reads(&shop).await?[1];
     load.goes_on(500).await?;
     assert!((reads(&shop).await?[1] - before).abs() < 0.5, "called after it had left");
@@ -45,8 +42,7 @@ async fn replicas_that_are_well_share_the_calls_and_those_that_come_and_go_are_n
     })
     .await?;
     println!("share {share:.3}, left after {removed:.1?}, used after {:.1?}", added.elapsed());
-    assert_eq!(load.end().await?, Vec::<String>::new());
-    Ok(())
+    load.succeeds().await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -67,8 +63,7 @@ async fn no_read_fails_when_a_replica_is_stopped_or_killed() -> Result<()> {
     load.goes_on(500).await?;
 
     println!("{} calls", load.answered());
-    assert_eq!(load.end().await?, Vec::<String>::new());
-    Ok(())
+    load.succeeds().await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,8 +83,7 @@ async fn calls_leave_a_replica_that_hangs_and_come_back() -> Result<()> {
     println!("{meanwhile} calls during the pause, {} in all", load.answered());
     // If each call in two waited for it, all callers would soon wait.
     assert!(meanwhile > 200, "only {meanwhile} calls were answered during the pause");
-    assert_eq!(load.end().await?, Vec::<String>::new());
-    Ok(())
+    load.succeeds().await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -105,7 +99,7 @@ async fn calls_move_off_a_replica_that_is_ten_times_as_slow() -> Result<()> {
     }
     let usual = Duration::from_secs_f64(seconds / calls);
 
-    leaves(&shop, &load).await?;
+    leaves(&shop, &load, LEISURELY).await?;
     let before = reads(&shop).await?;
     let delay = 9 * usual;
     let _detour = shop.delay_second(Service::Inventory, delay).await?;
@@ -116,15 +110,9 @@ async fn calls_move_off_a_replica_that_is_ten_times_as_slow() -> Result<()> {
         })
         .await?;
     }
-    let before = reads(&shop).await?;
-    load.goes_on(1_500).await?;
-    let after = reads(&shop).await?;
-
-    let share = (after[1] - before[1]) / (after[0] + after[1] - before[0] - before[1]);
+    let share = share_becomes(&shop, &load, 1_500, 0.0..=0.25).await?;
     println!("usually {usual:.1?}, the slow one's share {share:.3}");
-    assert!(share < 0.25, "the slow replica took {share:.3} of the calls");
-    assert_eq!(load.end().await?, Vec::<String>::new());
-    Ok(())
+    load.succeeds().await
 }
 
 /// Two replicas of each service, and somebody who reads through the gateways.
@@ -151,15 +139,37 @@ async fn reads(shop: &Shop) -> Result<[f64; 2]> {
     Ok([shop.metric(FIRST, CALLS, READS).await?, shop.metric(SECOND, CALLS, READS).await?])
 }
 
+/// The second replica's part in so many calls. Who stands still for a moment is avoided for a while: so it may take some
+/// turns until the share is as it must be.
+async fn share_becomes(shop: &Shop, load: &Load, calls: usize, right: RangeInclusive<f64>) -> Result<f64> {
+    const TURNS: usize = 5;
+    let mut shares = Vec::new();
+    while shares.len() < TURNS {
+        let before = reads(shop).await?;
+        load.goes_on(calls).await?;
+        let after = reads(shop).await?;
+        let share = (after[1] - before[1]) / (after[0] + after[1] - before[0] - before[1]);
+        if right.contains(&share) {
+            return Ok(share);
+        }
+        shares.push(share);
+    }
+    bail!("the second replica took {shares:.3?} of the calls, not {right:?}")
+}
+
 /// Takes the second replica's name away and waits until nobody calls it; says how long that took.
-async fn leaves(shop: &Shop, load: &Load) -> Result<Duration> {
+async fn leaves(shop: &Shop, load: &Load, rate: u32) -> Result<Duration> {
     shop.list(Service::Inventory, &[0])?;
     let removed = Instant::now();
-    eventually("no more calls to the replica that left", NOTICED, async || {
-        let before = reads(shop).await.ok()?[1];
-        load.goes_on(50).await.ok()?;
-        (reads(shop).await.ok()?[1] <= before).then_some(())
-    })
+    eventually(
+        "no more calls to the replica that left",
+        NOTICED + STILL * Duration::from_secs(2),
+        async || {
+            let before = reads(shop).await.ok()?[1];
+            load.goes_on((STILL * rate) as usize).await.ok()?;
+            (reads(shop).await.ok()?[1] <= before).then_some(())
+        },
+    )
     .await?;
     Ok(removed.elapsed())
 }

@@ -15,7 +15,7 @@ async fn an_order_is_paid_from_the_wallet_and_confirmed() -> Result<()> {
     let customer = shop.customer(5_000).await?;
 
     let request = customer.order_of("first", &[(&emma, 2), (&persuasion, 1)]);
-    let placed = customer.try_place(request).await??;
+    let placed = customer.try_place_once(request).await??;
     assert_eq!(placed.state(), OrderState::Pending);
     assert_eq!(placed.total.clone().context("no total")?.minor_units, 3_400);
 

@@ -4,14 +4,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
 use proto::order::v1::OrderState;
 use serde_json::Value;
 use system_tests::{Service, Shop};
-use tokio::time::sleep;
+use testkit::eventually;
 
 /// What metrics of this shop begin with.
 const OURS: [&str; 5] = ["bookstore_", "mesh_", "rpc_", "db_", "process_"];
@@ -50,17 +50,16 @@ async fn what_alerts_and_dashboards_look_at_is_told() -> Result<()> {
     let mut missing: BTreeMap<&str, &BTreeSet<String>> =
         looked_at.iter().map(|(metric, by)| (metric.as_str(), by)).collect();
     missing.retain(|metric, _| IN_TROUBLE.iter().all(|(in_trouble, _)| in_trouble != metric));
-    let deadline = Instant::now() + PATIENCE;
-    while !missing.is_empty() {
-        assert!(Instant::now() < deadline, "no service tells {missing:?}");
+    let told = eventually("all of it is told", PATIENCE, async || {
         for service in Service::ALL {
-            let told = shop.metrics(service).await?;
+            let told = shop.metrics(service).await.ok()?;
             let told: BTreeSet<&str> = told.lines().filter_map(series).collect();
             missing.retain(|metric, _| !told.contains(metric));
         }
-        sleep(Duration::from_millis(200)).await;
-    }
-    Ok(())
+        missing.is_empty().then_some(())
+    })
+    .await;
+    told.with_context(|| format!("no service tells {missing:?}"))
 }
 
 /// The name in a line of `/metrics`.

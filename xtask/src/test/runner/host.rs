@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Condvar, Mutex, PoisonError,
         mpsc::{self, RecvTimeoutError, Sender},
     },
     thread,
@@ -21,37 +21,90 @@ const MUCH: f64 = 0.25;
 
 /// What the host steals, look by look, until it is dropped.
 pub(super) struct Host {
-    looks: Arc<Mutex<Vec<(Instant, f64)>>>,
+    looks: Arc<Looks>,
     _end: Sender<()>,
+}
+
+/// When each look ended, and the part of its time that was stolen.
+#[derive(Default)]
+struct Looks {
+    all: Mutex<Vec<(Instant, f64)>>,
+    one_more: Condvar,
 }
 
 impl Host {
     pub(super) fn watch() -> Self {
         let (end, ended) = mpsc::channel::<()>();
-        let looks = Arc::<Mutex<Vec<_>>>::default();
+        let looks = Arc::<Looks>::default();
         let host = Self { looks: Arc::clone(&looks), _end: end };
         thread::spawn(move || {
             let mut before = Processors::read();
             while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
                 let now = Processors::read();
                 let look = (Instant::now(), now.stolen_since(before));
-                looks.lock().unwrap_or_else(PoisonError::into_inner).push(look);
+                looks.all.lock().unwrap_or_else(PoisonError::into_inner).push(look);
+                looks.one_more.notify_all();
                 before = now;
             }
         });
         host
     }
 
-    /// One that has just stolen everything.
+    /// One that steals so much during the look that is under way.
     #[cfg(test)]
-    pub(super) fn thief() -> Self {
-        let (end, _) = mpsc::channel();
-        Self { looks: Arc::new(Mutex::new(vec![(Instant::now(), 1.0)])), _end: end }
+    pub(super) fn stealing(part: f64) -> Self {
+        Self::after(vec![(Instant::now() + LOOK, part)])
     }
 
-    /// Whether so much was stolen lately that who is late may be so for the host's sake.
-    pub(super) fn stole_much(&self) -> bool {
-        let looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        looks.iter().rev().take_while(|(at, _)| at.elapsed() <= BEFORE).any(|(_, part)| *part >= MUCH)
+    #[cfg(test)]
+    fn after(looks: Vec<(Instant, f64)>) -> Self {
+        let (end, _) = mpsc::channel();
+        Self { looks: Arc::new(Looks { all: Mutex::new(looks), ..Looks::default() }), _end: end }
+    }
+
+    /// Whether so much was stolen before that moment that who was late then may have been so for the host's sake. Waits
+    /// for the end of the look that was under way.
+    pub(super) fn stole_much_before(&self, moment: Instant) -> bool {
+        let looks = self.looks.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_missing = |looks: &mut Vec<(Instant, f64)>| looks.last().is_none_or(|(at, _)| *at < moment);
+        let waited = self.looks.one_more.wait_timeout_while(looks, 2 * LOOK, is_missing);
+        let (looks, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let known = looks.partition_point(|(at, _)| *at < moment) + 1;
+        let lately =
+            looks.iter().take(known).filter(|(at, _)| moment.saturating_duration_since(*at) <= BEFORE);
+        lately.into_iter().any(|(_, part)| *part >= MUCH)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_stolen_is_known_when_the_look_has_ended() {
+        let host = Host::after(Vec::new());
+        let failed = Instant::now();
+        let looks = Arc::clone(&host.looks);
+        let looking = thread::spawn(move || {
+            looks.all.lock().unwrap().push((Instant::now(), 0.5));
+            looks.one_more.notify_all();
+        });
+
+        assert!(host.stole_much_before(failed));
+        looking.join().unwrap();
+    }
+
+    #[test]
+    fn neither_what_was_stolen_long_ago_nor_later_excuses_anybody() {
+        let failed = Instant::now() + 2 * BEFORE;
+        let looks = [
+            (failed - BEFORE - LOOK, 1.0),
+            (failed - LOOK / 2, 0.0),
+            (failed + LOOK / 2, 0.0),
+            (failed + 2 * LOOK, 1.0),
+        ];
+
+        assert!(!Host::after(looks.to_vec()).stole_much_before(failed));
+        assert!(Host::after(looks.to_vec()).stole_much_before(failed + LOOK));
     }
 }

@@ -1,11 +1,20 @@
 //! What came of a run of tests, by what the standard test runner prints.
 
-use std::{collections::HashSet, process::ExitStatus};
+use std::{collections::HashSet, process::ExitStatus, time::Instant};
 
 use crate::test::{Counts, Outcome};
 
-/// What tells, in a failed test's last words, that something was not done in time or not answered.
-const LATE: [&str; 5] = ["in vain", "unavailable", "deadline expired", "deadlineexceeded", "timed out"];
+/// What tells, in a failed test's last words, that something was not done in time or not answered. The last two are
+/// tokio's and tonic's own.
+const LATE: [&str; 7] = [
+    "in vain",
+    "unavailable",
+    "deadline expired",
+    "deadlineexceeded",
+    "timed out",
+    "deadline has elapsed",
+    "timeout expired",
+];
 /// What tells, anywhere in its output, that the shop broke a promise or that something was not as it must be, be there
 /// time or not. The latter are the words of `assert!` and `assert_eq!` that say nothing of their own.
 const BROKEN: [&str; 3] = ["violation", "assertion `", "assertion failed"];
@@ -28,8 +37,7 @@ pub(super) struct Report {
 /// A test that failed.
 struct Failed {
     name: String,
-    /// Whether the host stole much before its end.
-    was_robbed: bool,
+    at: Instant,
     /// Whether it has come to its last words: how it panicked, or the error that it ended with.
     ends: bool,
     why: Why,
@@ -44,15 +52,15 @@ enum Why {
 }
 
 impl Report {
-    /// Takes note of a line of the output, which may tell that a test failed; whether much was stolen before.
-    pub(super) fn read(&mut self, line: &str, stole_much: impl FnOnce() -> bool) {
+    /// Takes note of a line of the output.
+    pub(super) fn read(&mut self, line: &str) {
         self.counts.read(line);
         if let Some(announced) = announced(line) {
             self.announced += announced;
         } else if let Some((name, verdict)) = ended(line) {
             self.ended.insert(name.to_owned());
             if verdict == "FAILED" {
-                self.failed.push(Failed::new(name, stole_much()));
+                self.failed.push(Failed::new(name));
             }
         } else if let Some(name) = speaker(line) {
             self.speaks = self.failed.iter().rposition(|failed| failed.name == name);
@@ -80,13 +88,15 @@ impl Report {
     }
 
     /// The names of the tests that failed, if each may have done so because the host stole the processors: it was late,
-    /// or was not answered, and has found nothing that no delay explains.
-    pub(super) fn robbed(&self) -> Option<Vec<String>> {
+    /// or was not answered, and has found nothing that no delay explains. Whether much was stolen before a moment is asked
+    /// only then.
+    pub(super) fn robbed(&self, stole_much_before: impl Fn(Instant) -> bool) -> Option<Vec<String>> {
         let all_may = self.failure.is_some()
             && self.is_whole()
             && !self.failed.is_empty()
             && self.failed.len() as u64 == self.counts.failed
-            && self.failed.iter().all(|failed| failed.was_robbed && failed.why == Why::Late);
+            && self.failed.iter().all(|failed| failed.why == Why::Late)
+            && self.failed.iter().all(|failed| stole_much_before(failed.at));
         all_may.then(|| self.failed.iter().map(|failed| failed.name.clone()).collect())
     }
 
@@ -110,8 +120,8 @@ impl Report {
 }
 
 impl Failed {
-    fn new(name: &str, was_robbed: bool) -> Self {
-        Self { name: name.to_owned(), was_robbed, ends: false, why: Why::Untold }
+    fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), at: Instant::now(), ends: false, why: Why::Untold }
     }
 
     fn read(&mut self, line: &str) {
@@ -159,10 +169,10 @@ mod tests {
 
     use super::*;
 
-    fn read(output: &str, stole_much: bool, code: i32) -> Report {
+    fn read(output: &str, code: i32) -> Report {
         let mut report = Report::default();
         for line in output.lines() {
-            report.read(line, || stole_much);
+            report.read(line);
         }
         report.end(ExitStatus::from_raw(code << 8));
         report
@@ -194,16 +204,14 @@ mod tests {
         for late in [
             WAITED,
             "Error: PlaceOrder\n\nCaused by:\n    code: 'The service is currently unavailable', message: \"\"",
+            "Error: deadline has elapsed",
+            "Error: code: 'The operation was cancelled', message: \"Timeout expired\"",
             "\nthread 'b' (71) panicked at tests/it/hops.rs:27:5:\nit took 2.3s",
             "\nthread 'b' (71) panicked at tests/it/sessions.rs:111:5:\ntook [1.2s, 950.1ms]",
         ] {
-            let robbed = read(&b_fails(late), true, 101).robbed();
-            assert_eq!(robbed, Some(vec!["b".to_owned()]), "{late}");
-            assert_eq!(
-                read(&b_fails(late), false, 101).robbed(),
-                None,
-                "on a machine that had its time: {late}"
-            );
+            let report = read(&b_fails(late), 101);
+            assert_eq!(report.robbed(|_| true), Some(vec!["b".to_owned()]), "{late}");
+            assert_eq!(report.robbed(|_| false), None, "on a machine that had its time: {late}");
         }
     }
 
@@ -220,33 +228,33 @@ mod tests {
             // What it printed before is not why it failed.
             "unavailable, once\nError: the wallet holds 3, not 5",
         ] {
-            assert_eq!(read(&b_fails(broken), true, 101).robbed(), None, "{broken}");
+            assert_eq!(read(&b_fails(broken), 101).robbed(|_| true), None, "{broken}");
         }
     }
 
     #[test]
     fn a_program_that_breaks_off_is_not_forgotten_for_another_ones_delay() {
         let dies = "running 3 tests\ntest c ... ok\n";
-        let report = read(&(b_fails(WAITED) + dies), true, 101);
-        assert_eq!(report.robbed(), None);
+        let report = read(&(b_fails(WAITED) + dies), 101);
+        assert_eq!(report.robbed(|_| true), None);
         assert!(matches!(report.outcome(), Outcome::Failed(why) if why.starts_with("tests broke off")));
     }
 
     #[test]
     fn one_late_test_does_not_excuse_another() {
         let both = b_fails(WAITED) + &b_fails("Error: the wallet holds 3, not 5");
-        assert_eq!(read(&both, true, 101).robbed(), None);
+        assert_eq!(read(&both, 101).robbed(|_| true), None);
     }
 
     #[test]
     fn what_passes_in_the_end_has_passed_and_is_counted() {
-        let mut report = read(&b_fails(WAITED), true, 101);
-        report.then(read(&b_ends("FAILED"), false, 101));
+        let mut report = read(&b_fails(WAITED), 101);
+        report.then(read(&b_ends("FAILED"), 101));
         assert_eq!(report.counts.to_string(), "1 passed, 1 failed, 0 skipped, 1 run again");
-        assert_eq!(report.robbed(), None, "b has failed on a machine that had its time");
+        assert_eq!(report.robbed(|_| false), None, "b has failed on a machine that had its time");
 
-        let mut report = read(&b_fails(WAITED), true, 101);
-        report.then(read(&b_ends("ok"), true, 0));
+        let mut report = read(&b_fails(WAITED), 101);
+        report.then(read(&b_ends("ok"), 0));
         assert_eq!(report.counts.to_string(), "2 passed, 0 failed, 0 skipped, 1 run again");
         assert!(matches!(report.outcome(), Outcome::Passed));
     }
@@ -254,10 +262,10 @@ mod tests {
     #[test]
     fn what_was_not_found_again_has_failed() {
         for again in ["", "running 0 tests\n\ntest result: ok. 0 passed; 0 failed; 0 ignored\n"] {
-            let mut report = read(&b_fails(WAITED), true, 101);
-            report.then(read(again, true, 0));
+            let mut report = read(&b_fails(WAITED), 101);
+            report.then(read(again, 0));
             assert_eq!(report.counts.to_string(), "1 passed, 1 failed, 0 skipped, 1 run again");
-            assert_eq!(report.robbed(), None);
+            assert_eq!(report.robbed(|_| true), None);
             assert!(matches!(report.outcome(), Outcome::Failed(_)));
         }
     }

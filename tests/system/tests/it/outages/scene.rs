@@ -201,7 +201,7 @@ fn refusals_are_right(outage: &Outage<'_>, heard: &[Heard]) -> Result<()> {
     }
     let refused = refused.iter().filter(|(heard, _)| heard.code() != Code::DeadlineExceeded);
     if let Some(median) = median(refused.map(|(heard, _)| heard.took)) {
-        ensure!(median <= outage.refuses_within, "{name}: refusals take {median:.1?}");
+        ensure!(median <= outage.refuses_within, "{name}: refusals took {median:.1?}");
     }
     Ok(())
 }
