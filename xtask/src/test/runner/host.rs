@@ -96,13 +96,10 @@ mod tests {
 
     #[test]
     fn neither_what_was_stolen_long_ago_nor_later_excuses_anybody() {
-        let failed = Instant::now() + 2 * BEFORE;
-        let looks = [
-            (failed - BEFORE - LOOK, 1.0),
-            (failed - LOOK / 2, 0.0),
-            (failed + LOOK / 2, 0.0),
-            (failed + 2 * LOOK, 1.0),
-        ];
+        let long_ago = Instant::now();
+        let failed = long_ago + BEFORE + LOOK;
+        let looks =
+            [(long_ago, 1.0), (long_ago + BEFORE, 0.0), (failed + LOOK / 2, 0.0), (failed + 2 * LOOK, 1.0)];
 
         assert!(!Host::after(looks.to_vec()).stole_much_before(failed));
         assert!(Host::after(looks.to_vec()).stole_much_before(failed + LOOK));
