@@ -20,6 +20,8 @@ const SECOND: Replica = Service::Inventory.replica(1);
 const NOTICED: Duration = Duration::from_secs(1 + 5);
 /// Whom nobody calls for so many seconds, longer than a name is good for, has left, and is not just avoided.
 const STILL: u32 = 2;
+/// What it takes to see that, with a look that began too early.
+const LOOKS: Duration = Duration::from_secs(4 * STILL as u64);
 /// A service's calls by method.
 const CALLS: &str = "rpc_server_duration_seconds_count";
 const READS: &str = r#"rpc_method="GetBookDetails""#;
@@ -161,15 +163,11 @@ async fn share_becomes(shop: &Shop, load: &Load, calls: usize, right: RangeInclu
 async fn leaves(shop: &Shop, load: &Load, rate: u32) -> Result<Duration> {
     shop.list(Service::Inventory, &[0])?;
     let removed = Instant::now();
-    eventually(
-        "no more calls to the replica that left",
-        NOTICED + STILL * Duration::from_secs(2),
-        async || {
-            let before = reads(shop).await.ok()?[1];
-            load.goes_on((STILL * rate) as usize).await.ok()?;
-            (reads(shop).await.ok()?[1] <= before).then_some(())
-        },
-    )
+    eventually("no more calls to the replica that left", NOTICED + LOOKS, async || {
+        let before = reads(shop).await.ok()?[1];
+        load.goes_on((STILL * rate) as usize).await.ok()?;
+        (reads(shop).await.ok()?[1] <= before).then_some(())
+    })
     .await?;
     Ok(removed.elapsed())
 }
