@@ -18,10 +18,8 @@ const FIRST: Replica = Service::Inventory.replica(0);
 const SECOND: Replica = Service::Inventory.replica(1);
 /// The names of a shop are good for a second.
 const NOTICED: Duration = Duration::from_secs(1 + 5);
-/// Whom nobody calls for so many seconds, longer than a name is good for, has left, and is not just avoided.
-const STILL: u32 = 2;
-/// What it takes to see that, with a look that began too early.
-const LOOKS: Duration = Duration::from_secs(4 * STILL as u64);
+/// Whom nobody calls for so long, longer than a name is good for, has left, and is not just avoided.
+const STILL: Duration = Duration::from_secs(2);
 /// A service's calls by method.
 const CALLS: &str = "rpc_server_duration_seconds_count";
 const READS: &str = r#"rpc_method="GetBookDetails""#;
@@ -32,7 +30,7 @@ async fn replicas_that_are_well_share_the_calls_and_those_that_come_and_go_are_n
     let (shop, load) = shop_under_load(RATE).await?;
 
     let share = share_becomes(&shop, &load, 4_000, 0.4..=0.6).await?;
-    let removed = leaves(&shop, &load, RATE).await?;
+    let removed = leaves(&shop, &load).await?;
     let before = reads(&shop).await?[1];
     load.goes_on(500).await?;
     assert!((reads(&shop).await?[1] - before).abs() < 0.5, "called after it had left");
@@ -101,7 +99,7 @@ async fn calls_move_off_a_replica_that_is_ten_times_as_slow() -> Result<()> {
     }
     let usual = Duration::from_secs_f64(seconds / calls);
 
-    leaves(&shop, &load, LEISURELY).await?;
+    leaves(&shop, &load).await?;
     let before = reads(&shop).await?;
     let delay = 9 * usual;
     let _detour = shop.delay_second(Service::Inventory, delay).await?;
@@ -160,12 +158,14 @@ async fn share_becomes(shop: &Shop, load: &Load, calls: usize, right: RangeInclu
 }
 
 /// Takes the second replica's name away and waits until nobody calls it; says how long that took.
-async fn leaves(shop: &Shop, load: &Load, rate: u32) -> Result<Duration> {
+async fn leaves(shop: &Shop, load: &Load) -> Result<Duration> {
     shop.list(Service::Inventory, &[0])?;
     let removed = Instant::now();
-    eventually("no more calls to the replica that left", NOTICED + LOOKS, async || {
+    eventually("no more calls to the replica that left", NOTICED + 4 * STILL, async || {
         let before = reads(shop).await.ok()?[1];
-        load.goes_on((STILL * rate) as usize).await.ok()?;
+        let since = Instant::now();
+        load.goes_on(50).await.ok()?;
+        tokio::time::sleep_until(since + STILL).await;
         (reads(shop).await.ok()?[1] <= before).then_some(())
     })
     .await?;
