@@ -35,7 +35,7 @@ async fn equal_endpoints_get_equal_shares() -> Result<()> {
         replica.reply(Reply::Ok, LONGER_THAN_A_STALL);
     }
     let client = client(&[first.address, second.address], patient())?;
-    spreads(&client, 3 * SECOND, &[&first, &second], |made, got| is_even(made, got, 20)).await
+    spreads(&client, 3 * SECOND, &[&first, &second], is_even).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

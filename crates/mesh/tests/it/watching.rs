@@ -71,7 +71,7 @@ async fn calls_spread_evenly_over_those_who_come_and_none_is_lost_when_they_go()
     scale(&cluster, &all.iter().collect::<Vec<_>>());
     eventually("all are connected", || all.iter().all(|replica| replica.open() > 0)).await;
     let each: Vec<_> = all.iter().collect();
-    spreads(&client, 3 * SECOND, &each, |made, got| is_even(made, got, 20)).await?;
+    spreads(&client, 3 * SECOND, &each, is_even).await?;
 
     let load = tokio::spawn(async move { call_for(&client, 2 * SECOND).await });
     let seen = all[2].calls();

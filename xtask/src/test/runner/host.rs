@@ -70,9 +70,8 @@ impl Host {
         let waited = self.looks.one_more.wait_timeout_while(looks, 2 * LOOK, is_missing);
         let (looks, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let known = looks.partition_point(|(at, _)| *at < moment) + 1;
-        let lately =
-            looks.iter().take(known).filter(|(at, _)| moment.saturating_duration_since(*at) <= BEFORE);
-        lately.into_iter().any(|(_, part)| *part >= MUCH)
+        let is_recent = |at: Instant| moment.saturating_duration_since(at) <= BEFORE;
+        looks.iter().take(known).any(|(at, part)| is_recent(*at) && *part >= MUCH)
     }
 }
 
